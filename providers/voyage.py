@@ -1,0 +1,83 @@
+"""Voyage AI. https://docs.voyageai.com/reference/reranker-api, read 2026-11-22, with MongoDB's OpenAPI of the same API."""
+
+from __future__ import annotations
+
+from rerank_unify import errors
+from rerank_unify.dialect import Dialect, Errors, Fields, Flag, Limits, Model, Plain, Rows, Texts, as_string
+from rerank_unify.dialect import folded_into_query as folded
+from rerank_unify.endpoint import Endpoint, bearer
+from rerank_unify.registry import Provider
+
+
+def wording(status: int, body: str, message: str | None) -> type[errors.StatusError] | None:
+    """Voyage has no codes, and 400 is an unknown model and a token total too; only the sentence tells them apart.
+
+    Sources: OmniRoute#7809 and ragflow#4154 (arguments), the token total as quoted in many issues since rerank-1.
+    """
+    if status != 400 or message is None:
+        return None
+    if "max allowed tokens" in message:
+        return errors.RequestTooLargeError
+    if "supplied for argument 'model' is not" in message or "argument 'model'" in message:
+        return errors.ModelNotFoundError
+    return None
+
+
+dialect = Dialect(
+    request=Fields(
+        # "" fails the whole call with 400, " " is ranked (OmniRoute#7809 and #7813, measured 2026-07-19).
+        documents=Texts("documents", refuse_empty=True),
+        # `top_n` is 400 (OmniRoute#7809). Whether more than there are documents passes is disputed: it is clamped.
+        top_n="top_k",
+        return_documents=Flag("return_documents", absent=False),
+        truncation=Plain("truncation"),
+        # No field: the blog of 2025-08-11 and the docs say to write it into the query.
+        instruction=folded,
+    ),
+    response=Rows(
+        rows="data",
+        # A plain string, asserted by the live tests of voyage-ai/typescript-sdk @32450b4.
+        form=as_string,
+        model="model",
+        usage={"total_tokens": "usage.total_tokens"},
+        fixed={"object": "list"},
+    ),
+    # The Python SDK reads `detail` and crashes on a list there, so it is a string (measured 2026-11).
+    errors=Errors(message="detail", wording=wording, bad_request=400, model_not_found=400),
+)
+
+# 1,000 documents for every model; tokens from the docs, 2026-11-22.
+_ANY = Limits(documents=1_000)
+_INSTRUCTION = frozenset(("instruction",))
+
+
+def _model(query: int, pair: int, total: int | None, takes: frozenset[str] = frozenset()) -> Model:
+    limits = Limits(documents=1_000, query_tokens=query, pair_tokens=pair, total_tokens=total)
+    return Model(score_kind="probability", takes=takes, limits=limits)
+
+
+# The limits of rerank-3 for query and total are not documented.
+_V3 = Model(
+    score_kind="probability", takes=_INSTRUCTION, limits=Limits(documents=1_000, pair_tokens=32_000)
+)
+
+provider = Provider(
+    name="voyage",
+    dialect=dialect,
+    # Keys that begin with `al-` are MongoDB Atlas's and belong to its host: voyageai 0.5.0 `util.py`.
+    endpoint=Endpoint("https://api.voyageai.com/v1/rerank", by_key={"al-": "https://ai.mongodb.com/v1/rerank"}),
+    auth=bearer("VOYAGE_API_KEY"),
+    default_model="rerank-2.5",
+    models={
+        "rerank-3": _V3,
+        "rerank-3-lite": _V3,
+        "rerank-2.5": _model(8_000, 32_000, 600_000, _INSTRUCTION),
+        "rerank-2.5-lite": _model(8_000, 32_000, 600_000, _INSTRUCTION),
+        "rerank-2": _model(4_000, 16_000, 600_000),
+        "rerank-2-lite": _model(2_000, 8_000, 600_000),
+        "rerank-1": _model(2_000, 8_000, 300_000),
+        "rerank-lite-1": _model(1_000, 4_000, 300_000),
+    },
+    unknown_model=Model(limits=_ANY),
+    docs="https://docs.voyageai.com/reference/reranker-api",
+)

@@ -1,0 +1,171 @@
+"""Xinference, self-hosted. Read in xinference 4.1.0 (2026-10-25) and measured on 4.1.0 and 1.7.1, November 2026.
+
+Its model names are UIDs chosen at launch, so what a model can do is only known by its built-in name, or by ``like=``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from rerank_unify import errors
+from rerank_unify.dialect import Content, Custom, Dialect, Draft, Errors, Fields, Model, Rows, Texts, Unsent, as_nested
+from rerank_unify.endpoint import Endpoint, bearer
+from rerank_unify.errors import InvalidRequestError, UnsupportedRequestError
+from rerank_unify.paths import is_object
+from rerank_unify.registry import Provider
+
+# --- kwargs: a JSON string inside the body (`api/schemas/requests.py`) -----------------------------------------------
+
+
+def instruction_into_kwargs(draft: Draft, name: str, value: Any) -> None:
+    """A top-level instruction is ignored, and plain cross-encoders answer 500 to one in ``kwargs``."""
+    if name in draft.traits.takes:
+        draft.body.setdefault("kwargs", {})[name] = value
+    else:
+        draft.lose(name, "dropped", f"{draft.model} is not known to follow instructions")
+
+
+def kwargs_as_string(draft: Draft) -> None:
+    """``kwargs`` as an object is answered with 500: it travels as a JSON string."""
+    if "kwargs" in draft.body:
+        draft.body["kwargs"] = json.dumps(draft.body["kwargs"], ensure_ascii=False)
+
+
+def unpack_kwargs(wire: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A client's body with ``kwargs`` as an object, without the instruction, which becomes a field of its own.
+
+    The official client sends ``"{}"`` always, and every further argument twice: at the top, where the server ignores
+    it, and in ``kwargs``.
+    """
+    text = wire.get("kwargs")
+    if text is None:
+        return {key: value for key, value in wire.items() if key != "instruction"}
+    try:
+        kwargs: Any = json.loads(text) if isinstance(text, str) else None
+    except (ValueError, RecursionError):
+        kwargs = None
+    if not is_object(kwargs):
+        raise InvalidRequestError("kwargs: expected a string that holds a JSON object", field="kwargs")
+    rest = {key: value for key, value in kwargs.items() if key != "instruction" and value is not None}
+    return {**wire, "kwargs": rest or None, "instruction": kwargs.get("instruction")}
+
+
+def read_instruction(wire: Mapping[str, Any]) -> Any:
+    """What `unpack_kwargs` found."""
+    return wire.get("instruction")
+
+
+# --- images ----------------------------------------------------------------------------------------------------------
+
+
+def images(draft: Draft, query: Content, documents: list[Content]) -> tuple[Any, list[Any]]:
+    """Qwen3-VL takes objects; jina-reranker-m0 takes strings, and ``kwargs`` say that they are images.
+
+    Sources: `model/rerank/sentence_transformers/core.py` and `doc/source/models/model_abilities/rerank.rst`.
+    """
+    if "doc_type" not in draft.traits.takes:
+        return query, documents
+    kwargs = draft.body.setdefault("kwargs", {})
+    if not isinstance(query, str):
+        query = query["image"]
+        kwargs["query_type"] = "image"
+    if all(isinstance(document, str) for document in documents):
+        return query, documents
+    kwargs["doc_type"] = "image"
+    return query, [_only_image(draft, index, document) for index, document in enumerate(documents)]
+
+
+def _only_image(draft: Draft, index: int, document: Content) -> str:
+    if isinstance(document, str) or "text" in document:
+        raise UnsupportedRequestError(
+            f"documents[{index}]: on {draft.provider}, {draft.model} ranks images or texts, not both in one call",
+            field=f"documents[{index}]",
+            index=index,
+        )
+    return str(document["image"])
+
+
+# --- errors ----------------------------------------------------------------------------------------------------------
+
+
+def wording(status: int, body: str, message: str | None) -> type[errors.StatusError] | None:
+    """Xinference has no codes, and its statuses are off; measured on 4.1.0 and 1.7.1, November 2026."""
+    said = message or ""
+    # A request that does not validate, or is no JSON, is 500 text/plain, never 422.
+    if status == 500 and body.startswith("Internal Server Error: "):
+        return errors.BadRequestError
+    if status == 500 and "hasn't support `max_chunks_per_doc`" in said:
+        return errors.BadRequestError
+    # 404 since 2.7.0 (April 2026), 400 before; a model of another kind is 500.
+    if (status in (400, 404) and "Model not found" in said) or "is not for reranking" in said:
+        return errors.ModelNotFoundError
+    return errors.RequestTooLargeError if status == 400 and "context length" in said else None
+
+
+dialect = Dialect(
+    request=Fields(
+        documents=Texts("documents", media=images),
+        instruction=Custom(instruction_into_kwargs, read_instruction, path="kwargs.instruction"),
+        truncation=Unsent("Xinference always cuts long documents", harmless=True),
+        # `max_chunks_per_doc` is answered with 500 by the default engine; it goes through for who insists.
+        own=("max_chunks_per_doc", "kwargs"),
+        # Without it `meta.tokens` is null.
+        fixed={"return_len": True},
+        unpack=unpack_kwargs,
+        finish=kwargs_as_string,
+    ),
+    response=Rows(
+        id="id",
+        warnings="meta.warnings",
+        # An object is nested under `text`; without documents the key is there and null (measured on 4.1.0).
+        form=as_nested,
+        null_document=True,
+        # The output tokens are a copy of the input tokens; a hint, not a bill.
+        usage={"total_tokens": "meta.tokens.input_tokens"},
+        usage_copies={"meta.tokens.output_tokens": "total_tokens"},
+        fixed={f"meta.{key}": None for key in ("api_version", "billed_units", "tokens", "warnings")},
+    ),
+    # 500 is the engine's or the validation's, and the same request fails again; 503 is a model that is loading.
+    errors=Errors(message="detail", wording=wording, final=frozenset((500,)), bad_request=400, model_not_found=404),
+)
+
+_INSTRUCTION = frozenset(("instruction",))
+_TEXT = Model(score_kind="probability")
+_QWEN = Model(score_kind="probability", takes=_INSTRUCTION)
+_LOGIT = Model(score_kind="logit")
+
+provider = Provider(
+    name="xinference",
+    dialect=dialect,
+    endpoint=Endpoint("http://localhost:9997/v1/rerank"),
+    # No environment variable is documented; authentication is on by default since 4.0 and can be off.
+    auth=bearer(required=False),
+    # Self-hosted: there is no model that every server has. This is the one of its documentation.
+    default_model="bge-reranker-base",
+    # Built-in names, `model/rerank/models/*.json` of 4.1.0. Scores as the default engine gives them: llama.cpp, which
+    # serves the GGUF forms, gives logits for some, so name the model behind with like= only where that holds.
+    models={
+        "Qwen3-Reranker-0.6B": _QWEN,
+        "Qwen3-Reranker-4B": _QWEN,
+        "Qwen3-Reranker-8B": _QWEN,
+        "R3-rerank-0.6b": Model(takes=_INSTRUCTION),
+        "Qwen3-VL-Reranker-2B": Model(score_kind="probability", images=True, takes=_INSTRUCTION),
+        "Qwen3-VL-Reranker-8B": Model(score_kind="probability", images=True, takes=_INSTRUCTION),
+        "bge-reranker-base": _TEXT,
+        "bge-reranker-large": _TEXT,
+        # Served by llama.cpp as well, which gives logits (measured 2026-10): not known from the name.
+        "bge-reranker-v2-m3": Model(),
+        "bce-reranker-base_v1": _TEXT,
+        "bge-reranker-v2-gemma": _LOGIT,
+        "bge-reranker-v2-minicpm-layerwise": _LOGIT,
+        "jina-reranker-v2": _TEXT,
+        # Scored by Qwen3's yes/no here, unlike the hosted one.
+        "jina-reranker-v3": Model(score_kind="probability", listwise=True),
+        "jina-reranker-v3.5": Model(score_kind="cosine", listwise=True),
+        "jina-reranker-m0": Model(images=True, takes=frozenset(("doc_type",))),
+        "minicpm-reranker": Model(),
+    },
+    docs="https://inference.readthedocs.io/en/latest/models/model_abilities/rerank.html",
+)

@@ -1,0 +1,87 @@
+"""rerank-unify: any rerank client, any rerank vendor, one format in the middle.
+
+    import rerank_unify as ru
+
+    request = ru.RerankRequest(query="organic skincare", documents=["aloe vera cream", "motor oil"])
+    call = ru.provider("voyage").prepare(request, api_key="…")
+    ...                                                  # send call.http with any HTTP client
+    response = call.decode(status, headers, body)        # the canonical answer, or the typed error, raised
+
+Everything here is a pure function of its arguments: no network, no clock, no environment.
+"""
+
+from .canonical import Loss, RerankRequest, RerankResponse, Result, ScoreKind, Usage
+from .endpoint import HttpRequest
+from .errors import (
+    AllProvidersFailedError,
+    AuthenticationError,
+    BadRequestError,
+    ConnectError,
+    InvalidRequestError,
+    InvalidResponseError,
+    MissingApiKeyError,
+    MissingExtraError,
+    ModelNotFoundError,
+    NotFoundError,
+    PermissionDeniedError,
+    ProviderOverloadedError,
+    ProviderServerError,
+    QuotaExceededError,
+    RateLimitError,
+    RequestError,
+    RequestTooLargeError,
+    RerankError,
+    ScoreKindError,
+    StatusError,
+    TimeoutError,
+    TransportError,
+    UnknownProviderError,
+    UnsupportedRequestError,
+    WrongEndpointError,
+)
+from .registry import Call, Provider, provider, provider_names
+from .transcode import Sent, Transcoder, transcoder
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "AllProvidersFailedError",
+    "AuthenticationError",
+    "BadRequestError",
+    "Call",
+    "ConnectError",
+    "HttpRequest",
+    "InvalidRequestError",
+    "InvalidResponseError",
+    "Loss",
+    "MissingApiKeyError",
+    "MissingExtraError",
+    "ModelNotFoundError",
+    "NotFoundError",
+    "PermissionDeniedError",
+    "Provider",
+    "ProviderOverloadedError",
+    "ProviderServerError",
+    "QuotaExceededError",
+    "RateLimitError",
+    "RequestError",
+    "RequestTooLargeError",
+    "RerankError",
+    "RerankRequest",
+    "RerankResponse",
+    "Result",
+    "ScoreKind",
+    "ScoreKindError",
+    "Sent",
+    "StatusError",
+    "TimeoutError",
+    "Transcoder",
+    "TransportError",
+    "UnknownProviderError",
+    "UnsupportedRequestError",
+    "Usage",
+    "WrongEndpointError",
+    "provider",
+    "provider_names",
+    "transcoder",
+]

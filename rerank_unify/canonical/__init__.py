@@ -1,0 +1,48 @@
+"""The canonical format, Jina's: the request, the answer, and their parts."""
+
+from .ranked import as_text, chosen_fields
+from .request import (
+    ALIASES,
+    DEFAULTS,
+    FIELD_NAMES,
+    Document,
+    Query,
+    RequestFields,
+    RerankRequest,
+    validate_fields,
+)
+from .response import (
+    NO_USAGE,
+    USAGE_FIELDS,
+    Action,
+    Loss,
+    RerankResponse,
+    Result,
+    Row,
+    ScoreKind,
+    Usage,
+    complete_tokens,
+)
+
+__all__ = [
+    "ALIASES",
+    "DEFAULTS",
+    "FIELD_NAMES",
+    "NO_USAGE",
+    "USAGE_FIELDS",
+    "Action",
+    "Document",
+    "Loss",
+    "Query",
+    "RequestFields",
+    "RerankRequest",
+    "RerankResponse",
+    "Result",
+    "Row",
+    "ScoreKind",
+    "Usage",
+    "as_text",
+    "chosen_fields",
+    "complete_tokens",
+    "validate_fields",
+]

@@ -1,0 +1,159 @@
+"""What is wrong with a request, in one clear sentence that names the field and what was expected."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from math import isfinite
+from typing import Any, Final
+
+from ..errors import InvalidRequestError
+from ..names import is_known_provider, unknown_provider
+
+SURROGATE: Final = "has a lone surrogate (half of a character), which cannot be sent as UTF-8"
+DEPTH: Final = 64  # levels of nesting that a document may have; YAML and JSON writers recurse
+
+_PLACE: Final = 80  # characters of a path that a sentence repeats
+
+_EXPECTED: Final[Mapping[str, str]] = {
+    "query": 'a string that is not blank, {"text": string} or {"image": string}',
+    "documents": "a list of one or more strings or objects",
+    "model": "a string that is not blank",
+    "top_n": "an integer of 1 or more",
+    "return_documents": "true or false",
+    "instruction": "a string",
+    "max_tokens_per_doc": "an integer of 1 or more",
+    "truncation": "true or false",
+    "rank_fields": "a list of one or more field names",
+    "return_embeddings": "true or false",
+    "provider_options": "an object of objects of JSON values, by provider name",
+}
+
+
+def describe(value: object) -> str:
+    """A value in a few words: numbers and flags as they are, of texts and containers only the kind."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, (int, float)):
+        return _short_number(value)
+    if isinstance(value, str):
+        return "a blank string" if not value.strip() else "a string"
+    if isinstance(value, Mapping):
+        return "an object" if value else "an empty object"
+    if _is_list(value):
+        return "a list" if value else "an empty list"
+    return f"a value of type {type(value).__name__}"
+
+
+def _short_number(value: float) -> str:
+    small = abs(value) < 1e15 if not isinstance(value, int) else value.bit_length() < 64
+    return repr(value) if small or value != value else "a number out of range"
+
+
+def fault(field: str, value: Any, word: str) -> InvalidRequestError:
+    """The sentence for one canonical field; ``word`` is what the sender calls it."""
+    if value is None:
+        return InvalidRequestError(f"{word}: this field is required: {_EXPECTED[field]}", field=word)
+    got = f'the string "{value[:20]}"' if isinstance(value, str) and field == "top_n" else describe(value)
+    return InvalidRequestError(f"{word}: expected {_EXPECTED[field]}, not {got}", field=word)
+
+
+def placed(inner: InvalidRequestError, word: str) -> InvalidRequestError:
+    """A fault found inside a field, told from the outside: ``.text: …`` becomes ``documents[3].text: …``."""
+    return InvalidRequestError(f"{word}{inner.message}", field=f"{word}{inner.field or ''}")
+
+
+def _inside(place: str, sentence: str) -> InvalidRequestError:
+    place = place if len(place) <= _PLACE else f"{place[:_PLACE]}…"
+    return InvalidRequestError(f"{place}: {sentence}", field=place)
+
+
+def query_object(value: Any) -> dict[str, str]:
+    """A query that is no string: exactly one of ``text`` and ``image``, not blank."""
+    if isinstance(value, Mapping) and len(value) == 1:
+        ((key, inner),) = value.items()
+        if key in ("text", "image") and isinstance(inner, str) and inner.strip():
+            return {key: json_copy(inner, f".{key}", 1)}
+    raise _inside("", f"expected {_EXPECTED['query']}, not {describe(value)}")
+
+
+def document_object(value: Any) -> dict[str, Any]:
+    """A document that is no string: a copy of the object, every value JSON, ``text`` and ``image`` strings or null."""
+    if not isinstance(value, Mapping):
+        raise _inside("", f"expected a string or an object, not {describe(value)}")
+    for key in ("text", "image"):
+        if not isinstance(value.get(key, ""), (str, type(None))):
+            raise _inside(f".{key}", f"expected a string, not {describe(value[key])}")
+    copy: dict[str, Any] = json_copy(value, "", DEPTH)
+    return copy
+
+
+def options_object(value: Any) -> dict[str, dict[str, Any]]:
+    """Options by provider name. A name that nobody knows is refused: as a typo it would be lost in silence."""
+    if not isinstance(value, Mapping) or not all(isinstance(options, Mapping) for options in value.values()):
+        raise _inside("", f"expected {_EXPECTED['provider_options']}")
+    for name in value:
+        if not is_known_provider(str(name)):
+            raise _inside(f".{name}", unknown_provider(str(name)))
+    copy: dict[str, dict[str, Any]] = json_copy(value, "", DEPTH)
+    return copy
+
+
+def json_copy(value: Any, place: str, depth: int) -> Any:
+    """A deep copy of a JSON value.
+
+    Raises:
+        InvalidRequestError: at the first value that JSON or UTF-8 cannot write, or that lies too deep.
+    """
+    if isinstance(value, str):
+        return _utf8(value, place)
+    if value is None or isinstance(value, (bool, int)) or (isinstance(value, float) and isfinite(value)):
+        return value
+    if depth == 0:
+        raise _inside(place, f"nested deeper than {DEPTH} levels")
+    if isinstance(value, Mapping):
+        return {_key(key, place): json_copy(item, f"{place}.{key}", depth - 1) for key, item in value.items()}
+    if _is_list(value):
+        return [json_copy(item, f"{place}[{index}]", depth - 1) for index, item in enumerate(value)]
+    raise _inside(place, f"expected a JSON value, not {describe(value)}")
+
+
+def _key(key: Any, place: str) -> str:
+    if not isinstance(key, str):
+        raise _inside(place, f"expected string keys, not {describe(key)}")
+    return _utf8(key, place)
+
+
+def _utf8(text: str, place: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise _inside(place, SURROGATE) from None
+    return text
+
+
+def _is_list(value: object) -> bool:
+    return isinstance(value, (list, tuple))
+
+
+def as_sequence(value: Any, word: str) -> Any:
+    """Any sequence but a string, as a list or tuple; anything else as it is, for the schema to refuse."""
+    if _is_list(value) or isinstance(value, (str, bytes, bytearray, memoryview)):
+        return value if _is_list(value) else _refuse(value, word)
+    return list(value) if isinstance(value, Sequence) else _refuse(value, word)
+
+
+def _refuse(value: Any, word: str) -> Any:
+    raise InvalidRequestError(f"{word}: expected {_EXPECTED['documents']}, not {describe(value)}", field=word)
+
+
+def check_utf8(data: Mapping[str, Any], wire: Mapping[str, str] | None = None) -> None:
+    """Refuse lone surrogates in the texts. Only Python values can have them: JSON that has one does not parse."""
+    for name in ("query", "documents", "instruction"):
+        value = data.get(name)
+        word = (wire or {}).get(name, name)
+        if isinstance(value, str):
+            _utf8(value, word)
+        elif _is_list(value):
+            for index, item in enumerate(value):
+                if isinstance(item, str) and not item.isascii():
+                    _utf8(item, f"{word}[{index}]")

@@ -1,0 +1,245 @@
+"""The canonical request: Jina's format, as a frozen value.
+
+Two types hold the same fields. `RerankRequest` is the public value; `RequestFields` is the plain dictionary that every
+encoder reads, so that the hot path from bytes to bytes builds no model. A test compares the two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from difflib import get_close_matches
+from functools import cache
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias, cast
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    TypeAdapter,
+    ValidationError,
+    ValidationInfo,
+    model_validator,
+)
+from pydantic.types import GetPydanticSchema, Strict
+from pydantic_core import core_schema
+from typing_extensions import TypedDict
+
+from ..errors import InvalidRequestError
+from . import faults
+
+if TYPE_CHECKING:
+    from typing_extensions import Self, Unpack
+
+Document: TypeAlias = str | Mapping[str, Any]
+Query: TypeAlias = str | Mapping[str, str]
+
+_OBJECT = core_schema.dict_schema(core_schema.str_schema())
+
+
+def _string_or(read: Callable[[Any], Any], pattern: str | None = None) -> core_schema.CoreSchema:
+    """A string, else whatever the function makes of it; checked in Rust for as long as it is strings."""
+    other = core_schema.no_info_plain_validator_function(read, json_schema_input_schema=_OBJECT)
+    return core_schema.union_schema(
+        [core_schema.str_schema(strict=True, pattern=pattern), other], mode="left_to_right"
+    )
+
+
+_QUERY = _string_or(faults.query_object, r"\S")
+_DOCUMENTS = core_schema.tuple_schema(
+    [_string_or(faults.document_object)], variadic_item_index=0, min_length=1, strict=False
+)
+_OPTIONS = core_schema.no_info_plain_validator_function(
+    faults.options_object, json_schema_input_schema=core_schema.dict_schema(core_schema.str_schema(), _OBJECT)
+)
+
+_QueryField = Annotated[Query, GetPydanticSchema(lambda _source, _handler: _QUERY)]
+_DocumentsField = Annotated[Sequence[Document], GetPydanticSchema(lambda _source, _handler: _DOCUMENTS)]
+_Options = Annotated[Mapping[str, Mapping[str, Any]], GetPydanticSchema(lambda _source, _handler: _OPTIONS)]
+_Count = Annotated[int, Strict(), Field(ge=1)]
+_Name = Annotated[str, Strict(), Field(pattern=r"\S")]
+_Flag = Annotated[bool, Strict()]
+_RankFields = Annotated[tuple[_Name, ...], Strict(False), Field(min_length=1)]
+
+
+class RequestFields(TypedDict):
+    """A validated request as a plain dictionary: the fields of `RerankRequest`, every one present."""
+
+    __pydantic_config__ = ConfigDict(extra="ignore", hide_input_in_errors=True)  # type: ignore[misc]  # pydantic's way
+
+    query: _QueryField
+    documents: _DocumentsField
+    model: _Name | None
+    top_n: _Count | None
+    return_documents: _Flag
+    instruction: Annotated[str, Strict()] | None
+    max_tokens_per_doc: _Count | None
+    truncation: _Flag | None
+    rank_fields: _RankFields | None
+    return_embeddings: _Flag | None
+    provider_options: _Options
+
+
+class RerankRequest(BaseModel):
+    """One rerank request in the canonical format. Jina's wire JSON is valid input as it stands.
+
+    Frozen and keyword-only. An explicit None is as good as absent. ``top_k`` is taken for ``top_n`` and
+    ``max_doc_length`` for ``max_tokens_per_doc``; of such a pair two different values are refused.
+
+    The constructor refuses names that nobody knows and raises `InvalidRequestError`; ``model_validate`` and
+    ``model_validate_json``, meant for wire input, ignore them and raise pydantic's ``ValidationError``.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    query: _QueryField
+    """A string, ``{"text": str}`` or ``{"image": URL or base64}``; not blank."""
+    documents: _DocumentsField
+    """One or more of a string, an object with ``text`` (str) and/or ``image`` (URL or base64), or any JSON object."""
+    model: _Name | None = None
+    """The model to send; None for the provider's default."""
+    top_n: _Count | None = None
+    """How many results to return, 1 or more; None for all. More than there are documents counts as all."""
+    return_documents: _Flag = True
+    """Whether each result carries its document."""
+    instruction: Annotated[str, Strict()] | None = None
+    """What relevance means, in words, for models that follow instructions."""
+    max_tokens_per_doc: _Count | None = None
+    """Tokens of each document that count, 1 or more; the rest is cut by the vendor."""
+    truncation: _Flag | None = None
+    """Whether the vendor may cut input that is too long; False asks it to refuse instead."""
+    rank_fields: _RankFields | None = None
+    """Which fields of an object are ranked, in this order. Default: its ``text``, else all its fields."""
+    return_embeddings: _Flag | None = None
+    """Whether each result carries its embedding, in ``result.extra``."""
+    provider_options: _Options = Field(default_factory=dict[str, Mapping[str, Any]])
+    """Further body fields by provider name, for that provider's body and no other's."""
+
+    if not TYPE_CHECKING:  # type checkers read the signature off the fields above
+
+        def __init__(self, /, **data: Any) -> None:
+            _refuse_unknown_names(data)
+            try:
+                super().__init__(**data)
+            except ValidationError as error:
+                raise fault_of(error, data) from None
+
+        # Tells pydantic that validating need not go through this __init__: wire input ignores unknown names.
+        __init__.__pydantic_base_init__ = True
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _from_wire(cls, data: Any, handler: ModelWrapValidatorHandler[Self], info: ValidationInfo[Any]) -> Self:
+        if isinstance(data, cls):
+            return data
+        named = canonical_names(data)
+        if info.mode != "json":
+            faults.check_utf8(named)
+        return handler(named)
+
+    @property
+    def fields(self) -> RequestFields:
+        """The same request as the plain dictionary that encoders read. Do not change it."""
+        return cast("RequestFields", self.__dict__)
+
+    def replace(self, **changes: Unpack[_Changes]) -> RerankRequest:
+        """A copy with some fields changed, validated again."""
+        return RerankRequest(**{**self.__dict__, **changes})
+
+
+class _Changes(TypedDict, total=False):
+    query: Query
+    documents: Sequence[Document]
+    model: str | None
+    top_n: int | None
+    return_documents: bool
+    instruction: str | None
+    max_tokens_per_doc: int | None
+    truncation: bool | None
+    rank_fields: Sequence[str] | None
+    return_embeddings: bool | None
+    provider_options: Mapping[str, Mapping[str, Any]]
+
+
+FIELD_NAMES: Final = tuple(RequestFields.__annotations__)
+DEFAULTS: Final[Mapping[str, Any]] = {
+    name: True if name == "return_documents" else None
+    for name in FIELD_NAMES
+    if name not in ("query", "documents", "provider_options")
+}
+ALIASES: Final[Mapping[str, str]] = {"top_k": "top_n", "max_doc_length": "max_tokens_per_doc"}
+
+
+def canonical_names(data: Any, wire: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """The input without nulls and aliases, still unchecked. ``wire`` gives the sender's word for a field."""
+    if not isinstance(data, Mapping):
+        raise InvalidRequestError(f"the request must be a JSON object, not {faults.describe(data)}")
+    named = {name: data[name] for name in data if data[name] is not None and name in _KNOWN}
+    for alias, name in ALIASES.items():
+        value = named.pop(alias, None)
+        if value is None:
+            continue
+        if named.setdefault(name, value) != value:
+            raise InvalidRequestError(f"{name} and {alias} are two names of one field and differ", field=name)
+    if "documents" in named:
+        named["documents"] = faults.as_sequence(named["documents"], (wire or {}).get("documents", "documents"))
+    return named
+
+
+_KNOWN: Final = frozenset((*FIELD_NAMES, *ALIASES))
+
+
+@cache
+def _fields_adapter() -> TypeAdapter[RequestFields]:
+    return TypeAdapter(RequestFields)
+
+
+def validate_fields(
+    data: Mapping[str, Any], wire: Mapping[str, str] | None = None, *, from_json: bool = False
+) -> RequestFields:
+    """Check wire input and return it as plain canonical fields, without building a model.
+
+    Args:
+        data: canonical names, or their aliases; unknown names are ignored.
+        wire: the sender's own word for a canonical name, for messages.
+        from_json: whether a JSON parser made the values, which spares the check for lone surrogates.
+
+    Raises:
+        InvalidRequestError: names the field in the sender's words.
+    """
+    named = canonical_names(data, wire)
+    if not from_json:
+        faults.check_utf8(named, wire)
+    try:
+        return _fields_adapter().validate_python({**DEFAULTS, "provider_options": {}, **named})
+    except ValidationError as error:
+        raise fault_of(error, named, wire) from None
+
+
+def fault_of(
+    error: ValidationError, data: Mapping[str, Any], wire: Mapping[str, str] | None = None
+) -> InvalidRequestError:
+    """Our one sentence for pydantic's list of errors: the first field at fault, in the sender's words."""
+    listed = error.errors(include_url=False, include_input=False)
+    own = next((e["ctx"]["error"] for e in listed if isinstance(e.get("ctx", {}).get("error"), InvalidRequestError)), None)
+    first = listed[0]
+    if not first["loc"]:
+        return own or faults.fault("query", None, "query")
+    name, *place = first["loc"]
+    word = (wire or {}).get(str(name), str(name))
+    if own is not None:
+        return faults.placed(own, f"{word}[{place[0]}]" if place and isinstance(place[0], int) else word)
+    value: Any = next((data[key] for key in (name, *_aliases_of(str(name))) if data.get(key) is not None), None)
+    return faults.fault(str(name), value, word)
+
+
+def _aliases_of(name: str) -> list[str]:
+    return [alias for alias, canonical in ALIASES.items() if canonical == name]
+
+
+def _refuse_unknown_names(data: Mapping[str, Any]) -> None:
+    for name in data:
+        if name not in _KNOWN:
+            near = get_close_matches(name, sorted(_KNOWN), n=1)
+            hint = f"; did you mean {near[0]}?" if near else f"; its fields are {', '.join(FIELD_NAMES)}"
+            raise InvalidRequestError(f"{name} is no field of a rerank request{hint}", field=name)

@@ -1,0 +1,355 @@
+"""The canonical answer: rows sorted by relevance, with what the vendor said about cost and model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from math import exp, isfinite
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypeVar
+
+from ..errors import InvalidRequestError, ScoreKindError
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+T = TypeVar("T")
+
+ScoreKind: TypeAlias = Literal["probability", "cosine", "logit", "unit", "unknown"]
+"""What a model's scores are: ``probability`` 0..1, ``cosine`` -1..1, ``logit`` any number, ``unit`` 0..1 without being a
+probability, ``unknown`` where nobody has said."""
+
+Action: TypeAlias = Literal["dropped", "folded", "converted", "withheld"]
+
+Row: TypeAlias = dict[str, Any]
+"""A row as Jina writes it: ``index``, ``relevance_score``, ``document`` if asked for, then whatever else there is."""
+
+_ROW_KEYS: Final = frozenset(("index", "relevance_score", "document"))
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """Something of the request that this vendor does not get as it was asked.
+
+    Attributes:
+        field: the canonical field.
+        action: ``dropped`` (not sent), ``folded`` (written into another field), ``converted`` (sent in another form) or
+            ``withheld`` (a document that is not sent at all).
+        reason: why, in one sentence.
+        indices: the documents concerned, zero-based; empty where it concerns none in particular.
+        affects_result: whether scores or the rows returned may differ from what the request asked for.
+    """
+
+    field: str
+    action: Action
+    reason: str
+    indices: tuple[int, ...] = ()
+    affects_result: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One document's place in the ranking.
+
+    Attributes:
+        index: its place in the caller's own list, zero-based.
+        relevance_score: the vendor's number; see `RerankResponse.score_kind`.
+        document: an object, ``{"text": str}`` for a plain string; None unless ``return_documents`` was true.
+        extra: the vendor's further fields for this row, such as ``relevant_spans`` or ``embedding``.
+    """
+
+    index: int
+    relevance_score: float
+    document: Mapping[str, Any] | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+    def __post_init__(self) -> None:
+        if type(self.index) is not int or self.index < 0:
+            raise InvalidRequestError("index: expected an integer of 0 or more", field="index")
+        score: Any = self.relevance_score
+        if isinstance(score, bool) or not isinstance(score, (int, float)) or not isfinite(score):
+            raise InvalidRequestError("relevance_score: expected a finite number", field="relevance_score")
+
+    @property
+    def text(self) -> str | None:
+        """The document's text, or None where it has none or was not asked for."""
+        text = self.document.get("text") if self.document is not None else None
+        return text if isinstance(text, str) else None
+
+
+def complete_tokens(
+    total: int | None, prompt: int | None, completion: int | None
+) -> tuple[int | None, int | None, int | None]:
+    """Total, prompt and completion tokens from those of them that were reported."""
+    if total is None:
+        if prompt is None and completion is None:
+            return None, None, None
+        return (prompt or 0) + (completion or 0), prompt or 0, completion or 0
+    if prompt is None and completion is None:
+        return total, total, 0
+    if prompt is None:
+        rest = total - (completion or 0)
+        return total, rest if rest >= 0 else None, completion
+    if completion is None:
+        rest = total - prompt
+        return total, prompt, rest if rest >= 0 else None
+    return total, prompt, completion
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Usage:
+    """What the call cost, as far as the vendor said. What was not reported is None, never 0.
+
+    A reranker generates nothing: one reported figure of tokens gives ``total_tokens = prompt_tokens`` and
+    ``completion_tokens = 0``, and two give the third.
+
+    Attributes:
+        total_tokens, prompt_tokens, completion_tokens: tokens.
+        prompt_tokens_details, completion_tokens_details: as Jina-format gateways give them.
+        search_units: Cohere's unit, one query with up to 100 documents; may be a fraction.
+    """
+
+    total_tokens: int | None = None
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    prompt_tokens_details: Mapping[str, Any] | None = None
+    completion_tokens_details: Mapping[str, Any] | None = None
+    search_units: float | None = None
+
+    def __post_init__(self) -> None:
+        total, prompt, completion = complete_tokens(self.total_tokens, self.prompt_tokens, self.completion_tokens)
+        object.__setattr__(self, "total_tokens", total)
+        object.__setattr__(self, "prompt_tokens", prompt)
+        object.__setattr__(self, "completion_tokens", completion)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The reported figures alone."""
+        return {name: value for name in USAGE_FIELDS if (value := getattr(self, name)) is not None}
+
+    def __repr__(self) -> str:
+        return f"Usage({', '.join(f'{name}={value!r}' for name, value in self.to_dict().items())})"
+
+
+USAGE_FIELDS: Final = tuple(Usage.__dataclass_fields__)
+NO_USAGE: Final = Usage()
+
+
+class RerankResponse:
+    """One rerank answer in the canonical format: a frozen value that compares by value.
+
+    ``results`` come sorted by score, descending and stably; ``len()`` and iteration go over them. Decoded answers keep
+    their rows as plain dictionaries and build each `Result` when it is first asked for.
+
+    Attributes:
+        model: the vendor's word for the model, else what was sent; None where nobody said.
+        usage: never None; what was not reported is None inside it.
+        id: the vendor's id of the answer, or None.
+        provider: the provider's name, or None.
+        score_kind: what the scores are, as declared for the model; never guessed from the values.
+        warnings: what the caller should know: rows that are missing, checks that could not be made, the vendor's own.
+        missing: indices of documents that were sent or withheld and came back without a score, ascending.
+        losses: what of the request the vendor did not get as asked.
+        attempts: the calls that led here, for answers of a client.
+    """
+
+    __slots__ = (
+        "_results",
+        "_rows",
+        "attempts",
+        "id",
+        "losses",
+        "missing",
+        "model",
+        "provider",
+        "score_kind",
+        "usage",
+        "warnings",
+    )
+
+    _results: tuple[Result, ...] | None
+    _rows: list[Row]
+    attempts: tuple[Any, ...]
+    id: str | None
+    losses: tuple[Loss, ...]
+    missing: tuple[int, ...]
+    model: str | None
+    provider: str | None
+    score_kind: ScoreKind
+    usage: Usage
+    warnings: tuple[str, ...]
+
+    def __init__(
+        self,
+        results: Sequence[Result],
+        *,
+        model: str | None = None,
+        usage: Usage | None = None,
+        id: str | None = None,  # noqa: A002 - the wire's name, and the attribute's
+        provider: str | None = None,
+        score_kind: ScoreKind = "unknown",
+        warnings: Sequence[str] = (),
+        missing: Sequence[int] = (),
+        losses: Sequence[Loss] = (),
+        attempts: Sequence[Any] = (),
+    ) -> None:
+        own = tuple(results)
+        self._set(
+            rows=[row_of(result) for result in own],
+            results=own,
+            model=model,
+            usage=usage or NO_USAGE,
+            id=id,
+            provider=provider,
+            score_kind=score_kind,
+            warnings=tuple(warnings),
+            missing=tuple(missing),
+            losses=tuple(losses),
+            attempts=tuple(attempts),
+        )
+
+    @classmethod
+    def from_rows(cls, rows: list[Row], **fields: Any) -> Self:
+        """An answer over rows that are already canonical and sorted; they are kept, not copied."""
+        response = cls.__new__(cls)
+        response._set(rows=rows, results=None, **fields)
+        return response
+
+    def _set(
+        self,
+        *,
+        rows: list[Row],
+        results: tuple[Result, ...] | None = None,
+        model: str | None = None,
+        usage: Usage = NO_USAGE,
+        id: str | None = None,  # noqa: A002 - as in __init__
+        provider: str | None = None,
+        score_kind: ScoreKind = "unknown",
+        warnings: tuple[str, ...] = (),
+        missing: tuple[int, ...] = (),
+        losses: tuple[Loss, ...] = (),
+        attempts: tuple[Any, ...] = (),
+    ) -> None:
+        give = object.__setattr__
+        give(self, "_rows", rows)
+        give(self, "_results", results)
+        give(self, "model", model)
+        give(self, "usage", usage)
+        give(self, "id", id)
+        give(self, "provider", provider)
+        give(self, "score_kind", score_kind)
+        give(self, "warnings", warnings)
+        give(self, "missing", missing)
+        give(self, "losses", losses)
+        give(self, "attempts", attempts)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"a RerankResponse is frozen: {name} cannot be set")
+
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError(f"a RerankResponse is frozen: {name} cannot be deleted")
+
+    @property
+    def rows(self) -> list[Row]:
+        """The results as Jina's rows. Shared with this answer: read, do not change."""
+        return self._rows
+
+    @property
+    def results(self) -> tuple[Result, ...]:
+        """The results, best first."""
+        if self._results is None:
+            object.__setattr__(self, "_results", tuple(map(result_of, self._rows)))
+        return self._results or ()
+
+    def pick(self, items: Sequence[T]) -> list[T]:
+        """The caller's own items in ranked order: ``items[i]`` for the index of each result."""
+        return [items[row["index"]] for row in self._rows]
+
+    def unit_scores(self, kind: ScoreKind | None = None) -> RerankResponse:
+        """The same answer with its scores mapped monotonically into 0..1, of kind ``unit``. Nothing is clipped.
+
+        Args:
+            kind: what the scores are, where `score_kind` is ``unknown`` or wrong.
+
+        Raises:
+            ScoreKindError: the kind is not known, or a score lies outside the range that it promises.
+        """
+        kind = kind or self.score_kind
+        if kind == "unknown":
+            raise ScoreKindError(
+                f"the scores of {self.model or 'this model'} are of unknown kind: say unit_scores(kind=…)"
+            )
+        rows = [{**row, "relevance_score": _to_unit(row["relevance_score"], kind)} for row in self._rows]
+        return self._replace(rows, score_kind="unit")
+
+    def _replace(self, rows: list[Row], **changes: Any) -> RerankResponse:
+        return RerankResponse.from_rows(rows, **{**{name: getattr(self, name) for name in _FIELDS}, **changes})
+
+    def to_json(self, dialect: str = "jina") -> bytes:
+        """This answer as a vendor of that name would write it: JSON in UTF-8.
+
+        Raises:
+            UnknownProviderError: no provider is called so.
+        """
+        # Upwards, and late on purpose: the value knows how to ask, only the registry knows the dialects.
+        from ..registry import provider
+
+        return provider(dialect).dump_response(self)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __iter__(self) -> Iterator[Result]:
+        return iter(self.results)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, RerankResponse):
+            return NotImplemented
+        return self.results == other.results and _plain(self) == _plain(other)
+
+    def __hash__(self) -> int:
+        return hash((self.provider, self.model, self.id, len(self._rows)))
+
+    def __repr__(self) -> str:
+        told = "".join(f", {name}={value!r}" for name, value in zip(_FIELDS, _plain(self), strict=True) if value)
+        return f"RerankResponse({list(self.results)!r}{told})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restore, (self._rows, {name: getattr(self, name) for name in _FIELDS})
+
+
+_FIELDS: Final = ("model", "usage", "id", "provider", "score_kind", "warnings", "missing", "losses", "attempts")
+_plain = attrgetter(*_FIELDS)
+
+
+def _restore(rows: list[Row], fields: dict[str, Any]) -> RerankResponse:
+    return RerankResponse.from_rows(rows, **fields)
+
+
+def result_of(row: Row) -> Result:
+    """The `Result` over a canonical row, whose values are already known to be right."""
+    result = object.__new__(Result)
+    give = object.__setattr__
+    give(result, "index", row["index"])
+    give(result, "relevance_score", row["relevance_score"])
+    give(result, "document", row.get("document"))
+    plain = len(row) == (3 if "document" in row else 2)
+    give(result, "extra", {} if plain else {key: row[key] for key in row if key not in _ROW_KEYS})
+    return result
+
+
+def row_of(result: Result) -> Row:
+    """The canonical row of a `Result`."""
+    row: Row = {"index": result.index, "relevance_score": result.relevance_score}
+    if result.document is not None:
+        row["document"] = dict(result.document)
+    row.update(result.extra)
+    return row
+
+
+def _to_unit(score: float, kind: ScoreKind) -> float:
+    if kind == "logit":
+        return 1 / (1 + exp(-score)) if score >= 0 else exp(score) / (1 + exp(score))
+    low = -1.0 if kind == "cosine" else 0.0
+    if not low <= score <= 1:
+        raise ScoreKindError(f"a score of {score!r} lies outside {low:g}..1, which kind {kind} promises")
+    return (score + 1) / 2 if kind == "cosine" else score

@@ -1,0 +1,164 @@
+"""How a dialect writes and reads errors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from math import ceil
+from typing import Any
+
+from .. import errors as e
+from ..errors import Codes, Headers, RerankError, StatusError, Told
+from ..paths import compile_path, is_object, put
+
+Wording = Callable[[int, str, str | None], type[StatusError] | None]
+"""From status, the whole body as text and the vendor's sentence to a class, or None for the class of the status."""
+
+UPSTREAM_CREDENTIALS = "upstream_credentials"
+
+# Whose fault it is decides the status for a client. An upstream's key is not the client's: see `Errors.encode`.
+_CLIENT_STATUS: Sequence[tuple[type[RerankError], int]] = (
+    (e.AuthenticationError, 401),
+    (e.QuotaExceededError, 402),
+    (e.PermissionDeniedError, 403),
+    (e.ModelNotFoundError, 404),
+    (e.UnknownProviderError, 404),
+    (e.WrongEndpointError, 502),
+    (e.NotFoundError, 404),
+    (e.RequestTooLargeError, 413),
+    (e.RateLimitError, 429),
+    (e.ProviderOverloadedError, 503),
+    (e.MissingApiKeyError, 502),
+    (e.MissingExtraError, 500),
+    (e.ScoreKindError, 500),
+    (e.TimeoutError, 504),
+    (e.TransportError, 502),
+    (e.InvalidResponseError, 502),
+)
+_CREDENTIALS = (e.AuthenticationError, e.QuotaExceededError, e.PermissionDeniedError, e.MissingApiKeyError)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Errors:
+    """A dialect's error side. Reading is tolerant and the same for every vendor; the table adds what it cannot know.
+
+    Attributes:
+        message, code, request_id: dotted paths where a client of this dialect looks; "" where it does not.
+        codes: error class by the vendor's code; a key that ends in ``*`` stands for all codes so begun.
+        wording: a class by the vendor's words, where status and code leave two open.
+        final: statuses of server errors after which the same request fails again.
+        hidden: whether a parsed body under a success status is an error, for vendors that answer so.
+        bad_request: the status for a client's own mistakes.
+        model_not_found: the status for a model that nobody knows.
+    """
+
+    message: str = "detail"
+    code: str = ""
+    request_id: str = ""
+    codes: Codes = field(default_factory=dict[str, type[StatusError]])
+    wording: Wording | None = None
+    final: frozenset[int] = frozenset()
+    hidden: Callable[[Any], bool] | None = None
+    bad_request: int = 400
+    model_not_found: int = 404
+
+    # --- from the vendor
+
+    def decode(
+        self,
+        status: int,
+        headers: Headers,
+        body: bytes | str,
+        *,
+        provider: str,
+        now: float | None = None,
+        texts: Sequence[str] = (),
+        secrets: Sequence[str] = (),
+    ) -> StatusError:
+        """The error that an answer with an error status is."""
+        told = e.read_error(e.parse(body), body)
+        kind = self.wording(status, e.text_of(body[:4096]), told.message) if self.wording else None
+        folded = e.fold(headers)
+        return (kind or e.classify(status, told.code, self.codes))(
+            self._sentence(told, texts, secrets) or "the vendor gave no reason",
+            provider=provider,
+            status=status,
+            code=told.code,
+            request_id=told.request_id or e.request_id(folded),
+            retryable=False if status in self.final else None,
+            retry_after=e.retry_after(folded, now),
+            body=body if isinstance(body, bytes) else body.encode("utf-8", "replace"),
+        )
+
+    def decode_hidden(
+        self, status: int | None, headers: Headers, value: Any, body: bytes, *, rows: str, provider: str, **more: Any
+    ) -> RerankError:
+        """The error that a body without an answer is, under a success status."""
+        told = e.read_error(value, body) if value is not None or body.strip() else Told(None, None, None)
+        sentence = self._sentence(told, more.get("texts", ()), more.get("secrets", ()))
+        kind = e.classify_hidden(told.code, self.codes)
+        folded = e.fold(headers)
+        about: dict[str, Any] = {
+            "provider": provider,
+            "status": status,
+            "code": told.code,
+            "request_id": told.request_id or e.request_id(folded),
+            "body": body,
+        }
+        if kind is not None:
+            retry_after = e.retry_after(folded, more.get("now"))
+            return kind(sentence or "an error without a reason", retry_after=retry_after, **about)
+        return e.InvalidResponseError(_no_answer(value, body, rows, sentence), path=rows, **about)
+
+    def _sentence(self, told: Told, texts: Sequence[str], secrets: Sequence[str]) -> str | None:
+        if told.message is None:
+            return None
+        sentence = e.scrub(told.message, texts, secrets)
+        return sentence if len(sentence) <= e.MESSAGE_LIMIT else sentence[: e.MESSAGE_LIMIT - 1] + "…"
+
+    # --- towards a client
+
+    def encode(self, error: RerankError, *, relay: bool) -> tuple[int, dict[str, str], dict[str, Any]]:
+        """Status, headers and body for a client of this dialect.
+
+        Args:
+            error: what went wrong.
+            relay: whether the upstream's key is the client's own, so that its 401, 402 and 403 are the client's too.
+        """
+        if isinstance(error, e.AllProvidersFailedError):
+            error = error.exceptions[-1]  # type: ignore[assignment]  # a group's members are RerankErrors
+        hide = isinstance(error, _CREDENTIALS) and (not relay or isinstance(error, e.MissingApiKeyError))
+        status = 502 if hide else self.client_status(error)
+        code = UPSTREAM_CREDENTIALS if hide else error.code
+        message = "the gateway's credentials were not accepted upstream" if hide else error.message
+        headers = {"content-type": "application/json"}
+        if error.retry_after is not None and status in (429, 503):
+            headers["retry-after"] = str(ceil(error.retry_after))
+        body: dict[str, Any] = {}
+        put(body, compile_path(self.message), message)
+        for path, value in ((self.code, code), (self.request_id, error.request_id)):
+            if path and value:
+                put(body, compile_path(path), value)
+        return status, headers, body
+
+    def client_status(self, error: RerankError) -> int:
+        """The status for a client of this dialect, taking credentials for its own."""
+        if isinstance(error, e.ModelNotFoundError):
+            return self.model_not_found
+        for kind, status in _CLIENT_STATUS:
+            if isinstance(error, kind):
+                return status
+        if isinstance(error, e.ProviderServerError):
+            return error.status if error.status in (500, 502, 504) else 502
+        return self.bad_request
+
+
+def _no_answer(value: Any, body: bytes, rows: str, sentence: str | None) -> str:
+    where = rows or "the answer"
+    if value is None and not body.strip():
+        return "the answer is empty"
+    if value is None:
+        return f"the answer is not JSON: {sentence}" if sentence else "the answer is not JSON"
+    if not is_object(value) and rows:
+        return f"the answer is not an object with {where}"
+    return f"the answer has no list at {where}: {sentence}" if sentence else f"the answer has no list at {where}"

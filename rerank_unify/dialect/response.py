@@ -1,0 +1,345 @@
+"""How a dialect writes and reads answers, as a table.
+
+Reading is one pass over the parsed rows. Measured on CPython 3.11, that loop costs less than a schema that validates the
+bytes (1.3 against 1.5 times parsing and writing the same bytes, 1,000 rows), keeps further fields at no cost, and
+names the exact place of a fault.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from math import inf, isfinite
+from operator import itemgetter
+from typing import Any, TypeAlias
+
+from ..canonical import NO_USAGE, RequestFields, RerankResponse, Row, Usage, as_text
+from ..errors import InvalidResponseError
+from ..paths import Path, compile_path, dig, is_list, is_object, put
+
+_SCORE = itemgetter("relevance_score")
+_INDEX = itemgetter("index")
+_HUGE = sys.float_info.max
+
+UNCHECKED = "read without its request: missing rows and indices beyond the caller's list could not be noticed"
+
+
+# --- forms of an echoed document, going out to a client --------------------------------------------------------------
+
+Form: TypeAlias = Callable[[Mapping[str, Any]], Any]
+
+
+def as_object(document: Mapping[str, Any]) -> Any:
+    """The document as it is: an object."""
+    return document
+
+
+def as_string(document: Mapping[str, Any]) -> Any:
+    """Its text; of an object without one, what is ranked of it."""
+    text = document.get("text")
+    return text if isinstance(text, str) else as_text(document, 0)
+
+
+def as_nested(document: Mapping[str, Any]) -> Any:
+    """Under ``text``: the text of a plain document, or the whole object."""
+    return document if is_plain(document) else {"text": document}
+
+
+def is_plain(document: Mapping[str, Any]) -> bool:
+    """Whether an object is ``{"text": str}`` and nothing else."""
+    return len(document) == 1 and isinstance(document.get("text"), str)
+
+
+def normal_document(echo: Any) -> Mapping[str, Any] | None:
+    """An echoed document as an object, from any of the shapes met: string, object, nested object, null."""
+    if isinstance(echo, str):
+        return {"text": echo}
+    if not is_object(echo):
+        return None
+    inner = echo.get("text")
+    return inner if len(echo) == 1 and is_object(inner) else echo
+
+
+# --- the table -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rows:
+    """A dialect's answer side.
+
+    Attributes:
+        rows: dotted path of the list of rows; "" where the answer itself is the list.
+        index, score: a row's keys.
+        document: a row's key of the echoed document; "" where there is none.
+        form: how an echo is written for a client.
+        null_document: whether a client of this dialect expects ``document: null`` where there is none.
+        ignored: further keys of a row that say nothing.
+        model, id, warnings: dotted paths; "" where the dialect has no place.
+        usage: dotted paths by field of `Usage`; of several the first that is there counts, and is the one written.
+        usage_copies: paths that only writing fills, with the field that they copy.
+        fixed: constants by dotted path that every answer to a client carries.
+    """
+
+    rows: str = "results"
+    index: str = "index"
+    score: str = "relevance_score"
+    document: str = "document"
+    form: Form = as_object
+    null_document: bool = False
+    ignored: frozenset[str] = frozenset()
+    model: str = ""
+    id: str = ""
+    warnings: str = ""
+    usage: Mapping[str, str | Sequence[str]] = field(default_factory=dict[str, Any])
+    usage_copies: Mapping[str, str] = field(default_factory=dict[str, str])
+    fixed: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+    # Compiled once, on first use.
+
+    @cached_property
+    def _rows_path(self) -> Path:
+        return compile_path(self.rows)
+
+    @cached_property
+    def _usage_paths(self) -> tuple[tuple[str, tuple[Path, ...]], ...]:
+        listed = {name: (paths,) if isinstance(paths, str) else paths for name, paths in self.usage.items()}
+        return tuple((name, tuple(map(compile_path, paths))) for name, paths in listed.items())
+
+    @cached_property
+    def _model_path(self) -> Path:
+        return compile_path(self.model)
+
+    @cached_property
+    def _id_path(self) -> Path:
+        return compile_path(self.id)
+
+    @cached_property
+    def _warnings_path(self) -> Path:
+        return compile_path(self.warnings)
+
+    @cached_property
+    def _fixed_paths(self) -> tuple[tuple[Path, Any], ...]:
+        return tuple((compile_path(path), constant) for path, constant in self.fixed.items())
+
+    @cached_property
+    def _usage_writes(self) -> tuple[tuple[Path, str], ...]:
+        """Where each figure is written: at the first of its paths, and wherever it is copied."""
+        first = tuple((paths[0], name) for name, paths in self._usage_paths)
+        return first + tuple((compile_path(path), name) for path, name in self.usage_copies.items())
+
+    @cached_property
+    def _canonical_keys(self) -> bool:
+        return (self.index, self.score) == ("index", "relevance_score")
+
+    @cached_property
+    def _known_keys(self) -> frozenset[str]:
+        return self.ignored | {self.index, self.score, self.document}
+
+    # --- from the vendor
+
+    def find_rows(self, value: Any) -> Sequence[Any] | None:
+        """The parsed answer's list of rows, still unchecked; None where it has none, or an error beside it."""
+        found: Any = dig(value, self._rows_path)
+        if not is_list(found) or (is_object(value) and value.get("error")):
+            return None
+        return found
+
+    def read_rows(self, found: Sequence[Any], count: int | None, *, own: bool, echo: bool) -> list[Row]:
+        """The canonical rows, sorted and checked.
+
+        Args:
+            found: the rows as the vendor sent them.
+            count: how many documents were sent; None where nobody knows.
+            own: whether the rows are ours to keep and change, not the caller's.
+            echo: whether to keep the documents that the vendor echoes; else what is left of them means nothing.
+
+        Raises:
+            InvalidResponseError: the first fault, with its path.
+        """
+        in_order, floats = self._check(found, _HUGE if count is None else count)
+        if own and self._canonical_keys and not echo and not self.ignored:
+            rows: list[Row] = found  # type: ignore[assignment]  # `_check` saw objects, and a JSON parser made them
+            if not floats:
+                for row in rows:
+                    row["relevance_score"] = float(row["relevance_score"])
+        else:
+            rows = [self._canonical_row(row) for row in found]
+        if len(set(map(_INDEX, rows))) != len(rows):
+            raise self._duplicate(rows)
+        if not in_order:
+            rows.sort(key=_SCORE, reverse=True)  # stable: equal scores keep the vendor's order
+        return rows
+
+    def _check(self, rows: Sequence[Any], count: float) -> tuple[bool, bool]:
+        """Check every row; whether they are sorted already, and whether every score is a float."""
+        index_key, score_key = self.index, self.score
+        in_order = floats = True
+        last = _HUGE
+        at = 0
+        try:
+            for row in rows:
+                index, score = row[index_key], row[score_key]
+                if type(index) is not int or type(score) is not float or not 0 <= index < count:
+                    score = self._odd_row(at, row, count)
+                    floats = False
+                if not score <= last:
+                    if not isfinite(score):
+                        raise self._fault(at, self.score, "is not a finite number")
+                    in_order = False
+                last = score
+                at += 1
+        except (KeyError, TypeError, IndexError):
+            raise self._unreadable(at, rows) from None
+        if not in_order or last == -inf:
+            self._refuse_infinite(rows)
+        return in_order, floats
+
+    def _odd_row(self, at: int, row: Any, count: float) -> float:
+        """A row that the fast test did not pass: an integer score is fine, anything else is a fault."""
+        index, score = row[self.index], row[self.score]
+        if type(index) is not int:
+            raise self._fault(at, self.index, "is not an integer")
+        if not 0 <= index < count:
+            sent = f"{int(count):,} documents were sent" if count < _HUGE else "an index is never negative"
+            raise self._fault(at, self.index, f"is out of range: {sent}")
+        if type(score) not in (int, float):
+            raise self._fault(at, self.score, "is not a number")
+        try:
+            return float(score)
+        except OverflowError:
+            raise self._fault(at, self.score, "is not a finite number") from None
+
+    def _refuse_infinite(self, rows: Sequence[Any]) -> None:
+        for at, row in enumerate(rows):
+            if not isfinite(row[self.score]):
+                raise self._fault(at, self.score, "is not a finite number")
+
+    def _unreadable(self, at: int, rows: Sequence[Any]) -> InvalidResponseError:
+        row = rows[at]
+        if not is_object(row):
+            return self._fault(at, "", "is not an object")
+        key = self.index if self.index not in row else self.score
+        return self._fault(at, key, "is missing")
+
+    def _duplicate(self, rows: list[Row]) -> InvalidResponseError:
+        seen: set[int] = set()
+        for at, row in enumerate(rows):
+            if row["index"] in seen:
+                return self._fault(at, self.index, "stands in an earlier row too")
+            seen.add(row["index"])
+        raise AssertionError("no duplicate")  # pragma: no cover - only called where there is one
+
+    def _fault(self, at: int, key: str, sentence: str) -> InvalidResponseError:
+        path = f"{self.rows}[{at}]{'.' if key else ''}{key}"
+        return InvalidResponseError(f"{path} {sentence}", path=path)
+
+    def _canonical_row(self, row: Mapping[str, Any]) -> Row:
+        made: Row = {"index": row[self.index], "relevance_score": float(row[self.score])}
+        echo = row.get(self.document) if self.document else None
+        if echo is not None:
+            document = normal_document(echo)
+            if document is not None:
+                made["document"] = document
+        if not self._known_keys.issuperset(row):
+            made.update((key, row[key]) for key in row if key not in self._known_keys and key not in made)
+        return made
+
+    def read_model(self, value: Any) -> str | None:
+        """The vendor's word for the model."""
+        return _text(value, self._model_path)
+
+    def read_id(self, value: Any) -> str | None:
+        """The vendor's id of the answer."""
+        return _text(value, self._id_path)
+
+    def read_warnings(self, value: Any) -> tuple[str, ...]:
+        """The vendor's own warnings."""
+        found = dig(value, self._warnings_path) if self.warnings else None
+        return tuple(item for item in found if isinstance(item, str)) if is_list(found) else ()
+
+    def read_usage(self, value: Any) -> Usage:
+        """What the vendor reports of the cost; a figure that is no figure counts as not reported."""
+        figures: dict[str, Any] = {}
+        for name, paths in self._usage_paths:
+            for path in paths:
+                figure = _figure(name, dig(value, path))
+                if figure is not None:
+                    figures[name] = figure
+                    break
+        return Usage(**figures) if figures else NO_USAGE
+
+    # --- towards a client
+
+    def write(self, response: RerankResponse, model: str | None) -> dict[str, Any]:
+        """The answer as this dialect has it. Rows may be shared with the response: read, do not change.
+
+        Args:
+            response: a canonical answer.
+            model: the name the client asked for; None for what the answer says.
+        """
+        body: dict[str, Any] = {}
+        model = model or response.model
+        if self.id and response.id is not None:
+            put(body, self._id_path, response.id)
+        if self.model and model is not None:
+            put(body, self._model_path, model)
+        for path, constant in self._fixed_paths:
+            put(body, path, constant)
+        usage = response.usage
+        if usage is not NO_USAGE:
+            for path, name in self._usage_writes:
+                figure = getattr(usage, name)
+                if figure is not None:
+                    put(body, path, figure)
+        rows = self._write_rows(response.rows)
+        if not self.rows:
+            return rows  # type: ignore[return-value]  # a bare list is such a dialect's whole answer
+        put(body, self._rows_path, rows)
+        if self.warnings and response.warnings:
+            put(body, self._warnings_path, list(response.warnings))
+        return body
+
+    def _write_rows(self, rows: list[Row]) -> Any:
+        if self._canonical_keys and self.document == "document" and self.form is as_object and not self.null_document:
+            return rows
+        return [self._client_row(row) for row in rows]
+
+    def _client_row(self, row: Row) -> dict[str, Any]:
+        made: dict[str, Any] = {self.index: row["index"], self.score: row["relevance_score"]}
+        document = row.get("document")
+        if document is not None and self.document:
+            made[self.document] = self.form(document)
+        elif self.null_document:
+            made[self.document] = None
+        if len(row) > 3 or (len(row) == 3 and document is None):
+            made.update((key, row[key]) for key in row if key not in ("index", "relevance_score", "document"))
+        return made
+
+
+def _text(value: Any, path: Path) -> str | None:
+    found = dig(value, path) if path else None
+    return found if isinstance(found, str) and found else None
+
+
+def _figure(name: str, found: Any) -> Any:
+    if name.endswith("_details"):
+        return found if is_object(found) else None
+    if type(found) is int:
+        return found if 0 <= found < 2**63 else None
+    if type(found) is float and isfinite(found) and found >= 0:
+        return int(found) if found.is_integer() and name != "search_units" else found if name == "search_units" else None
+    return None
+
+
+def fill_documents(rows: list[Row], fields: RequestFields) -> None:
+    """Give each row its document from the request, or none, whatever the vendor echoed."""
+    if fields["return_documents"]:
+        documents: Sequence[Any] = fields["documents"]
+        for row in rows:
+            document = documents[row["index"]]
+            row["document"] = {"text": document} if isinstance(document, str) else document
+    elif set(map(len, rows)) != {2}:
+        for row in rows:
+            row.pop("document", None)

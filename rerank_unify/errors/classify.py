@@ -1,0 +1,103 @@
+"""Which class an error is: from the status, then from the vendor's code."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TypeAlias
+
+from . import tree
+from .tree import StatusError
+
+Codes: TypeAlias = Mapping[str, type[StatusError]]
+"""Error class by vendor code, compared without case; a key that ends in ``*`` stands for every code so begun."""
+
+_BY_STATUS: Mapping[int, type[StatusError]] = {
+    400: tree.BadRequestError,
+    401: tree.AuthenticationError,
+    402: tree.QuotaExceededError,
+    403: tree.PermissionDeniedError,
+    404: tree.WrongEndpointError,  # without a code that speaks of a model; see MODEL_CODES
+    405: tree.WrongEndpointError,
+    408: tree.ProviderServerError,
+    409: tree.ProviderOverloadedError,
+    410: tree.WrongEndpointError,
+    413: tree.RequestTooLargeError,
+    424: tree.ProviderServerError,
+    425: tree.ProviderOverloadedError,
+    429: tree.RateLimitError,
+    499: tree.ProviderServerError,
+    503: tree.ProviderOverloadedError,
+    529: tree.ProviderOverloadedError,
+}
+
+# Codes that mean the same at the many servers that copied OpenAI's error object. Read in LiteLLM 1.106.10, vLLM 0.32
+# and llama.cpp (2026-10); a vendor's own codes stand in its module and count first.
+COMMON_CODES: Codes = {
+    "model_not_found": tree.ModelNotFoundError,
+    "modelnotfound": tree.ModelNotFoundError,
+    "model_not_exist": tree.ModelNotFoundError,
+    "context_length_exceeded": tree.RequestTooLargeError,
+    "request_too_large": tree.RequestTooLargeError,
+    "insufficient_quota": tree.QuotaExceededError,
+    "billing_hard_limit_reached": tree.QuotaExceededError,
+    "invalid_api_key": tree.AuthenticationError,
+    "invalidapikey": tree.AuthenticationError,
+    "authentication_error": tree.AuthenticationError,
+    "permission_denied": tree.PermissionDeniedError,
+    "permission_error": tree.PermissionDeniedError,
+    "accessdenied*": tree.PermissionDeniedError,
+    "rate_limit*": tree.RateLimitError,
+    "throttling*": tree.RateLimitError,
+    "too_many_requests": tree.RateLimitError,
+    "overloaded*": tree.ProviderOverloadedError,
+    "unavailable_error": tree.ProviderOverloadedError,
+    "service_unavailable": tree.ProviderOverloadedError,
+    "server_error": tree.ProviderServerError,
+    "internal_error": tree.ProviderServerError,
+    "internal_server_error": tree.ProviderServerError,
+    "invalid_request_error": tree.BadRequestError,
+    "invalid_argument": tree.BadRequestError,
+    "invalidparameter*": tree.BadRequestError,
+    "validation": tree.BadRequestError,
+}
+
+# Too general to overrule a status: vLLM writes `invalid_request_error` beside 404 too.
+_GENERAL = (tree.BadRequestError, tree.ProviderServerError)
+
+
+def by_status(status: int) -> type[StatusError]:
+    """The class of a status alone, for any integer that is not a success."""
+    if status in _BY_STATUS:
+        return _BY_STATUS[status]
+    if 300 <= status < 400:
+        return tree.WrongEndpointError
+    return tree.BadRequestError if 400 <= status < 500 else tree.ProviderServerError
+
+
+def by_code(code: str | None, codes: Codes) -> type[StatusError] | None:
+    """The class of a code, by the vendor's table, or None where the table does not know it."""
+    if code is None:
+        return None
+    word = code.lower()
+    for key, kind in codes.items():
+        name = key.lower()
+        if word == name or (name.endswith("*") and word.startswith(name[:-1])):
+            return kind
+    return None
+
+
+def classify(status: int, code: str | None, codes: Codes) -> type[StatusError]:
+    """The class of an error answer that came with its own status."""
+    own = by_code(code, codes)
+    if own is not None:
+        return own
+    common = by_code(code, COMMON_CODES)
+    return common if common is not None and common not in _GENERAL else by_status(status)
+
+
+def classify_hidden(code: str | None, codes: Codes) -> type[StatusError] | None:
+    """The class of an error that came under a success status; None where no code tells."""
+    found = by_code(code, codes) or by_code(code, COMMON_CODES)
+    if found is None and code is not None and code.isdigit() and 300 <= int(code) < 600:
+        return by_status(int(code))
+    return found

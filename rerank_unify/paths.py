@@ -1,0 +1,55 @@
+"""Dotted paths into JSON values: ``usage.total_tokens`` names ``value["usage"]["total_tokens"]``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, TypeAlias, TypeGuard
+
+Path: TypeAlias = tuple[str, ...]
+
+_OBJECT = (dict, Mapping)  # dict first: the check of an abstract class is ten times as slow
+ABSENT: Final[Any] = object()  # what `dig` answers when nothing is there; None would be a JSON null
+
+
+def compile_path(dotted: str) -> Path:
+    """The steps of a dotted path. The empty string is the root and has no steps."""
+    return tuple(dotted.split(".")) if dotted else ()
+
+
+def is_object(value: object) -> TypeGuard[Mapping[str, Any]]:
+    """Whether a JSON value is an object."""
+    return isinstance(value, _OBJECT)
+
+
+def is_list(value: object) -> TypeGuard[list[Any] | tuple[Any, ...]]:
+    """Whether a JSON value is a list."""
+    return isinstance(value, (list, tuple))
+
+
+def dig(value: Any, path: Path) -> Any:
+    """What stands at the path, or ``ABSENT`` where a step leads nowhere."""
+    for step in path:
+        if not isinstance(value, _OBJECT) or step not in value:
+            return ABSENT
+        value = value[step]  # pyright: ignore[reportUnknownVariableType] - any JSON value
+    return value  # pyright: ignore[reportUnknownVariableType]
+
+
+def put(body: dict[str, Any], path: Path, value: Any) -> None:
+    """Set the value at the path, making the objects on the way; a null on the way gives way to an object."""
+    for step in path[:-1]:
+        inner = body.get(step)
+        if not isinstance(inner, dict):
+            inner = body[step] = {}
+        body = inner
+    body[path[-1]] = value
+
+
+def merge(body: dict[str, Any], more: Mapping[str, Any]) -> None:
+    """Merge ``more`` into ``body`` in place, object by object; any other value replaces what was there."""
+    for key, value in more.items():
+        there = body.get(key)
+        if isinstance(there, dict) and is_object(value):
+            merge(there, value)  # pyright: ignore[reportUnknownArgumentType] - any JSON object
+        else:
+            body[key] = value

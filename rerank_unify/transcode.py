@@ -1,0 +1,96 @@
+"""From bytes to bytes: a client's dialect on one side, a vendor's on the other, and no model in between.
+
+This is the hot path of a gateway. What it gives is what decoding and encoding give, one after the other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from pydantic_core import to_json
+
+from .canonical import Loss
+from .errors import Headers, RerankError
+from .registry import Asked, Provider, asked_of, provider
+
+_JSON = {"content-type": "application/json"}
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A request in the vendor's words, with what the way back needs.
+
+    Attributes:
+        content: the vendor's body, JSON in UTF-8.
+        losses: what of the request the vendor does not get as asked.
+        model: the model that is sent.
+    """
+
+    content: bytes
+    losses: tuple[Loss, ...]
+    model: str
+    asked: Asked = field(repr=False)
+    client_model: str | None = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Transcoder:
+    """Two dialects, and the model to send instead of the client's, if one. Made by `transcoder`."""
+
+    client: Provider
+    vendor: Provider
+    model: str | None = None
+    like: str | None = None
+
+    def request(self, body: bytes | str) -> Sent:
+        """Turn a client's body into the vendor's.
+
+        The vendor is asked not to echo documents: the way back has them.
+
+        Raises:
+            InvalidRequestError: the client's own mistake, in its words.
+            UnsupportedRequestError: this vendor cannot express the request.
+        """
+        fields = self.client.read_request(body)
+        encoded = self.vendor.encode_fields(fields, model=self.model, like=self.like, echo=False)
+        asked = asked_of(encoded)
+        return Sent(to_json(encoded.body), encoded.losses, encoded.draft.model, asked, fields["model"])
+
+    def response(
+        self, status: int, headers: Headers, body: bytes, sent: Sent, now: float | None = None, *, relay: bool = False
+    ) -> tuple[int, dict[str, str], bytes]:
+        """Turn the vendor's answer, or its error, into the client's.
+
+        Args:
+            status: the vendor's HTTP status.
+            headers: the vendor's headers, in any case.
+            body: the vendor's body.
+            sent: what `request` returned.
+            now: seconds since the epoch, for a Retry-After that is a date.
+            relay: whether the key upstream is the client's own; see `Provider.encode_error`.
+        """
+        try:
+            answer = self.vendor.decode_asked(status, headers, body, sent.asked, now)
+        except RerankError as error:
+            return self.error(error, relay=relay)
+        return 200, dict(_JSON), self.client.dump_response(answer, sent.client_model)
+
+    def error(self, error: RerankError, *, relay: bool = False) -> tuple[int, dict[str, str], bytes]:
+        """Any error in the client's dialect, one of `request` too."""
+        status, headers, body = self.client.encode_error(error, relay=relay)
+        return status, headers, to_json(body)
+
+
+def transcoder(client: str, vendor: str, model: str | None = None, *, like: str | None = None) -> Transcoder:
+    """A transcoder between a client's dialect and a vendor's, both by provider name.
+
+    Args:
+        client: what the client speaks.
+        vendor: who answers.
+        model: what to send as model; None for the client's, else the vendor's default.
+        like: the known model behind a name that says nothing.
+
+    Raises:
+        UnknownProviderError: no provider is called so.
+    """
+    return Transcoder(provider(client), provider(vendor), model, like)
