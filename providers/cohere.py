@@ -1,4 +1,4 @@
-"""Cohere, version 2 of its API. https://docs.cohere.com/reference/rerank, OpenAPI @e814c8a (2026-08-20), read 2026-11-22.
+"""Cohere, version 2 of its API. https://docs.cohere.com/reference/rerank, OpenAPI @e814c8a (2026-08-20).
 
 "C-err" is https://docs.cohere.com/reference/errors, "C-sdk" the Python SDK 7.3.1, both read 2026-11-22.
 """

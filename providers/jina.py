@@ -1,7 +1,7 @@
 """Jina AI. https://api.jina.ai/redoc, OpenAPI of 2026-09-09, read 2026-11-22. Its format is the canonical one.
 
-"J-onprem" is jina-ai/jina-on-prem @c9fde81 (2026-08-13), Jina's own server, whose comments tell what was measured on the
-hosted API in July 2026.
+"J-onprem" is jina-ai/jina-on-prem @c9fde81 (2026-08-13), Jina's own server, whose comments tell what was measured on
+the hosted API in July 2026.
 """
 
 from __future__ import annotations

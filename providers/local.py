@@ -1,7 +1,8 @@
 """A ranking inside this process, by word overlap (BM25): for trying, for tests, and as a last resort.
 
 It is no neural reranker. It knows nothing of meaning, synonyms or other languages than the query's: a document shares
-words with the query, or its score is 0. It is deterministic, takes any number of documents, needs no key and no network.
+words with the query, or its score is 0. It is deterministic, takes any number of documents, and needs no key and no
+network.
 
 It speaks Jina's dialect to a sender in this process, so that nothing above it needs a special case.
 """
@@ -18,9 +19,9 @@ from typing import Any, TypeAlias
 from pydantic_core import to_json
 
 from rerank_unify.canonical import RequestFields, RerankRequest, as_text, chosen_fields
+from rerank_unify.dialect import Model
 from rerank_unify.endpoint import Auth, Endpoint, HttpRequest
 from rerank_unify.errors import MissingExtraError, RerankError
-from rerank_unify.dialect import Model
 from rerank_unify.registry import Answer, Provider
 
 from .jina import dialect
@@ -77,7 +78,7 @@ def _idf(token: str, corpus: Sequence[Sequence[str]]) -> float:
 @cache
 def _bm25s() -> Any:
     try:
-        import bm25s
+        import bm25s  # pyright: ignore[reportMissingTypeStubs] - it ships none
     except ImportError:
         raise MissingExtraError(
             "the provider local needs bm25s: pip install 'rerank-unify[local]'", provider="local"
@@ -102,7 +103,7 @@ def send(http: HttpRequest) -> Answer:
     """Answer one request in Jina's dialect, as a server would: mistakes come back as error answers."""
     headers = {"content-type": "application/json"}
     try:
-        fields = provider.read_request(http.content)
+        fields = provider.decode_fields(http.content)
         refused = provider.check(RerankRequest.model_construct(**fields))
         if refused is not None:
             raise refused

@@ -1,4 +1,4 @@
-"""Voyage AI. https://docs.voyageai.com/reference/reranker-api, read 2026-11-22, with MongoDB's OpenAPI of the same API."""
+"""Voyage AI. https://docs.voyageai.com/reference/reranker-api and MongoDB's OpenAPI of it, both read 2026-11-22."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def wording(status: int, body: str, message: str | None) -> type[errors.StatusEr
         return None
     if "max allowed tokens" in message:
         return errors.RequestTooLargeError
-    if "supplied for argument 'model' is not" in message or "argument 'model'" in message:
+    if "supplied for argument 'model' is not valid" in message:
         return errors.ModelNotFoundError
     return None
 
@@ -57,9 +57,7 @@ def _model(query: int, pair: int, total: int | None, takes: frozenset[str] = fro
 
 
 # The limits of rerank-3 for query and total are not documented.
-_V3 = Model(
-    score_kind="probability", takes=_INSTRUCTION, limits=Limits(documents=1_000, pair_tokens=32_000)
-)
+_V3 = Model(score_kind="probability", takes=_INSTRUCTION, limits=Limits(documents=1_000, pair_tokens=32_000))
 
 provider = Provider(
     name="voyage",

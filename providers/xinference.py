@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from rerank_unify import errors
-from rerank_unify.dialect import Content, Custom, Dialect, Draft, Errors, Fields, Model, Rows, Texts, Unsent, as_nested
+from rerank_unify.dialect import Content, Dialect, Draft, Errors, Fields, Hint, Model, Rows, Texts, Unsent, as_nested
 from rerank_unify.endpoint import Endpoint, bearer
 from rerank_unify.errors import InvalidRequestError, UnsupportedRequestError
-from rerank_unify.paths import is_object
+from rerank_unify.paths import is_list, is_object
 from rerank_unify.registry import Provider
 
 # --- kwargs: a JSON string inside the body (`api/schemas/requests.py`) -----------------------------------------------
@@ -34,7 +34,7 @@ def kwargs_as_string(draft: Draft) -> None:
 
 
 def unpack_kwargs(wire: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A client's body with ``kwargs`` as an object, without the instruction, which becomes a field of its own.
+    """A client's body with ``kwargs`` as an object, without what has a canonical field: the instruction, and images.
 
     The official client sends ``"{}"`` always, and every further argument twice: at the top, where the server ignores
     it, and in ``kwargs``.
@@ -48,8 +48,17 @@ def unpack_kwargs(wire: Mapping[str, Any]) -> Mapping[str, Any]:
         kwargs = None
     if not is_object(kwargs):
         raise InvalidRequestError("kwargs: expected a string that holds a JSON object", field="kwargs")
-    rest = {key: value for key, value in kwargs.items() if key != "instruction" and value is not None}
-    return {**wire, "kwargs": rest or None, "instruction": kwargs.get("instruction")}
+    rest = {key: value for key, value in kwargs.items() if value is not None}
+    read = dict(wire)
+    read["instruction"] = rest.pop("instruction", None)
+    if rest.get("query_type") == "image" and isinstance(wire.get("query"), str):
+        read["query"] = {"image": wire["query"]}
+        del rest["query_type"]
+    if rest.get("doc_type") == "image" and is_list(wire.get("documents")):
+        read["documents"] = [{"image": item} if isinstance(item, str) else item for item in wire["documents"]]
+        del rest["doc_type"]
+    read["kwargs"] = rest or None
+    return read
 
 
 def read_instruction(wire: Mapping[str, Any]) -> Any:
@@ -107,7 +116,7 @@ def wording(status: int, body: str, message: str | None) -> type[errors.StatusEr
 dialect = Dialect(
     request=Fields(
         documents=Texts("documents", media=images),
-        instruction=Custom(instruction_into_kwargs, read_instruction, path="kwargs.instruction"),
+        instruction=Hint(instruction_into_kwargs, read_instruction, path="kwargs.instruction"),
         truncation=Unsent("Xinference always cuts long documents", harmless=True),
         # `max_chunks_per_doc` is answered with 500 by the default engine; it goes through for who insists.
         own=("max_chunks_per_doc", "kwargs"),

@@ -33,7 +33,7 @@ from .errors import (
     RerankError,
     ScoreKindError,
     StatusError,
-    TimeoutError,
+    TimeoutError,  # noqa: A004 - the field's word; see errors.tree
     TransportError,
     UnknownProviderError,
     UnsupportedRequestError,

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import SplitResult, quote, urlsplit, urlunsplit
 
-from .errors import Headers, InvalidRequestError, MissingApiKeyError
+from .errors import Headers, InvalidRequestError, MissingApiKeyError, pairs_of
 
 _VERSION = re.compile(r"v\d+(beta\d*|alpha\d*)?")
 # Last steps of rerank paths met in the wild: a base URL that ends in one is a full path already.
 _COMPLETE: Final = frozenset(("rerank", "reranks", "reranking", "rerankings", "rerankers", "ranking"))
-_SECRET_HEADERS: Final = ("authorization", "api-key", "x-api-key", "proxy-authorization", "cookie")
+_SECRET = re.compile("auth|key|token|secret|cookie|signature")
 _BAD_VALUE = re.compile(r"[\x00-\x1f\x7f]")
 _NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 
@@ -35,8 +35,9 @@ class HttpRequest:
     content: bytes
 
     def __repr__(self) -> str:
-        shown = {name: "…" if name in _SECRET_HEADERS else value for name, value in self.headers.items()}
-        return f"HttpRequest({self.method!r}, {self.url!r}, headers={shown!r}, content=<{len(self.content)} bytes>)"
+        shown = {name: "…" if _SECRET.search(name) else value for name, value in self.headers.items()}
+        url = self.url.split("?")[0] + ("?…" if "?" in self.url else "")  # some vendors take the key there
+        return f"HttpRequest({self.method!r}, {url!r}, headers={shown!r}, content=<{len(self.content)} bytes>)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,9 +157,8 @@ def checked_headers(headers: Headers | None) -> dict[str, str]:
     """
     if headers is None:
         return {}
-    pairs: Iterable[tuple[str, str]] = headers.items() if isinstance(headers, Mapping) else headers
     checked: dict[str, str] = {}
-    for name, value in pairs:
+    for name, value in pairs_of(headers):
         if not _NAME.fullmatch(name):
             raise InvalidRequestError("headers: a name has a character that HTTP does not allow", field="headers")
         checked[name.lower()] = checked_value(value, f"headers[{name!r}]")

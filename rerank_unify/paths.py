@@ -38,10 +38,10 @@ def dig(value: Any, path: Path) -> Any:
 def put(body: dict[str, Any], path: Path, value: Any) -> None:
     """Set the value at the path, making the objects on the way; a null on the way gives way to an object."""
     for step in path[:-1]:
-        inner = body.get(step)
+        inner: Any = body.get(step)
         if not isinstance(inner, dict):
             inner = body[step] = {}
-        body = inner
+        body = inner  # pyright: ignore[reportUnknownVariableType] - any JSON object
     body[path[-1]] = value
 
 

@@ -2,37 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache, cached_property
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias, cast
 
-from pydantic_core import from_json, to_json
+from pydantic_core import to_json
 
 from . import names
-from .canonical import NO_USAGE, Loss, RequestFields, RerankRequest, RerankResponse, ScoreKind
-from .dialect import UNCHECKED, Dialect, Draft, Encoded, Limits, Model, fill_documents, texts_of
+from .canonical import Loss, RequestFields, RerankRequest, RerankResponse, ScoreKind
+from .dialect import Dialect, Draft, Encoded, Limits, Model, withheld
 from .endpoint import Auth, Endpoint, HttpRequest, checked_headers
-from .errors import (
-    Headers,
-    InvalidRequestError,
-    RerankError,
-    StatusError,
-    UnknownProviderError,
-    UnsupportedRequestError,
-)
+from .errors import Headers, InvalidRequestError, RerankError, UnknownProviderError, UnsupportedRequestError
 from .paths import is_list, is_object
+from .reading import NOBODY, Asked, Body, Reader, parse_request
 
 Answer: TypeAlias = tuple[int, Headers, bytes]
 """Status, headers and body of an HTTP answer."""
 
-Body: TypeAlias = bytes | str | Mapping[str, Any] | Sequence[Any]
-"""A body, raw or already parsed."""
-
-_USER_AGENT = "rerank-unify"
+_HEADERS: Final = {"content-type": "application/json", "accept": "application/json", "user-agent": "rerank-unify"}
+_NOTHING_KNOWN: Final = Model()
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Provider:
     """One vendor, as a declaration. Every method is a pure function of its arguments.
 
@@ -54,7 +46,7 @@ class Provider:
     auth: Auth
     default_model: str | None = None
     models: Mapping[str, Model] = field(default_factory=dict[str, Model])
-    unknown_model: Model = Model()
+    unknown_model: Model = _NOTHING_KNOWN
     docs: str = ""
     sender: Callable[[HttpRequest], Answer] | None = None
 
@@ -94,7 +86,11 @@ class Provider:
     def check(
         self, request: RerankRequest, model: str | None = None, *, like: str | None = None
     ) -> UnsupportedRequestError | None:
-        """Why this vendor cannot express the request, or None. Nothing is sent."""
+        """Why this vendor cannot express the request, or None. Nothing is sent.
+
+        Raises:
+            InvalidRequestError: the request is wrong for every vendor, such as ``rank_fields`` that a document lacks.
+        """
         try:
             self.encode_fields(request.fields, model=model, like=like)
         except UnsupportedRequestError as error:
@@ -126,13 +122,17 @@ class Provider:
             like: the known model behind a name that says nothing, such as a Xinference UID.
 
         Raises:
-            InvalidRequestError: a provider option, header or base URL is wrong.
+            InvalidRequestError: a provider option, header, key or base URL is wrong.
             UnsupportedRequestError: this vendor cannot express the request.
             MissingApiKeyError: the vendor needs a key.
         """
         encoded = self.encode_fields(request.fields, model=model, like=like, echo=echo)
-        http = self._http(encoded, api_key=api_key, base_url=base_url, headers=headers)
-        return Call(provider=self, request=request, http=http, encoded=encoded, api_key=api_key)
+        key = api_key if api_key is not None and api_key.strip() else None
+        send = _HEADERS | checked_headers(headers)
+        self.auth.write(send, key, self.name)
+        url = self.endpoint.resolve(base_url=base_url, api_key=key, model=encoded.model)
+        http = HttpRequest("POST", url, send, to_json(encoded.body))
+        return Call(self, request, http, encoded, (key,) if key else ())
 
     def build_request(
         self,
@@ -160,19 +160,14 @@ class Provider:
         sent = model or fields["model"] or self.default_model
         if sent is None:
             raise InvalidRequestError(f"model: {self.name} has no default model, so name one", field="model")
-        draft = Draft(fields, self.name, sent, self.model(sent, like=like), echo)
-        return self.dialect.request.encode(draft)
-
-    def _http(
-        self, encoded: Encoded, *, api_key: str | None, base_url: str | None, headers: Headers | None
-    ) -> HttpRequest:
-        send = {"content-type": "application/json", "accept": "application/json", "user-agent": _USER_AGENT}
-        send.update(checked_headers(headers))
-        self.auth.write(send, api_key, self.name)
-        url = self.endpoint.resolve(base_url=base_url, api_key=api_key, model=encoded.draft.model)
-        return HttpRequest("POST", url, send, to_json(encoded.body))
+        return self.dialect.request.encode(Draft(fields, self.name, sent, self.model(sent, like=like), echo))
 
     # --- from the vendor
+
+    @cached_property
+    def reader(self) -> Reader:
+        """Reads this vendor's answers."""
+        return Reader(self.name, self.dialect, self.model)
 
     def decode(
         self,
@@ -194,106 +189,26 @@ class Provider:
         Raises:
             StatusError, InvalidResponseError: and no other exception, whatever the body holds.
         """
-        return self.decode_asked(status, headers, body, self._asked(request), now)
+        return self.reader.read(status, headers, body, self._asked(request), now)
 
     def decode_response(self, body: Body, request: RerankRequest | None = None) -> RerankResponse:
         """The answer in a body that came with a success status; see `decode`."""
-        return self._read(body, self._asked(request), 200, (), None)
+        return self.reader.read(200, (), body, self._asked(request), None)
 
-    def decode_error(
-        self, status: int, headers: Headers, body: bytes | str, now: float | None = None
-    ) -> RerankError:
-        """The error in an answer, returned; an answer without one is an `InvalidResponseError`."""
-        if 200 <= status < 300:
-            value = _parse(body)
-            return self.dialect.errors.decode_hidden(
-                status, headers, value, _bytes(body), rows=self.dialect.response.rows, provider=self.name, now=now
-            )
-        return self.dialect.errors.decode(status, headers, body, provider=self.name, now=now)
+    def decode_error(self, status: int, headers: Headers, body: bytes | str, now: float | None = None) -> RerankError:
+        """The error in an answer, returned. Under a success status it is taken for an answer without rows."""
+        return self.reader.error(status, headers, body, NOBODY, now)
 
     def _asked(self, request: RerankRequest | None) -> Asked:
+        """What is known of a request of which nobody kept the call."""
         if request is None:
             return NOBODY
         fields = request.fields
+        kept = self.dialect.request.documents.kept(fields)
+        count = len(fields["documents"])
+        losses = () if kept is None else (withheld(self.name, kept, count),)
         model = fields["model"] or self.default_model
-        kept = self.dialect.request.kept(fields)
-        sent = len(fields["documents"]) if kept is None else len(kept)
-        return Asked(fields, model, self.model(model), kept, sent, _withheld_losses(kept, fields, self.name))
-
-    def decode_asked(
-        self,
-        status: int,
-        headers: Headers,
-        body: bytes | str,
-        asked: Asked,
-        now: float | None,
-        secrets: Sequence[str] = (),
-    ) -> RerankResponse:
-        """Read an answer by what is known of its request: what `decode`, `Call` and the transcoder have in common."""
-        if 200 <= status < 300:
-            return self._read(body, asked, status, headers, now, secrets)
-        texts = texts_of(asked.fields) if asked.fields is not None else ()
-        raise self.dialect.errors.decode(
-            status, headers, body, provider=self.name, now=now, texts=texts, secrets=secrets
-        )
-
-    def _read(
-        self,
-        body: Body,
-        asked: Asked,
-        status: int,
-        headers: Headers,
-        now: float | None,
-        secrets: Sequence[str] = (),
-    ) -> RerankResponse:
-        table = self.dialect.response
-        raw = isinstance(body, (bytes, str))
-        value = _parse(body) if raw else body
-        hidden = self.dialect.errors.hidden
-        found = table.find_rows(value)
-        if found is None or (hidden is not None and hidden(value)):
-            raise self.dialect.errors.decode_hidden(
-                status,
-                headers,
-                value,
-                _bytes(body),
-                rows=table.rows,
-                provider=self.name,
-                now=now,
-                texts=texts_of(asked.fields) if asked.fields is not None else (),
-                secrets=secrets,
-            )
-        try:
-            rows = table.read_rows(found, asked.sent, own=raw, echo=asked.fields is None)
-        except RerankError as error:
-            error.provider, error.status, error.body = self.name, status, _bytes(body)
-            raise
-        return self._answer(value, rows, asked)
-
-    def _answer(self, value: Any, rows: list[dict[str, Any]], asked: Asked) -> RerankResponse:
-        table = self.dialect.response
-        model = table.read_model(value)
-        warnings = table.read_warnings(value)
-        missing: tuple[int, ...] = ()
-        fields = asked.fields
-        if fields is None:
-            warnings += (UNCHECKED,)
-        else:
-            rows, missing, more = asked.settle(rows)
-            warnings += more
-            fill_documents(rows, fields)
-        traits = asked.traits or self.model(model) if model or asked.traits else self.unknown_model
-        return RerankResponse.from_rows(
-            rows,
-            model=model or asked.model,
-            usage=table.read_usage(value) if table.usage else NO_USAGE,
-            id=table.read_id(value),
-            provider=self.name,
-            score_kind=traits.score_kind,
-            warnings=warnings,
-            missing=missing,
-            losses=asked.losses,
-        )
+        return Asked(fields, model, self.model(model), kept, count if kept is None else len(kept), losses)
 
     # --- towards a client that speaks this vendor's dialect
 
@@ -303,12 +218,12 @@ class Provider:
         Raises:
             InvalidRequestError: names the field, in the client's words.
         """
-        return RerankRequest.model_construct(**self.read_request(body))
+        return RerankRequest.model_construct(**self.decode_fields(body))
 
-    def read_request(self, body: Body) -> RequestFields:
-        """The same as plain canonical fields, for the hot path."""
+    def decode_fields(self, body: Body) -> RequestFields:
+        """The same as plain canonical fields: what `decode_request` and the transcoder have in common."""
         raw = isinstance(body, (bytes, str))
-        wire = _parse_request(body) if isinstance(body, (bytes, str)) else body
+        wire: Any = parse_request(body) if isinstance(body, (bytes, str)) else body
         if not is_object(wire):
             kind = "a list" if is_list(wire) else "another JSON value"
             raise InvalidRequestError(f"the body: expected a JSON object, not {kind}")
@@ -316,8 +231,12 @@ class Provider:
 
     def encode_response(self, response: RerankResponse, request: RerankRequest | None = None) -> dict[str, Any]:
         """The answer as this vendor would write it for its client. ``request`` gives the model's name as asked for."""
-        body = self.dialect.response.write(response, request.model if request is not None else None)
-        return _unshared(body, response.rows)
+        body: dict[str, Any] | list[Any] = self.dialect.response.write(
+            response, request.model if request is not None else None
+        )
+        if isinstance(body, list):  # such a dialect's whole answer; a dict for all the others, as the signature says
+            return cast("dict[str, Any]", _copies(body))
+        return {key: _copies(value) if value is response.rows else value for key, value in body.items()}
 
     def dump_response(self, response: RerankResponse, model: str | None = None) -> bytes:
         """The same as JSON in UTF-8; ``model`` is the name that the client asked for."""
@@ -333,39 +252,9 @@ class Provider:
         return self.dialect.errors.encode(error, relay=relay)
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What is known of the request when its answer is read."""
-
-    fields: RequestFields | None
-    model: str | None
-    traits: Model | None
-    kept: tuple[int, ...] | None
-    sent: int | None
-    losses: tuple[Loss, ...] = ()
-
-    def settle(self, rows: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], tuple[int, ...], tuple[str, ...]]:
-        """Rows with the caller's indices and cut to ``top_n``; which documents have no score; what to warn of."""
-        assert self.fields is not None and self.sent is not None  # noqa: S101 - only called with a request at hand
-        top_n = self.fields["top_n"]
-        if self.kept is not None:
-            for row in rows:
-                row["index"] = self.kept[row["index"]]
-        expected = self.sent if top_n is None else min(top_n, self.sent)
-        count = len(rows)
-        if count > expected:
-            del rows[expected:]
-        if count >= expected and self.kept is None:
-            return rows, (), ()
-        given = len(self.fields["documents"])
-        unscored = set(range(given)) - {row["index"] for row in rows}
-        if expected < self.sent:  # top_n cut, so only what was never sent is known to have no score
-            unscored -= set(self.kept or range(given))
-        warnings = (f"{expected - count} of {expected} rows are missing",) if count < expected else ()
-        return rows, tuple(sorted(unscored)), warnings
-
-
-NOBODY = Asked(None, None, None, None, None)
+def _copies(rows: Any) -> Any:
+    """Rows of the caller's own, which may be changed."""
+    return [dict(row) for row in rows]
 
 
 @dataclass(frozen=True)
@@ -376,13 +265,14 @@ class Call:
         provider: whom it is for.
         request: what is asked.
         http: what to send. Its `repr` masks the key.
+        encoded: the request in the vendor's words.
     """
 
     provider: Provider
-    request: RerankRequest
+    request: RerankRequest = field(repr=False)
     http: HttpRequest
     encoded: Encoded = field(repr=False)
-    api_key: str | None = field(repr=False, default=None)
+    _secrets: tuple[str, ...] = field(repr=False, default=())
 
     @property
     def losses(self) -> tuple[Loss, ...]:
@@ -392,55 +282,15 @@ class Call:
     @property
     def model(self) -> str:
         """The model that is sent."""
-        return self.encoded.draft.model
+        return self.encoded.model
 
     @cached_property
-    def asked(self) -> Asked:
-        """What is known when the answer is read."""
-        return asked_of(self.encoded)
+    def _asked(self) -> Asked:
+        return Asked.of(self.encoded, self._secrets)
 
     def decode(self, status: int, headers: Headers, body: bytes | str, now: float | None = None) -> RerankResponse:
         """The answer to this call, or the error that it is, raised; see `Provider.decode`."""
-        secrets = (self.api_key,) if self.api_key else ()
-        return self.provider.decode_asked(status, headers, body, self.asked, now, secrets)
-
-
-def asked_of(encoded: Encoded) -> Asked:
-    """What is known of an encoded request when its answer is read."""
-    draft = encoded.draft
-    return Asked(draft.fields, draft.model, draft.traits, encoded.kept, encoded.sent, encoded.losses)
-
-
-def _withheld_losses(kept: tuple[int, ...] | None, fields: RequestFields, provider: str) -> tuple[Loss, ...]:
-    if kept is None:
-        return ()
-    withheld = tuple(sorted(set(range(len(fields["documents"]))) - set(kept)))
-    return (Loss("documents", "withheld", f"{provider} refuses empty texts", withheld),)
-
-
-def _parse(body: Any) -> Any:
-    try:
-        return from_json(body)
-    except ValueError:
-        return None
-
-
-def _parse_request(body: bytes | str) -> Any:
-    try:
-        return from_json(body, allow_inf_nan=False)
-    except ValueError as error:
-        raise InvalidRequestError(f"the body: not JSON in UTF-8 ({error})") from None
-
-
-def _bytes(body: Any) -> bytes:
-    if isinstance(body, bytes):
-        return body
-    return body.encode("utf-8", "replace") if isinstance(body, str) else b""
-
-
-def _unshared(body: dict[str, Any], rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """The body with rows of its own, so that the caller may change it."""
-    return {key: [dict(row) for row in rows] if value is rows else value for key, value in body.items()}
+        return self.provider.reader.read(status, headers, body, self._asked, now)
 
 
 # --- by name ---------------------------------------------------------------------------------------------------------

@@ -11,7 +11,8 @@ from pydantic_core import to_json
 
 from .canonical import Loss
 from .errors import Headers, RerankError
-from .registry import Asked, Provider, asked_of, provider
+from .reading import Asked
+from .registry import Provider, provider
 
 _JSON = {"content-type": "application/json"}
 
@@ -51,10 +52,9 @@ class Transcoder:
             InvalidRequestError: the client's own mistake, in its words.
             UnsupportedRequestError: this vendor cannot express the request.
         """
-        fields = self.client.read_request(body)
+        fields = self.client.decode_fields(body)
         encoded = self.vendor.encode_fields(fields, model=self.model, like=self.like, echo=False)
-        asked = asked_of(encoded)
-        return Sent(to_json(encoded.body), encoded.losses, encoded.draft.model, asked, fields["model"])
+        return Sent(to_json(encoded.body), encoded.losses, encoded.model, Asked.of(encoded), fields["model"])
 
     def response(
         self, status: int, headers: Headers, body: bytes, sent: Sent, now: float | None = None, *, relay: bool = False
@@ -70,7 +70,7 @@ class Transcoder:
             relay: whether the key upstream is the client's own; see `Provider.encode_error`.
         """
         try:
-            answer = self.vendor.decode_asked(status, headers, body, sent.asked, now)
+            answer = self.vendor.reader.read(status, headers, body, sent.asked, now)
         except RerankError as error:
             return self.error(error, relay=relay)
         return 200, dict(_JSON), self.client.dump_response(answer, sent.client_model)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from math import isfinite
 from typing import Any, Final
 
 from ..errors import InvalidRequestError
 from ..names import is_known_provider, unknown_provider
+from ..paths import is_list, is_object
 
 SURROGATE: Final = "has a lone surrogate (half of a character), which cannot be sent as UTF-8"
 DEPTH: Final = 64  # levels of nesting that a document may have; YAML and JSON writers recurse
@@ -37,16 +38,16 @@ def describe(value: object) -> str:
         return _short_number(value)
     if isinstance(value, str):
         return "a blank string" if not value.strip() else "a string"
-    if isinstance(value, Mapping):
+    if is_object(value):
         return "an object" if value else "an empty object"
-    if _is_list(value):
+    if is_list(value):
         return "a list" if value else "an empty list"
     return f"a value of type {type(value).__name__}"
 
 
 def _short_number(value: float) -> str:
-    small = abs(value) < 1e15 if not isinstance(value, int) else value.bit_length() < 64
-    return repr(value) if small or value != value else "a number out of range"
+    huge = isinstance(value, int) and value.bit_length() > 64  # printing it may be refused, or take long
+    return "a number out of range" if huge else repr(value)
 
 
 def fault(field: str, value: Any, word: str) -> InvalidRequestError:
@@ -69,7 +70,7 @@ def _inside(place: str, sentence: str) -> InvalidRequestError:
 
 def query_object(value: Any) -> dict[str, str]:
     """A query that is no string: exactly one of ``text`` and ``image``, not blank."""
-    if isinstance(value, Mapping) and len(value) == 1:
+    if is_object(value) and len(value) == 1:
         ((key, inner),) = value.items()
         if key in ("text", "image") and isinstance(inner, str) and inner.strip():
             return {key: json_copy(inner, f".{key}", 1)}
@@ -78,7 +79,7 @@ def query_object(value: Any) -> dict[str, str]:
 
 def document_object(value: Any) -> dict[str, Any]:
     """A document that is no string: a copy of the object, every value JSON, ``text`` and ``image`` strings or null."""
-    if not isinstance(value, Mapping):
+    if not is_object(value):
         raise _inside("", f"expected a string or an object, not {describe(value)}")
     for key in ("text", "image"):
         if not isinstance(value.get(key, ""), (str, type(None))):
@@ -89,7 +90,7 @@ def document_object(value: Any) -> dict[str, Any]:
 
 def options_object(value: Any) -> dict[str, dict[str, Any]]:
     """Options by provider name. A name that nobody knows is refused: as a typo it would be lost in silence."""
-    if not isinstance(value, Mapping) or not all(isinstance(options, Mapping) for options in value.values()):
+    if not is_object(value) or not all(is_object(options) for options in value.values()):
         raise _inside("", f"expected {_EXPECTED['provider_options']}")
     for name in value:
         if not is_known_provider(str(name)):
@@ -110,9 +111,9 @@ def json_copy(value: Any, place: str, depth: int) -> Any:
         return value
     if depth == 0:
         raise _inside(place, f"nested deeper than {DEPTH} levels")
-    if isinstance(value, Mapping):
+    if is_object(value):
         return {_key(key, place): json_copy(item, f"{place}.{key}", depth - 1) for key, item in value.items()}
-    if _is_list(value):
+    if is_list(value):
         return [json_copy(item, f"{place}[{index}]", depth - 1) for index, item in enumerate(value)]
     raise _inside(place, f"expected a JSON value, not {describe(value)}")
 
@@ -131,29 +132,28 @@ def _utf8(text: str, place: str) -> str:
     return text
 
 
-def _is_list(value: object) -> bool:
-    return isinstance(value, (list, tuple))
-
-
 def as_sequence(value: Any, word: str) -> Any:
-    """Any sequence but a string, as a list or tuple; anything else as it is, for the schema to refuse."""
-    if _is_list(value) or isinstance(value, (str, bytes, bytearray, memoryview)):
-        return value if _is_list(value) else _refuse(value, word)
-    return list(value) if isinstance(value, Sequence) else _refuse(value, word)
+    """The documents as a list or tuple, from any sequence but a string.
 
-
-def _refuse(value: Any, word: str) -> Any:
-    raise InvalidRequestError(f"{word}: expected {_EXPECTED['documents']}, not {describe(value)}", field=word)
+    Raises:
+        InvalidRequestError: they are something else, such as a set, which has no order.
+    """
+    if is_list(value):
+        return value
+    if isinstance(value, (str, bytes, bytearray)) or not isinstance(value, Sequence):
+        raise InvalidRequestError(f"{word}: expected {_EXPECTED['documents']}, not {describe(value)}", field=word)
+    given: Sequence[Any] = value
+    return list(given)
 
 
 def check_utf8(data: Mapping[str, Any], wire: Mapping[str, str] | None = None) -> None:
     """Refuse lone surrogates in the texts. Only Python values can have them: JSON that has one does not parse."""
     for name in ("query", "documents", "instruction"):
-        value = data.get(name)
+        value: Any = data.get(name)
         word = (wire or {}).get(name, name)
         if isinstance(value, str):
             _utf8(value, word)
-        elif _is_list(value):
+        elif is_list(value):
             for index, item in enumerate(value):
                 if isinstance(item, str) and not item.isascii():
                     _utf8(item, f"{word}[{index}]")

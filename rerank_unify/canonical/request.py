@@ -22,10 +22,11 @@ from pydantic import (
     model_validator,
 )
 from pydantic.types import GetPydanticSchema, Strict
-from pydantic_core import core_schema
+from pydantic_core import ErrorDetails, core_schema, to_json
 from typing_extensions import TypedDict
 
 from ..errors import InvalidRequestError
+from ..paths import is_object
 from . import faults
 
 if TYPE_CHECKING:
@@ -40,9 +41,7 @@ _OBJECT = core_schema.dict_schema(core_schema.str_schema())
 def _string_or(read: Callable[[Any], Any], pattern: str | None = None) -> core_schema.CoreSchema:
     """A string, else whatever the function makes of it; checked in Rust for as long as it is strings."""
     other = core_schema.no_info_plain_validator_function(read, json_schema_input_schema=_OBJECT)
-    return core_schema.union_schema(
-        [core_schema.str_schema(strict=True, pattern=pattern), other], mode="left_to_right"
-    )
+    return core_schema.union_schema([core_schema.str_schema(strict=True, pattern=pattern), other], mode="left_to_right")
 
 
 _QUERY = _string_or(faults.query_object, r"\S")
@@ -142,9 +141,14 @@ class RerankRequest(BaseModel):
         """The same request as the plain dictionary that encoders read. Do not change it."""
         return cast("RequestFields", self.__dict__)
 
+    def to_json(self) -> bytes:
+        """This request as Jina's wire JSON, in UTF-8: every field that is set."""
+        return to_json({name: value for name, value in self.__dict__.items() if value is not None and value != {}})
+
     def replace(self, **changes: Unpack[_Changes]) -> RerankRequest:
         """A copy with some fields changed, validated again."""
-        return RerankRequest(**{**self.__dict__, **changes})
+        fields: dict[str, Any] = {**self.__dict__, **changes}
+        return RerankRequest(**fields)
 
 
 class _Changes(TypedDict, total=False):
@@ -172,9 +176,9 @@ ALIASES: Final[Mapping[str, str]] = {"top_k": "top_n", "max_doc_length": "max_to
 
 def canonical_names(data: Any, wire: Mapping[str, str] | None = None) -> dict[str, Any]:
     """The input without nulls and aliases, still unchecked. ``wire`` gives the sender's word for a field."""
-    if not isinstance(data, Mapping):
+    if not is_object(data):
         raise InvalidRequestError(f"the request must be a JSON object, not {faults.describe(data)}")
-    named = {name: data[name] for name in data if data[name] is not None and name in _KNOWN}
+    named: dict[str, Any] = {name: data[name] for name in data if data[name] is not None and name in _KNOWN}
     for alias, name in ALIASES.items():
         value = named.pop(alias, None)
         if value is None:
@@ -221,16 +225,21 @@ def fault_of(
 ) -> InvalidRequestError:
     """Our one sentence for pydantic's list of errors: the first field at fault, in the sender's words."""
     listed = error.errors(include_url=False, include_input=False)
-    own = next((e["ctx"]["error"] for e in listed if isinstance(e.get("ctx", {}).get("error"), InvalidRequestError)), None)
-    first = listed[0]
-    if not first["loc"]:
-        return own or faults.fault("query", None, "query")
-    name, *place = first["loc"]
-    word = (wire or {}).get(str(name), str(name))
+    own = next(filter(None, map(_own_error, listed)), None)
+    if not listed[0]["loc"]:  # raised by our own code before any field was looked at
+        return own or InvalidRequestError("not a rerank request")
+    name, *place = listed[0]["loc"]
+    field = str(name)
+    word = (wire or {}).get(field, field)
     if own is not None:
         return faults.placed(own, f"{word}[{place[0]}]" if place and isinstance(place[0], int) else word)
-    value: Any = next((data[key] for key in (name, *_aliases_of(str(name))) if data.get(key) is not None), None)
-    return faults.fault(str(name), value, word)
+    value: Any = next((data[key] for key in (field, *_aliases_of(field)) if data.get(key) is not None), None)
+    return faults.fault(field, value, word)
+
+
+def _own_error(details: ErrorDetails) -> InvalidRequestError | None:
+    own = details.get("ctx", {}).get("error")
+    return own if isinstance(own, InvalidRequestError) else None
 
 
 def _aliases_of(name: str) -> list[str]:

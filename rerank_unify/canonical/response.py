@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 ScoreKind: TypeAlias = Literal["probability", "cosine", "logit", "unit", "unknown"]
-"""What a model's scores are: ``probability`` 0..1, ``cosine`` -1..1, ``logit`` any number, ``unit`` 0..1 without being a
-probability, ``unknown`` where nobody has said."""
+"""What a model's scores are: ``probability`` 0..1, ``cosine`` -1..1, ``logit`` any number, ``unit`` 0..1 without being
+a probability, ``unknown`` where nobody has said."""
 
 Action: TypeAlias = Literal["dropped", "folded", "converted", "withheld"]
 
@@ -193,32 +193,17 @@ class RerankResponse:
         attempts: Sequence[Any] = (),
     ) -> None:
         own = tuple(results)
-        self._set(
-            rows=[row_of(result) for result in own],
-            results=own,
-            model=model,
-            usage=usage or NO_USAGE,
-            id=id,
-            provider=provider,
-            score_kind=score_kind,
-            warnings=tuple(warnings),
-            missing=tuple(missing),
-            losses=tuple(losses),
-            attempts=tuple(attempts),
-        )
+        object.__setattr__(self, "_rows", [row_of(result) for result in own])
+        object.__setattr__(self, "_results", own)
+        given = (model, usage or NO_USAGE, id, provider, score_kind, *map(tuple, (warnings, missing, losses, attempts)))
+        for name, value in zip(_FIELDS, given, strict=True):
+            object.__setattr__(self, name, value)
 
     @classmethod
-    def from_rows(cls, rows: list[Row], **fields: Any) -> Self:
-        """An answer over rows that are already canonical and sorted; they are kept, not copied."""
-        response = cls.__new__(cls)
-        response._set(rows=rows, results=None, **fields)
-        return response
-
-    def _set(
-        self,
-        *,
+    def from_rows(
+        cls,
         rows: list[Row],
-        results: tuple[Result, ...] | None = None,
+        *,
         model: str | None = None,
         usage: Usage = NO_USAGE,
         id: str | None = None,  # noqa: A002 - as in __init__
@@ -228,19 +213,22 @@ class RerankResponse:
         missing: tuple[int, ...] = (),
         losses: tuple[Loss, ...] = (),
         attempts: tuple[Any, ...] = (),
-    ) -> None:
-        give = object.__setattr__
-        give(self, "_rows", rows)
-        give(self, "_results", results)
-        give(self, "model", model)
-        give(self, "usage", usage)
-        give(self, "id", id)
-        give(self, "provider", provider)
-        give(self, "score_kind", score_kind)
-        give(self, "warnings", warnings)
-        give(self, "missing", missing)
-        give(self, "losses", losses)
-        give(self, "attempts", attempts)
+    ) -> Self:
+        """An answer over rows that are already canonical and sorted; they are kept, not copied."""
+        response = cls.__new__(cls)
+        give = object.__setattr__  # one by one: this is the hot path
+        give(response, "_rows", rows)
+        give(response, "_results", None)
+        give(response, "model", model)
+        give(response, "usage", usage)
+        give(response, "id", id)
+        give(response, "provider", provider)
+        give(response, "score_kind", score_kind)
+        give(response, "warnings", warnings)
+        give(response, "missing", missing)
+        give(response, "losses", losses)
+        give(response, "attempts", attempts)
+        return response
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"a RerankResponse is frozen: {name} cannot be set")
@@ -282,7 +270,8 @@ class RerankResponse:
         return self._replace(rows, score_kind="unit")
 
     def _replace(self, rows: list[Row], **changes: Any) -> RerankResponse:
-        return RerankResponse.from_rows(rows, **{**{name: getattr(self, name) for name in _FIELDS}, **changes})
+        kept: dict[str, Any] = {name: getattr(self, name) for name in _FIELDS}
+        return RerankResponse.from_rows(rows, **(kept | changes))
 
     def to_json(self, dialect: str = "jina") -> bytes:
         """This answer as a vendor of that name would write it: JSON in UTF-8.

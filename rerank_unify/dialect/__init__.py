@@ -1,30 +1,22 @@
 """A dialect is a wire format: how requests, answers and errors are written and read, in both directions.
 
-Each of the three is a table that a vendor module fills in. Where a vendor differs in data it is a row; where it differs in
-behaviour it is a named function in a row.
+Each of the three is a table that a vendor module fills in. Where a vendor differs in data it is a row; where it differs
+in behaviour it is a named function in a row.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from .documents import Content, Texts, as_objects, texts_of, withheld
+from .draft import Draft, Encoded
 from .error import Errors
-from .request import (
-    Content,
-    Custom,
-    Draft,
-    Encoded,
-    Fields,
-    Flag,
-    Plain,
-    Texts,
-    Unsent,
-    as_objects,
-    folded_into_query,
-    texts_of,
-)
+from .hints import Hint, Plain, Unsent, folded_into_query
+from .request import Fields, Flag
 from .response import UNCHECKED, Rows, as_nested, as_object, as_string, fill_documents
 from .traits import NO_LIMITS, Limits, Model
+
+_ERRORS = Errors()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,20 +31,20 @@ class Dialect:
 
     request: Fields
     response: Rows
-    errors: Errors = Errors()
+    errors: Errors = _ERRORS
 
 
 __all__ = [
     "NO_LIMITS",
     "UNCHECKED",
     "Content",
-    "Custom",
     "Dialect",
     "Draft",
     "Encoded",
     "Errors",
     "Fields",
     "Flag",
+    "Hint",
     "Limits",
     "Model",
     "Plain",
@@ -66,4 +58,5 @@ __all__ = [
     "fill_documents",
     "folded_into_query",
     "texts_of",
+    "withheld",
 ]

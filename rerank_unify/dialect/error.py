@@ -9,7 +9,7 @@ from typing import Any
 
 from .. import errors as e
 from ..errors import Codes, Headers, RerankError, StatusError, Told
-from ..paths import compile_path, is_object, put
+from ..paths import ABSENT, compile_path, is_object, put
 
 Wording = Callable[[int, str, str | None], type[StatusError] | None]
 """From status, the whole body as text and the vendor's sentence to a class, or None for the class of the status."""
@@ -94,7 +94,7 @@ class Errors:
         self, status: int | None, headers: Headers, value: Any, body: bytes, *, rows: str, provider: str, **more: Any
     ) -> RerankError:
         """The error that a body without an answer is, under a success status."""
-        told = e.read_error(value, body) if value is not None or body.strip() else Told(None, None, None)
+        told = e.read_error(value, body)
         sentence = self._sentence(told, more.get("texts", ()), more.get("secrets", ()))
         kind = e.classify_hidden(told.code, self.codes)
         folded = e.fold(headers)
@@ -155,10 +155,12 @@ class Errors:
 
 def _no_answer(value: Any, body: bytes, rows: str, sentence: str | None) -> str:
     where = rows or "the answer"
-    if value is None and not body.strip():
+    if value is ABSENT and not body.strip():
         return "the answer is empty"
-    if value is None:
-        return f"the answer is not JSON: {sentence}" if sentence else "the answer is not JSON"
+    if value is ABSENT:
+        # Of other text nothing is repeated: it may be anything, a document among it.
+        page = sentence is not None and sentence.startswith("an HTML page")
+        return f"the answer is not JSON: {sentence}" if page else "the answer is not JSON"
     if not is_object(value) and rows:
         return f"the answer is not an object with {where}"
     return f"the answer has no list at {where}: {sentence}" if sentence else f"the answer has no list at {where}"

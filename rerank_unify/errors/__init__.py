@@ -2,7 +2,7 @@
 
 from .body import Told, parse, read_error, text_of
 from .classify import Codes, classify, classify_hidden
-from .headers import Headers, fold, request_id, retry_after
+from .headers import Headers, fold, pairs_of, request_id, retry_after
 from .scrub import scrub
 from .tree import (
     MESSAGE_LIMIT,
@@ -26,7 +26,7 @@ from .tree import (
     RerankError,
     ScoreKindError,
     StatusError,
-    TimeoutError,
+    TimeoutError,  # noqa: A004 - the field's word; see tree
     TransportError,
     UnknownProviderError,
     UnsupportedRequestError,
@@ -66,6 +66,7 @@ __all__ = [
     "classify",
     "classify_hidden",
     "fold",
+    "pairs_of",
     "parse",
     "read_error",
     "request_id",

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import html
 import re
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from pydantic_core import from_json
 
-from ..paths import is_list, is_object
+from ..paths import ABSENT, is_list, is_object
 
 _PAGE = re.compile(r"\s*<(!doctype|html|head|body|\?xml)", re.IGNORECASE)
 _TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
 _SPACE = re.compile(r"\s+")
 
 # Where the sentence stands, the commonest first. `Error` and `Message` are Tencent's, `msg` FastAPI's and Baidu's.
-_MESSAGES = ("detail", "message", "error", "errors", "msg", "error_msg", "error_message", "Message", "Error")
-_MESSAGES += ("title", "reason", "description")
+_MESSAGES = (
+    *("detail", "message", "error", "errors", "msg", "error_msg", "error_message"),
+    *("Message", "Error", "title", "reason", "description"),
+)
 _CODES = ("code", "error_code", "Code", "error_type", "type", "status")
 _REQUEST_IDS = ("request_id", "requestId", "RequestId", "trace_id", "trace")
 _NESTED = ("detail", "error", "Error", "Response", "message", "errors")
@@ -33,11 +36,11 @@ class Told(NamedTuple):
 
 
 def parse(body: bytes | str) -> Any:
-    """The JSON value in the body, or None where it is not JSON (a JSON null is no answer either)."""
+    """The JSON value in the body, or ``ABSENT`` where it is no JSON."""
     try:
         return from_json(body)
     except ValueError:
-        return None
+        return ABSENT
 
 
 def text_of(body: bytes | str) -> str:
@@ -92,10 +95,10 @@ def _code(value: Any, depth: int) -> str | None:
     """The first code found, one inside a nested error before one outside; a word before a number."""
     found = list(_codes(value, depth))
     words = [code for code in found if not code.lstrip("-").isdigit()]
-    return (words or found or [None])[0]
+    return next(iter(words or found), None)
 
 
-def _codes(value: Any, depth: int) -> Any:
+def _codes(value: Any, depth: int) -> Iterator[str]:
     if is_list(value):
         value = value[0] if value else None
     if depth == 0 or not is_object(value):
@@ -120,4 +123,5 @@ def _request_id(value: Any, depth: int) -> str | None:
         found = _request_id(value.get(key), depth - 1)
         if found:
             return found
-    return value["id"] if isinstance(value.get("id"), str) and value["id"] else None
+    own = value.get("id")
+    return own if isinstance(own, str) and own else None

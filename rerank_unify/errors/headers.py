@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import timezone
 from email.utils import parsedate_to_datetime
 from math import isfinite
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 Headers: TypeAlias = Mapping[str, str] | Iterable[tuple[str, str]]
 """HTTP headers in any case, as a mapping or as pairs."""
@@ -25,11 +26,15 @@ _REQUEST_IDS = (
 
 def fold(headers: Headers) -> dict[str, str]:
     """Headers by lower-case name; of a repeated header the first counts."""
-    pairs = headers.items() if isinstance(headers, Mapping) else headers
     folded: dict[str, str] = {}
-    for name, value in pairs:
+    for name, value in pairs_of(headers):
         folded.setdefault(_text(name).lower(), _text(value).strip())
     return folded
+
+
+def pairs_of(headers: Headers) -> Iterable[tuple[str, str]]:
+    """Headers as pairs."""
+    return cast("Mapping[str, str]", headers).items() if isinstance(headers, Mapping) else headers
 
 
 def _text(value: object) -> str:
@@ -78,6 +83,8 @@ def _number(text: str) -> float | None:
 
 def _instant(text: str) -> float | None:
     try:
-        return parsedate_to_datetime(text).timestamp()
+        moment = parsedate_to_datetime(text)
+        # Without a zone it is UTC, as HTTP has it, never this machine's.
+        return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp()
     except (ValueError, TypeError, OverflowError, IndexError):
         return None

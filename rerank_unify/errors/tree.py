@@ -234,6 +234,7 @@ class AllProvidersFailedError(RerankError, ExceptionGroup[RerankError]):
     """Every target failed. ``exceptions`` holds each attempt's cause, in order; ``except*`` works on it."""
 
     def __new__(cls, message: str, causes: Sequence[RerankError]) -> Self:
+        """As `ExceptionGroup` has it: a message and at least one cause."""
         return ExceptionGroup.__new__(cls, message, list(causes))
 
     def __init__(self, message: str, causes: Sequence[RerankError]) -> None:

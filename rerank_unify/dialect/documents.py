@@ -1,0 +1,157 @@
+"""Rows for the documents, and what of each document is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from ..canonical import Document, Loss, RequestFields, as_text, chosen_fields
+from ..errors import UnsupportedRequestError
+from ..paths import is_list, is_object
+from .draft import Draft
+
+Content: TypeAlias = str | dict[str, Any]
+"""What is ranked: a text, or an object with ``image`` and perhaps ``text``."""
+
+Media: TypeAlias = Callable[[Draft, Content, list[Content]], tuple[Any, list[Any]]]
+"""Writes query and documents where one of them is an image."""
+
+
+def as_objects(_draft: Draft, query: Content, documents: list[Content]) -> tuple[Any, list[Any]]:
+    """Images as Jina writes them: ``{"image": …}``, perhaps with ``text``, beside plain strings."""
+    return query, documents
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """How a dialect writes the documents.
+
+    Attributes:
+        path: where the list sits in the body, dotted.
+        refuse_empty: whether the vendor fails the whole call for one empty text. Such documents are withheld, and the
+            answer's indices are mapped back.
+        wrap: the key under which each text sits in an object of its own; "" for plain strings.
+        media: writes query and documents where one of them is an image, for models that take images.
+    """
+
+    path: str = "documents"
+    refuse_empty: bool = False
+    wrap: str = ""
+    media: Media = as_objects
+
+    def choose(self, draft: Draft) -> tuple[list[Content], tuple[int, ...] | None]:
+        """What is sent of each document, and the indices of those that are, where not all are.
+
+        Raises:
+            InvalidRequestError: a document has none of the ``rank_fields``.
+            UnsupportedRequestError: a document is an image and the model takes none, or nothing is left to send.
+        """
+        given = draft.fields["documents"]
+        if self._all_sent_as_they_are(draft.fields):
+            return list(given), None  # type: ignore[arg-type]  # all of them are strings
+        contents = [_content(draft, document, index) for index, document in enumerate(given)]
+        _note_conversions(draft, contents)
+        kept = self._kept(contents)
+        if kept is None:
+            return contents, None
+        if not kept:
+            message = f"documents: {draft.provider} refuses empty texts, and there are no others"
+            raise UnsupportedRequestError(message, field="documents", index=0)
+        draft.losses.append(withheld(draft.provider, kept, len(given)))
+        return [contents[index] for index in kept], kept
+
+    def kept(self, fields: RequestFields) -> tuple[int, ...] | None:
+        """The indices of the documents that would be sent; None where all would be."""
+        if not self.refuse_empty or self._all_sent_as_they_are(fields):
+            return None
+        return self._kept([_ranked(document, fields, index) for index, document in enumerate(fields["documents"])])
+
+    def write_all(self, contents: list[Any]) -> list[Any]:
+        """The list as the vendor has it."""
+        if not self.wrap:
+            return contents
+        return [{self.wrap: content} if isinstance(content, str) else content for content in contents]
+
+    def _all_sent_as_they_are(self, fields: RequestFields) -> bool:
+        given = fields["documents"]
+        return set(map(type, given)) == {str} and not (self.refuse_empty and "" in given)
+
+    def _kept(self, contents: list[Content]) -> tuple[int, ...] | None:
+        if not self.refuse_empty or "" not in contents:
+            return None
+        return tuple(index for index, content in enumerate(contents) if content != "")
+
+
+def withheld(provider: str, kept: tuple[int, ...], count: int) -> Loss:
+    """The loss of the documents that are not sent."""
+    indices = tuple(sorted(set(range(count)).difference(kept)))
+    return Loss("documents", "withheld", f"{provider} refuses empty texts", indices)
+
+
+def _note_conversions(draft: Draft, contents: list[Content]) -> None:
+    converted = tuple(
+        index
+        for index, (document, content) in enumerate(zip(draft.fields["documents"], contents, strict=True))
+        if isinstance(content, str) and is_object(document) and list(document) != ["text"]
+    )
+    if converted:
+        reason = "of an object only what is ranked is sent, as one text; results carry your own object"
+        draft.lose("documents", "converted", reason, converted, affects_result=False)
+
+
+def _content(draft: Draft, document: Document, index: int) -> Content:
+    content = _ranked(document, draft.fields, index)
+    if not isinstance(content, str):
+        require_images(draft, f"documents[{index}]", index)
+    return content
+
+
+def _ranked(document: Document, fields: RequestFields, index: int) -> Content:
+    if isinstance(document, str):
+        return document
+    chosen = chosen_fields(document, fields["rank_fields"], index)
+    if isinstance(chosen.get("image"), str):
+        return {key: chosen[key] for key in ("text", "image") if chosen.get(key) is not None}
+    return as_text(chosen, index)
+
+
+def query_content(draft: Draft) -> Content:
+    """The query as it is sent: its text, or an object with ``image``.
+
+    Raises:
+        UnsupportedRequestError: it is an image and the model takes none.
+    """
+    query = draft.fields["query"]
+    if isinstance(query, str):
+        return query
+    if "text" in query:
+        return query["text"]
+    require_images(draft, "query", None)
+    return dict(query)
+
+
+def require_images(draft: Draft, place: str, index: int | None) -> None:
+    """Refuse an image unless the model is known to take images."""
+    if not draft.traits.images:
+        message = f"{place}: is an image, and {draft.provider}'s {draft.model} is not known to take images"
+        raise UnsupportedRequestError(message, field=place, index=index)
+
+
+def texts_of(fields: RequestFields) -> list[str]:
+    """Every text of a request that must not get into a message: the query's, the documents' and the instruction."""
+    return list(_strings([fields["query"], fields["instruction"], *fields["documents"]]))
+
+
+def _strings(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif is_list(value):
+        for item in value:
+            yield from _strings(item)
+    elif is_object(value):
+        yield from _strings(list(_values(value)))
+
+
+def _values(value: Mapping[str, Any]) -> Iterator[Any]:
+    return iter(value.values())

@@ -1,0 +1,61 @@
+"""A request on its way to one vendor, and what it has become when it gets there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..canonical import Action, Loss, RequestFields
+from .traits import Model
+
+
+@dataclass(slots=True)
+class Draft:
+    """What is known of a request while its body is being written. The functions in a table's rows work on it.
+
+    Attributes:
+        fields: the canonical request; not to be changed.
+        provider: the vendor's name, for messages.
+        model: what is sent as model.
+        traits: what is declared of that model, or of the one behind it.
+        echo: whether to ask for documents in the answer.
+        body: the vendor's JSON body, so far.
+        losses: what has been lost, so far.
+    """
+
+    fields: RequestFields
+    provider: str
+    model: str
+    traits: Model
+    echo: bool = True
+    body: dict[str, Any] = field(default_factory=dict[str, Any])
+    losses: list[Loss] = field(default_factory=list[Loss])
+
+    def lose(
+        self, name: str, action: Action, reason: str, indices: tuple[int, ...] = (), *, affects_result: bool = True
+    ) -> None:
+        """Note a loss; see `Loss`."""
+        self.losses.append(Loss(name, action, reason, indices, affects_result))
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """A request in a vendor's words.
+
+    Attributes:
+        body: the JSON body.
+        losses: what did not get there as asked.
+        kept: for each document sent its index in the caller's list; None where all were sent.
+        sent: how many documents were sent.
+        fields: the canonical request.
+        model: what is sent as model.
+        traits: what is declared of that model, or of the one behind it.
+    """
+
+    body: dict[str, Any]
+    losses: tuple[Loss, ...]
+    kept: tuple[int, ...] | None
+    sent: int
+    fields: RequestFields
+    model: str
+    traits: Model

@@ -1,0 +1,167 @@
+"""Reading a vendor's answer by what is known of its request: the one way that every caller takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from pydantic_core import from_json
+
+from .canonical import NO_USAGE, Loss, RequestFields, RerankResponse, Row, ScoreKind
+from .dialect import UNCHECKED, Dialect, Encoded, Model, fill_documents, texts_of
+from .errors import Headers, InvalidRequestError, InvalidResponseError, RerankError, parse
+
+Body: TypeAlias = bytes | str | Mapping[str, Any] | Sequence[Any]
+"""A body, raw or already parsed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is known of the request when its answer is read. Everything is None where nobody knows it.
+
+    Attributes:
+        fields: the canonical request.
+        model: what was sent as model.
+        traits: what is declared of that model.
+        kept: for each document sent its index in the caller's list; None where all were sent.
+        sent: how many documents were sent.
+        losses: what the vendor did not get as asked.
+        secrets: keys that must not get into a message.
+    """
+
+    fields: RequestFields | None = None
+    model: str | None = None
+    traits: Model | None = None
+    kept: tuple[int, ...] | None = None
+    sent: int | None = None
+    losses: tuple[Loss, ...] = ()
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+
+    @classmethod
+    def of(cls, encoded: Encoded, secrets: tuple[str, ...] = ()) -> Asked:
+        """What is known of an encoded request."""
+        return cls(encoded.fields, encoded.model, encoded.traits, encoded.kept, encoded.sent, encoded.losses, secrets)
+
+    @property
+    def texts(self) -> Sequence[str]:
+        """The texts that must not get into a message."""
+        return texts_of(self.fields) if self.fields is not None else ()
+
+
+NOBODY = Asked()
+UNNAMED = "?"  # stands for a model of which nobody said the name; no vendor has one called so
+
+
+def settle(rows: list[Row], fields: RequestFields, asked: Asked) -> tuple[tuple[int, ...], tuple[str, ...]]:
+    """Give the rows the caller's indices and documents and cut them to ``top_n``, in place.
+
+    Returns:
+        The indices of the documents that have no score, and what to warn of.
+    """
+    given, top_n = len(fields["documents"]), fields["top_n"]
+    sent = given if asked.kept is None else len(asked.kept)
+    if asked.kept is not None:
+        for row in rows:
+            row["index"] = asked.kept[row["index"]]
+    expected = sent if top_n is None else min(top_n, sent)
+    del rows[expected:]
+    fill_documents(rows, fields)
+    if len(rows) == expected and asked.kept is None:
+        return (), ()
+    unscored = set(range(given)).difference(row["index"] for row in rows)
+    if expected < sent:  # top_n cut, so that only what was never sent is known to have no score
+        unscored -= set(asked.kept or range(given))
+    lacking = expected - len(rows)
+    return tuple(sorted(unscored)), (f"{lacking} of {expected} rows are missing",) if lacking else ()
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Reads one vendor's answers.
+
+    Attributes:
+        provider: the vendor's name.
+        dialect: what it speaks.
+        model: what is declared of a model, by name.
+    """
+
+    provider: str
+    dialect: Dialect
+    model: Callable[[str | None], Model]
+
+    def read(self, status: int, headers: Headers, body: Body, asked: Asked, now: float | None) -> RerankResponse:
+        """The canonical answer, or the error that the answer is, raised.
+
+        Raises:
+            StatusError, InvalidResponseError: and no other exception, whatever the body holds.
+        """
+        if not 200 <= status < 300:
+            raise self.error(status, headers, body, asked, now)
+        table = self.dialect.response
+        raw = isinstance(body, (bytes, str))
+        value: Any = parse(body) if isinstance(body, (bytes, str)) else body
+        found = table.find_rows(value)
+        hidden = self.dialect.errors.hidden
+        if found is None or (hidden is not None and hidden(value)):
+            raise self.error(status, headers, body, asked, now)
+        try:
+            rows = table.read_rows(found, asked.sent, own=raw, echo=asked.fields is None)
+        except InvalidResponseError as error:
+            error.provider, error.status, error.body = self.provider, status, as_bytes(body)
+            raise
+        return self._answer(value, rows, asked)
+
+    def _answer(self, value: Any, rows: list[Row], asked: Asked) -> RerankResponse:
+        table = self.dialect.response
+        model = table.read_model(value)
+        missing: tuple[int, ...] = ()
+        warnings: tuple[str, ...] = (UNCHECKED,)
+        if asked.fields is not None:
+            missing, warnings = settle(rows, asked.fields, asked)
+        return RerankResponse.from_rows(
+            rows,
+            model=model or asked.model,
+            usage=table.read_usage(value) if table.usage else NO_USAGE,
+            id=table.read_id(value),
+            provider=self.provider,
+            score_kind=self._score_kind(asked, model),
+            warnings=table.read_warnings(value) + warnings,
+            missing=missing,
+            losses=asked.losses,
+        )
+
+    def _score_kind(self, asked: Asked, model: str | None) -> ScoreKind:
+        """As declared for the model that was sent, else for the one the vendor names, else not known."""
+        if asked.traits is not None:
+            return asked.traits.score_kind
+        return self.model(model or UNNAMED).score_kind
+
+    def error(self, status: int, headers: Headers, body: Body, asked: Asked, now: float | None) -> RerankError:
+        """The error that an answer is; an answer under a success status is taken for one without rows."""
+        table = self.dialect.errors
+        raw = as_bytes(body)
+        told: dict[str, Any] = {"now": now, "texts": asked.texts, "secrets": asked.secrets, "provider": self.provider}
+        if not 200 <= status < 300:
+            return table.decode(status, headers, raw, **told)
+        value = parse(body) if isinstance(body, (bytes, str)) else body
+        return table.decode_hidden(status, headers, value, raw, rows=self.dialect.response.rows, **told)
+
+
+def parse_request(body: bytes | str) -> Any:
+    """The JSON value in a client's body.
+
+    Raises:
+        InvalidRequestError: it is not JSON in UTF-8; NaN and Infinity are not JSON.
+    """
+    try:
+        return from_json(body, allow_inf_nan=False)
+    except ValueError as error:
+        raise InvalidRequestError(f"the body: not JSON in UTF-8 ({error})") from None
+
+
+def as_bytes(body: Body) -> bytes:
+    """A raw body as bytes; nothing for one that came parsed."""
+    if isinstance(body, bytes):
+        return body
+    return body.encode("utf-8", "replace") if isinstance(body, str) else b""

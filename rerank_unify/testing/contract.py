@@ -1,0 +1,268 @@
+"""The laws that every provider keeps, built in or a third party's, as property tests.
+
+Each law is a function of a provider and of how many examples to try (None for the current hypothesis profile).
+`assert_provider_contract` checks them all.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from math import isfinite
+from typing import Any, TypeAlias
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pydantic_core import to_json
+
+from ..canonical import RerankRequest, RerankResponse
+from ..errors import InvalidRequestError, RequestError, RerankError, TimeoutError
+from ..paths import is_object
+from ..registry import Provider, provider
+from ..transcode import Transcoder
+from .strategies import json_values, requests, responses
+
+Law: TypeAlias = Callable[[Provider, int | None], None]
+
+_STATUSES = st.sampled_from((200, 200, 200, 201, 204, 301, 400, 401, 404, 422, 429, 498, 500, 503, 520, 529, 0, 999))
+_HEADERS = st.sampled_from(({}, {"Retry-After": "30"}, {"retry-after": "Sun, 22 Nov 2026 12:00:00 GMT", "Date": "x"}))
+
+
+def _run(test: Callable[..., None], examples: int | None) -> None:
+    chosen: dict[str, Any] = {} if examples is None else {"max_examples": examples}
+    settings(deadline=None, suppress_health_check=list(HealthCheck), **chosen)(test)()
+
+
+def _models(vendor: Provider) -> st.SearchStrategy[str | None]:
+    names = [*vendor.models, "a-model-nobody-knows"]
+    return st.sampled_from(names if vendor.default_model is None else [*names, None])
+
+
+def _requests(vendor: Provider, **more: Any) -> st.SearchStrategy[RerankRequest]:
+    return requests(models=_models(vendor), **more)
+
+
+def encoding_is_stable(vendor: Provider, examples: int | None = None) -> None:
+    """Law 1: ``encode(decode(encode(q))) == encode(q)``, and what has a place and no loss comes back as it was."""
+
+    def test(request: RerankRequest) -> None:
+        try:
+            body = vendor.encode_request(request)
+        except RequestError:
+            return
+        again = vendor.decode_request(body)
+        assert vendor.encode_request(again) == body, "encoding what was decoded gives another body"
+        encoded = vendor.encode_fields(request.fields)
+        lost = {loss.field for loss in encoded.losses}
+        if any(loss.action == "folded" for loss in encoded.losses):
+            lost.add("query")
+        for name in set(vendor.dialect.request.written.values()) - lost - {""}:
+            before, after = (_seen(vendor, one, name, encoded.sent) for one in (request, again))
+            assert before == after, f"{name} went out as {before!r} and came back as {after!r}"
+
+    texts = _requests(vendor)
+    pictures = [name for name, model in vendor.models.items() if model.images]
+    images = requests(models=st.sampled_from(pictures), images=True) if pictures else texts
+    _run(given(texts | images)(test), examples)
+
+
+def _seen(vendor: Provider, request: RerankRequest, name: str, sent: int) -> Any:
+    """A field as the wire can tell it: a text is a text, top_n is clamped, the default model is named."""
+    value = getattr(request, name)
+    if name in ("query", "documents"):
+        return [_text(item) for item in (value if name == "documents" else (value,))]
+    if name == "model":
+        return value or vendor.default_model
+    if name == "top_n" and value is not None:
+        return min(value, sent)
+    return None if value == "" else value
+
+
+def _text(item: Any) -> Any:
+    return item["text"] if is_object(item) and list(item) == ["text"] else item
+
+
+def answers_survive(vendor: Provider, examples: int | None = None) -> None:
+    """Law 2: ``decode_response(encode_response(r, q), q)`` is r, as far as the dialect has a place for it."""
+
+    def test(data: st.DataObject) -> None:
+        request = data.draw(_requests(vendor, allow_empty_documents=False, hints=False))
+        response = data.draw(responses(request))
+        if vendor.dialect.request.documents.kept(request.fields) is not None:
+            return
+        table = vendor.dialect.response
+        again = vendor.decode_response(_through_json(vendor.encode_response(response, request)), request)
+        assert again.results == response.results, "the results changed on the way"
+        assert not table.id or again.id == response.id, "the id changed"
+        assert not table.warnings or again.warnings[: len(response.warnings)] == response.warnings, "warnings were lost"
+        assert not table.model or again.model == (request.model or response.model or vendor.default_model)
+        for name in table.usage:
+            assert getattr(again.usage, name) == getattr(response.usage, name), f"usage.{name} changed"
+
+    _run(given(st.data())(test), examples)
+
+
+def _through_json(body: Any) -> bytes:
+    return json.dumps(body, allow_nan=False).encode()
+
+
+def answers_keep_the_contract(vendor: Provider, examples: int | None = None) -> None:
+    """Law 3: whatever order a vendor answers in, echoing or not, the caller can rely on the result."""
+
+    def test(data: st.DataObject) -> None:
+        request = data.draw(_requests(vendor))
+        try:
+            encoded = vendor.encode_fields(request.fields)
+        except RequestError:
+            return
+        answer = data.draw(responses(request, count=encoded.sent, shuffled=True))
+        body = _through_json(vendor.encode_response(answer))
+        check_invariants(vendor.decode(200, {}, body, request), request)
+        check_sorted(vendor.decode_response(body))
+
+    _run(given(st.data())(test), examples)
+
+
+def check_sorted(response: RerankResponse) -> None:
+    """What holds of every answer, with its request at hand or not."""
+    scores = [result.relevance_score for result in response]
+    indices = [result.index for result in response]
+    assert scores == sorted(scores, reverse=True), "the results are not sorted"
+    assert all(map(isfinite, scores)), "a score is not finite"
+    assert all(type(index) is int and index >= 0 for index in indices), "an index is not an index"
+    assert len(set(indices)) == len(indices), "an index comes twice"
+    assert response.usage is not None, "usage is None"
+
+
+def check_invariants(response: RerankResponse, request: RerankRequest) -> None:
+    """What the caller can rely on, whatever the vendor did."""
+    check_sorted(response)
+    count = len(request.documents)
+    assert len(response) <= (request.top_n or count), "more results than top_n"
+    for result in response:
+        assert result.index < count, "an index beyond the list"
+        own = request.documents[result.index]
+        whole = {"text": own} if isinstance(own, str) else own
+        assert result.document == (whole if request.return_documents else None), "not the caller's document"
+    scored = {result.index for result in response}
+    assert not scored & set(response.missing), "a document is both scored and missing"
+    if request.top_n is None:
+        assert scored | set(response.missing) == set(range(count)), "a document is neither scored nor missing"
+
+
+def anything_is_answered(vendor: Provider, examples: int | None = None) -> None:
+    """Law 4: any bytes at any status are a response or a `RerankError`, and nothing else."""
+    request = RerankRequest(query="q", documents=["a", {"text": "b", "n": 1}, "c"], model=vendor.default_model or "m")
+    likely = st.builds(lambda body: json.dumps(body).encode(), _odd_answers(vendor))
+
+    def test(status: int, headers: Mapping[str, str], body: bytes, known: bool) -> None:
+        asked = request if known else None
+        try:
+            response = vendor.decode(status, headers, body, asked)
+        except RerankError as error:
+            assert str(error), "an error without a sentence"
+        else:
+            check_invariants(response, request) if known else check_sorted(response)
+            json.loads(vendor.dump_response(response))
+        error = vendor.decode_error(status, headers, body)
+        assert isinstance(error, RerankError), "decode_error returned something else"
+
+    _run(given(_STATUSES, _HEADERS, st.binary(max_size=64) | likely, st.booleans())(test), examples)
+
+
+def _odd_answers(vendor: Provider) -> st.SearchStrategy[Any]:
+    """Answers of about the right shape, with anything anywhere."""
+    table = vendor.dialect.response
+    odd = json_values() | st.sampled_from((0, 1, -1, 2, 0.5, True, "0", None, 10**30, 1e308, float("nan"), float("inf")))
+    row = st.fixed_dictionaries({table.index: odd, table.score: odd}, optional={"document": odd, "x": odd}) | odd
+    rows = st.lists(row, max_size=4)
+    if not table.rows:
+        return rows | odd
+    *outer, last = table.rows.split(".")
+    body: st.SearchStrategy[Any] = st.fixed_dictionaries(
+        {last: rows | odd}, optional={key: odd for key in ("error", "detail", "message", "code", "usage", "meta", "model")}
+    )
+    for key in reversed(outer):
+        body = st.fixed_dictionaries({key: body | odd})
+    return body | odd
+
+
+def errors_reach_the_client(vendor: Provider, examples: int | None = None) -> None:
+    """What `encode_error` writes is an error to a client of the dialect, and says what went wrong."""
+
+    def test(status: int, message: str) -> None:
+        body = to_json({"message": message, "detail": message})
+        error = vendor.decode_error(status, {"retry-after": "7"}, body)
+        sent, headers, told = vendor.encode_error(error, relay=True)
+        assert 400 <= sent < 600, "an error under a status that is none"
+        assert headers["content-type"] == "application/json", "an error that is not JSON"
+        again = vendor.decode_error(sent, headers, to_json(told))
+        assert again.message == error.message, "the sentence changed"
+        assert sent not in (429, 503) or again.retry_after == 7, "the time to wait was lost"
+
+    _run(given(st.integers(300, 599), st.sampled_from(("too many", "nope", "模型 not there")))(test), examples)
+    status, _, _ = vendor.encode_error(InvalidRequestError("x"))
+    assert 400 <= status < 500, "a client's mistake is a 4xx"
+    assert vendor.encode_error(TimeoutError("x"))[0] == 504, "a timeout is 504"
+
+
+def transcoding_is_the_same(vendor: Provider, examples: int | None = None) -> None:
+    """Law 7: from bytes to bytes is what decoding and encoding give, in both directions and for errors."""
+    client = provider("jina")
+    through = Transcoder(client, vendor, like=None)
+
+    def test(data: st.DataObject) -> None:
+        request = data.draw(_requests(vendor))
+        body = request.to_json()
+        read = client.decode_request(body)
+        try:
+            encoded = vendor.encode_fields(read.fields, echo=False)
+        except RequestError:
+            return
+        sent = through.request(body)
+        assert json.loads(sent.content) == json.loads(to_json(encoded.body)), "another request"
+        assert sent.losses == encoded.losses, "other losses"
+        answer = data.draw(responses(request, count=encoded.sent, shuffled=True))
+        status = data.draw(st.sampled_from((200, 200, 429, 500)))
+        reply = to_json(vendor.dialect.response.write(answer, None))
+        got = through.response(status, {}, reply, sent)
+        assert (got[0], json.loads(got[2])) == _by_hand(client, vendor, request, status, reply), "another answer"
+
+    _run(given(st.data())(test), examples)
+
+
+def _by_hand(client: Provider, vendor: Provider, request: RerankRequest, status: int, reply: bytes) -> tuple[int, Any]:
+    try:
+        response = vendor.decode(status, {}, reply, request)
+    except RerankError as error:
+        code, _, body = client.encode_error(error)
+        return code, json.loads(to_json(body))
+    return 200, json.loads(to_json(client.encode_response(response, request)))
+
+
+LAWS: Mapping[str, Law] = {
+    law.__name__: law
+    for law in (
+        encoding_is_stable,
+        answers_survive,
+        answers_keep_the_contract,
+        anything_is_answered,
+        errors_reach_the_client,
+        transcoding_is_the_same,
+    )
+}
+"""Every law by name."""
+
+
+def assert_provider_contract(vendor: Provider, *, max_examples: int | None = None) -> None:
+    """Check every law for one provider, which need not be installed.
+
+    Args:
+        vendor: the provider.
+        max_examples: how many examples to try of each law; None for the current hypothesis profile.
+
+    Raises:
+        AssertionError: names what does not hold, with the smallest example that shows it.
+    """
+    for law in LAWS.values():
+        law(vendor, max_examples)

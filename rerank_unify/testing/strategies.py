@@ -1,0 +1,110 @@
+"""Hypothesis strategies for requests and answers. Their arguments are the limits of a vendor."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import strategies as st
+
+from ..canonical import RerankRequest, RerankResponse, Result, Usage
+
+# No surrogates: they are refused at construction, and have tests of their own.
+_TEXT = st.text(st.characters(codec="utf-8"), max_size=12)
+_QUERY = _TEXT.filter(lambda text: bool(text.strip()))
+_KEY = st.sampled_from(("title", "body", "text", "year", "标题"))
+_SCORE = st.floats(-30, 30, allow_nan=False) | st.sampled_from((0.0, 0.5, 1.0, -0.003, 1e-300))
+_TOKENS = st.none() | st.integers(0, 10**9)
+
+
+def json_values(max_leaves: int = 6) -> st.SearchStrategy[Any]:
+    """Any JSON value, nested a little."""
+    leaf = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | _TEXT
+    return st.recursive(
+        leaf, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_TEXT, inner, max_size=3), max_leaves=max_leaves
+    )
+
+
+def _documents(*, empty: bool, images: bool) -> st.SearchStrategy[Any]:
+    text = _TEXT if empty else _TEXT.filter(bool)
+    plain = text | st.builds(lambda content: {"text": content}, text)
+    kept = st.builds(lambda content, year: {"text": content, "year": year}, text, json_values())
+    fields = st.dictionaries(_KEY.filter(lambda key: key != "text"), json_values(), max_size=3)
+    if not empty:
+        fields = fields.filter(lambda document: any(value != "" for value in document.values()))
+    shapes = plain | kept | fields
+    return shapes | st.just({"image": "https://example.com/1.png"}) if images else shapes
+
+
+@st.composite
+def requests(
+    draw: st.DrawFn,
+    *,
+    max_documents: int = 6,
+    allow_empty_documents: bool = True,
+    images: bool = False,
+    hints: bool = True,
+    models: st.SearchStrategy[str | None] | None = None,
+) -> RerankRequest:
+    """Canonical requests.
+
+    Args:
+        draw: hypothesis gives it.
+        max_documents: how many documents at most.
+        allow_empty_documents: whether a document's text may be empty.
+        images: whether documents may be images.
+        hints: whether the hints that only some vendors know may be set.
+        models: what to draw model names from; None for no name.
+    """
+    documents = draw(st.lists(_documents(empty=allow_empty_documents, images=images), min_size=1, max_size=max_documents))
+    query = draw(_QUERY)
+    fields: dict[str, Any] = {
+        "query": draw(st.sampled_from((query, {"text": query}))),
+        "documents": documents,
+        "model": draw(models) if models is not None else None,
+        "top_n": draw(st.none() | st.integers(1, max_documents + 2)),
+        "return_documents": draw(st.booleans()),
+    }
+    if hints:
+        fields["instruction"] = draw(st.none() | _TEXT)
+        fields["max_tokens_per_doc"] = draw(st.none() | st.integers(1, 8192))
+        fields["truncation"] = draw(st.none() | st.booleans())
+        fields["return_embeddings"] = draw(st.none() | st.booleans())
+    return RerankRequest(**fields)
+
+
+@st.composite
+def responses(draw: st.DrawFn, request: RerankRequest, *, count: int | None = None, shuffled: bool = False) -> RerankResponse:
+    """Canonical answers to a request.
+
+    Args:
+        draw: hypothesis gives it.
+        request: what was asked.
+        count: how many documents the answer is over; None for all of the request's.
+        shuffled: whether the rows come in any order and more of them than ``top_n``, as a vendor may send them.
+    """
+    count = len(request.documents) if count is None else count
+    indices = draw(st.permutations(range(count)))
+    most = count if shuffled else min(request.top_n or count, count)
+    indices = indices[: draw(st.integers(0, most))]
+    results = [_result(draw, request, index) for index in indices]
+    if not shuffled:
+        results.sort(key=lambda result: result.relevance_score, reverse=True)
+    return RerankResponse(
+        results,
+        model=draw(st.none() | st.sampled_from(("some-model", "模型"))),
+        usage=draw(usages()),
+        id=draw(st.none() | st.just("8f2b9f9e")),
+        warnings=draw(st.sampled_from(((), ("a warning",)))),
+    )
+
+
+def usages() -> st.SearchStrategy[Usage]:
+    """What vendors report: nothing, one figure of tokens, or Cohere's units."""
+    units = st.none() | st.sampled_from((1.0, 2.0, 0.5))
+    return st.builds(lambda total, search_units: Usage(total_tokens=total, search_units=search_units), _TOKENS, units)
+
+
+def _result(draw: st.DrawFn, request: RerankRequest, index: int) -> Result:
+    document: Any = request.documents[index] if request.return_documents else None
+    extra = draw(st.sampled_from(({}, {}, {"relevant_spans": [{"start": 0, "end": 2, "score": 0.5}]})))
+    return Result(index, draw(_SCORE), {"text": document} if isinstance(document, str) else document, extra)

@@ -1,0 +1,195 @@
+"""The canonical request: what it takes, what it refuses, and in which words."""
+
+from collections import UserList, deque
+from collections.abc import Sequence
+from types import MappingProxyType
+from typing import Any
+
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+import rerank_unify as ru
+from rerank_unify.canonical import FIELD_NAMES, RequestFields
+
+
+def ask(**fields: Any) -> ru.RerankRequest:
+    return ru.RerankRequest(**{"query": "q", "documents": ["a", "b"], **fields})
+
+
+def nested(levels: int) -> dict[str, Any]:
+    document: dict[str, Any] = {"leaf": 1}
+    for _ in range(levels):
+        document = {"in": document}
+    return document
+
+
+def cyclic() -> dict[str, Any]:
+    document: dict[str, Any] = {}
+    document["self"] = document
+    return document
+
+
+def test_jina_wire_json_is_valid_as_it_stands() -> None:
+    wire = b"""{"model": "jina-reranker-m0", "query": {"image": "https://x/1.png"}, "top_n": 2,
+        "documents": ["a", {"text": "b", "lang": "de", "n": null}, {"image": "aGk="}], "return_documents": false}"""
+    request = ru.RerankRequest.model_validate_json(wire)
+    assert request == ru.provider("jina").decode_request(wire)
+    assert request.documents == ("a", {"text": "b", "lang": "de", "n": None}, {"image": "aGk="})
+    assert (request.query, request.top_n, request.return_documents) == ({"image": "https://x/1.png"}, 2, False)
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ({"query": ""}, "query: expected a string that is not blank"),
+        ({"query": " \n"}, "query: expected a string that is not blank"),
+        ({"query": None}, "query: this field is required"),
+        ({"query": 5}, "query: expected a string .* not 5"),
+        ({"query": {"text": " "}}, "query: expected a string .* not an object"),
+        ({"query": {"text": "a", "image": "b"}}, "query: expected a string .* not an object"),
+        ({"query": {"video": "b"}}, "query: expected a string .* not an object"),
+        ({"query": "half \ud83d"}, "query: has a lone surrogate"),
+        ({"query": {"text": "half \ud83d"}}, r"query\.text: has a lone surrogate"),
+        ({"documents": []}, "documents: expected a list of one or more .* not an empty list"),
+        ({"documents": None}, "documents: this field is required"),
+        ({"documents": "abc"}, "documents: expected a list .* not a string"),
+        ({"documents": b"abc"}, "documents: expected a list .* not a value of type bytes"),
+        ({"documents": {"a": 1}}, "documents: expected a list .* not an object"),
+        ({"documents": {"a", "b"}}, "documents: expected a list .* not a value of type set"),
+        ({"documents": iter("ab")}, "documents: expected a list .* not a value of type str_"),
+        ({"documents": ["a", None]}, r"documents\[1\]: expected a string or an object, not null"),
+        ({"documents": [7]}, r"documents\[0\]: expected a string or an object, not 7"),
+        ({"documents": ["a", True]}, r"documents\[1\]: expected a string or an object, not true"),
+        ({"documents": ["a", ["b"]]}, r"documents\[1\]: expected a string or an object, not a list"),
+        ({"documents": [{"text": 5}]}, r"documents\[0\]\.text: expected a string, not 5"),
+        ({"documents": [{"image": b""}]}, r"documents\[0\]\.image: expected a string, not a value of type bytes"),
+        ({"documents": [{"a": float("nan")}]}, r"documents\[0\]\.a: expected a JSON value, not nan"),
+        ({"documents": [{"a": [1, {"b": object()}]}]}, r"documents\[0\]\.a\[1\]\.b: expected a JSON value"),
+        ({"documents": [{1: 2}]}, r"documents\[0\]: expected string keys, not 1"),
+        ({"documents": ["ok", "\udc00"]}, r"documents\[1\]: has a lone surrogate"),
+        ({"documents": [{"a": ["\ud83d"]}]}, r"documents\[0\]\.a\[0\]: has a lone surrogate"),
+        ({"documents": [{"\ud83d": 1}]}, r"documents\[0\]: has a lone surrogate"),
+        ({"documents": [nested(100)]}, "nested deeper than 64 levels"),
+        ({"documents": [cyclic()]}, "nested deeper than 64 levels"),
+        ({"top_n": 0}, "top_n: expected an integer of 1 or more, not 0"),
+        ({"top_n": -1}, "top_n: expected an integer of 1 or more, not -1"),
+        ({"top_n": "2"}, 'top_n: expected an integer of 1 or more, not the string "2"'),
+        ({"top_n": True}, "top_n: expected an integer of 1 or more, not true"),
+        ({"top_n": 1.5}, r"top_n: expected an integer of 1 or more, not 1\.5"),
+        ({"top_n": -(10**30)}, "top_n: expected an integer of 1 or more, not a number out of range"),
+        ({"top_k": 0}, "top_n: expected an integer of 1 or more, not 0"),
+        ({"top_n": 1, "top_k": 2}, "top_n and top_k are two names of one field and differ"),
+        ({"max_tokens_per_doc": 1, "max_doc_length": 2}, "max_tokens_per_doc and max_doc_length are two names"),
+        ({"max_tokens_per_doc": 0}, "max_tokens_per_doc: expected an integer of 1 or more"),
+        ({"return_documents": "yes"}, "return_documents: expected true or false, not a string"),
+        ({"return_documents": 1}, "return_documents: expected true or false, not 1"),
+        ({"truncation": 0}, "truncation: expected true or false"),
+        ({"model": " "}, "model: expected a string that is not blank, not a blank string"),
+        ({"model": 5}, "model: expected a string that is not blank, not 5"),
+        ({"instruction": ["x"]}, "instruction: expected a string, not a list"),
+        ({"instruction": "\ud83d"}, "instruction: has a lone surrogate"),
+        ({"rank_fields": []}, "rank_fields: expected a list of one or more field names, not an empty list"),
+        ({"rank_fields": "title"}, "rank_fields: expected a list of one or more field names, not a string"),
+        ({"rank_fields": [1]}, "rank_fields: expected a list of one or more field names"),
+        ({"provider_options": {"voyage": 1}}, "provider_options: expected an object of objects"),
+        ({"provider_options": {"voyag": {}}}, r"provider_options\.voyag: .* did you mean 'voyage'\?"),
+        ({"provider_options": {"voyage": {"x": object()}}}, r"provider_options\.voyage\.x: expected a JSON value"),
+        ({"topn": 2}, "topn is no field of a rerank request; did you mean top_n?"),
+        ({"xyzzy": 2}, "xyzzy is no field of a rerank request; its fields are query, "),
+    ],
+)
+def test_bad_input_is_one_clear_sentence(fields: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(ru.InvalidRequestError, match=sentence) as caught:
+        ask(**fields)
+    assert "\n" not in str(caught.value)
+    assert caught.value.__cause__ is None
+    assert caught.value.__suppress_context__ or caught.value.__context__ is None
+
+
+@pytest.mark.parametrize("documents", [("a", "b"), ["a", "b"], UserList(["a", "b"]), deque(["a", "b"])])
+def test_any_sequence_serves_as_documents(documents: Sequence[str]) -> None:
+    assert ask(documents=documents).documents == ("a", "b")
+
+
+def test_documents_are_copied_and_kept_whole() -> None:
+    own: dict[str, Any] = {"title": "t", "tags": ["x", ("y", 1)], "none": None, "deep": {"n": 10**30}}
+    request = ask(documents=[own, MappingProxyType({"text": "t"}), {}, {"text": None}])
+    own["tags"].append("later")
+    assert request.documents[0] == {"title": "t", "tags": ["x", ["y", 1]], "none": None, "deep": {"n": 10**30}}
+    assert request.documents[1:] == ({"text": "t"}, {}, {"text": None})
+
+
+def test_aliases_and_nulls() -> None:
+    assert ask(top_k=3).top_n == 3
+    assert ask(top_n=None, top_k=3).top_n == 3
+    assert ask(top_n=3, top_k=3).top_n == 3
+    assert ask(max_doc_length=5).max_tokens_per_doc == 5
+    assert ask(return_documents=None).return_documents is True
+    assert ask(model=None, instruction=None, provider_options=None) == ask()
+
+
+def test_frozen_equal_and_replaced() -> None:
+    request = ask(top_n=1)
+    with pytest.raises(ValidationError, match="frozen"):
+        request.top_n = 2  # type: ignore[misc]  # that it is refused is the point
+    assert request.replace(top_n=2) == ask(top_n=2)
+    assert request.replace() == request
+    with pytest.raises(ru.InvalidRequestError, match="top_n"):
+        request.replace(top_n=0)
+
+
+def test_wire_input_ignores_what_nobody_knows() -> None:
+    assert ru.RerankRequest.model_validate({"query": "q", "documents": ["a", "b"], "foo": 1}) == ask()
+    request = ask()
+    assert ru.RerankRequest.model_validate(request) is request
+    with pytest.raises(ValidationError, match="top_n"):
+        ru.RerankRequest.model_validate({"query": "q", "documents": ["a"], "top_n": 0})
+    with pytest.raises(ValidationError, match="JSON object"):
+        ru.RerankRequest.model_validate([1])
+    with pytest.raises(ValidationError, match="lone surrogate"):
+        TypeAdapter(ru.RerankRequest).validate_python({"query": "q", "documents": ["\ud83d"]})
+
+
+def test_its_own_json_is_jinas_wire() -> None:
+    request = ask(top_n=1, instruction="i", provider_options={"voyage": {"x": None}}, documents=["é", {"text": None}])
+    assert ru.provider("jina").decode_request(request.to_json()) == request
+    assert b"null" not in ask().to_json()
+
+
+def test_both_forms_of_a_request_have_the_same_fields() -> None:
+    assert set(ru.RerankRequest.model_fields) == set(RequestFields.__annotations__) == set(FIELD_NAMES)
+    assert set(ask().fields) == set(FIELD_NAMES)
+    assert set(ru.RerankRequest.model_json_schema()["properties"]) == set(FIELD_NAMES)
+    for name, field in ru.RerankRequest.model_fields.items():
+        default = field.get_default(call_default_factory=True) if not field.is_required() else None
+        wire = ru.provider("jina").decode_fields({"query": "q", "documents": ["a"]})
+        assert field.is_required() or wire[name] == default  # type: ignore[literal-required]  # by every name
+
+
+@pytest.mark.parametrize(
+    ("body", "sentence"),
+    [
+        (b"", "the body: not JSON in UTF-8"),
+        (b"{", "the body: not JSON in UTF-8"),
+        (b'{"query":"\xff"}', "the body: not JSON in UTF-8"),
+        (b'{"query": "q", "documents": [NaN]}', "the body: not JSON in UTF-8"),
+        (b'{"query": "\\ud83d", "documents": ["a"]}', "the body: not JSON in UTF-8"),
+        (b"[1]", "the body: expected a JSON object, not a list"),
+        (b'"x"', "the body: expected a JSON object, not another JSON value"),
+        (b"[" * 10_000_000, "the body: not JSON in UTF-8 .recursion limit"),
+        (b"{}", "query: this field is required"),
+        (b'{"query": "q"}', "documents: this field is required"),
+        ({"query": "q", "documents": ["\ud83d"]}, r"documents\[0\]: has a lone surrogate"),
+    ],
+)
+def test_bad_bodies_from_clients(body: Any, sentence: str) -> None:
+    with pytest.raises(ru.InvalidRequestError, match=sentence):
+        ru.provider("jina").decode_request(body)
+
+
+def test_messages_speak_the_clients_language() -> None:
+    with pytest.raises(ru.InvalidRequestError, match="top_k: expected an integer of 1 or more, not 0") as caught:
+        ru.provider("voyage").decode_request(b'{"query": "q", "documents": ["a"], "top_k": 0}')
+    assert caught.value.field == "top_k"
+    with pytest.raises(ru.InvalidRequestError, match=r"documents\[1\]: expected a string or an object, not null"):
+        ru.provider("voyage").decode_request(b'{"query": "q", "documents": ["a", null]}')
