@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -36,6 +35,8 @@ def is_known_provider(name: str) -> bool:
 
 def unknown_provider(name: str) -> str:
     """The sentence for a name that nobody knows, with the nearest one that somebody does."""
+    from difflib import get_close_matches  # with the first mistake
+
     known = [*entry_points()]
     near = get_close_matches(name.lower(), known, n=1)
     hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -50,7 +50,6 @@ class Asked:
 
 
 NOBODY = Asked()
-UNNAMED = "?"  # stands for a model of which nobody said the name; no vendor has one called so
 
 
 def settle(rows: list[Row], fields: RequestFields, asked: Asked) -> tuple[tuple[int, ...], tuple[str, ...]]:
@@ -83,12 +82,14 @@ class Reader:
     Attributes:
         provider: the vendor's name.
         dialect: what it speaks.
-        model: what is declared of a model, by name.
+        models: what is declared of a model, by name.
+        unknown_model: what is declared of every other.
     """
 
     provider: str
     dialect: Dialect
-    model: Callable[[str | None], Model]
+    models: Mapping[str, Model]
+    unknown_model: Model
 
     def read(self, status: int, headers: Headers, body: Body, asked: Asked, now: float | None) -> RerankResponse:
         """The canonical answer, or the error that the answer is, raised.
@@ -135,7 +136,7 @@ class Reader:
         """As declared for the model that was sent, else for the one the vendor names, else not known."""
         if asked.traits is not None:
             return asked.traits.score_kind
-        return self.model(model or UNNAMED).score_kind
+        return self.models.get(model or "", self.unknown_model).score_kind
 
     def error(self, status: int, headers: Headers, body: Body, asked: Asked, now: float | None) -> RerankError:
         """The error that an answer is; an answer under a success status is taken for one without rows."""

@@ -167,7 +167,7 @@ class Provider:
     @cached_property
     def reader(self) -> Reader:
         """Reads this vendor's answers."""
-        return Reader(self.name, self.dialect, self.model)
+        return Reader(self.name, self.dialect, self.models, self.unknown_model)
 
     def decode(
         self,
@@ -240,7 +240,8 @@ class Provider:
 
     def dump_response(self, response: RerankResponse, model: str | None = None) -> bytes:
         """The same as JSON in UTF-8; ``model`` is the name that the client asked for."""
-        return to_json(self.dialect.response.write(response, model))
+        # A vendor's further fields may hold a NaN, for which JSON has no word.
+        return to_json(self.dialect.response.write(response, model), inf_nan_mode="null")
 
     def encode_error(self, error: RerankError, relay: bool = False) -> tuple[int, dict[str, str], dict[str, Any]]:
         """Status, headers and body by which a client of this dialect understands the error.

@@ -10,10 +10,12 @@ import rerank_unify as ru
 from rerank_unify.dialect import UNCHECKED
 
 VOYAGE = ru.provider("voyage")
+SIX = ru.Usage(prompt_tokens=5, completion_tokens=1, total_tokens=6)
 
 
 def ask(count: int = 3, **fields: Any) -> ru.RerankRequest:
-    return ru.RerankRequest(**{"query": "q", "documents": [f"document {n}" for n in range(count)], **fields})
+    given: dict[str, Any] = {"query": "q", "documents": [f"document {n}" for n in range(count)], **fields}
+    return ru.RerankRequest(**given)
 
 
 def rows(*pairs: tuple[Any, Any]) -> bytes:
@@ -121,7 +123,11 @@ def test_a_broken_answer_is_named_by_its_path(body: bytes, path: str, sentence: 
         (b'{"error":{"message":"slow down","code":"rate_limit_exceeded"}}', ru.RateLimitError, "rate_limit_exceeded"),
         (b'{"error":{"message":"slow down","code":429}}', ru.RateLimitError, "429"),
         (b'{"code":503,"message":"slow down"}', ru.ProviderOverloadedError, "503"),
-        (b'{"data":[],"error":{"message":"slow down","code":"invalid_api_key"}}', ru.AuthenticationError, "invalid_api_key"),
+        (
+            b'{"data":[],"error":{"message":"slow down","code":"invalid_api_key"}}',
+            ru.AuthenticationError,
+            "invalid_api_key",
+        ),
         (b'{"error":{"message":"slow down","type":"nobody_knows"}}', ru.InvalidResponseError, "nobody_knows"),
         (b'{"error":"slow down"}', ru.InvalidResponseError, None),
     ],
@@ -191,11 +197,11 @@ def test_further_fields_come_back_as_extra() -> None:
         ("jina", {"usage": None}, ru.Usage()),
         ("jina", {"usage": [1]}, ru.Usage()),
         ("jina", {}, ru.Usage()),
-        ("jina", {"usage": {"prompt_tokens_details": {"cached_tokens": 1}}}, ru.Usage(prompt_tokens_details={"cached_tokens": 1})),
+        ("jina", {"usage": {"prompt_tokens_details": {"a": 1}}}, ru.Usage(prompt_tokens_details={"a": 1})),
         ("cohere", {"meta": {"billed_units": {"search_units": 1.5}}}, ru.Usage(search_units=1.5)),
         ("cohere", {"meta": {"billed_units": {"search_units": 2}}}, ru.Usage(search_units=2)),
         ("cohere", {"meta": {"billed_units": {"input_tokens": 5}}}, ru.Usage(total_tokens=5)),
-        ("cohere", {"meta": {"tokens": {"input_tokens": 5, "output_tokens": 1}}}, ru.Usage(total_tokens=6, prompt_tokens=5)),
+        ("cohere", {"meta": {"tokens": {"input_tokens": 5, "output_tokens": 1}}}, SIX),
         ("cohere", {"meta": None}, ru.Usage()),
         ("xinference", {"meta": {"tokens": {"input_tokens": 5, "output_tokens": 5}}}, ru.Usage(total_tokens=5)),
         ("xinference", {"meta": {"tokens": None}}, ru.Usage()),

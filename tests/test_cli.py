@@ -1,7 +1,5 @@
 """The command line, as a person or a script meets it: output, errors, exit codes, terminals and pipes."""
 
-# ruff: noqa: S603, S607 - the processes are this library's own, and bash stands where the path has it
-
 from __future__ import annotations
 
 import io

@@ -10,7 +10,8 @@ REQUEST = ru.RerankRequest(query="q", documents=["a"])
 
 
 def url(name: str, **more: Any) -> str:
-    return ru.provider(name).prepare(REQUEST, **{"api_key": "k", **more}).http.url
+    given: dict[str, Any] = {"api_key": "k", **more}
+    return ru.provider(name).prepare(REQUEST, **given).http.url
 
 
 @pytest.mark.parametrize(

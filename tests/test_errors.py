@@ -257,7 +257,9 @@ def test_keys_stay_out_of_messages(told: str) -> None:
     assert "[key]" in str(error)
 
 
-@pytest.mark.parametrize("told", ["no api key supplied", "invalid api token", "Invalid API key. Verify your API key at https://jina.ai"])
+@pytest.mark.parametrize(
+    "told", ["no api key supplied", "invalid api token", "Invalid API key. Verify your API key at https://jina.ai"]
+)
 def test_plain_words_about_keys_stay(told: str) -> None:
     assert error_of(401, {"detail": told}).message == told
 

@@ -13,7 +13,8 @@ from rerank_unify.canonical import FIELD_NAMES, RequestFields
 
 
 def ask(**fields: Any) -> ru.RerankRequest:
-    return ru.RerankRequest(**{"query": "q", "documents": ["a", "b"], **fields})
+    given: dict[str, Any] = {"query": "q", "documents": ["a", "b"], **fields}
+    return ru.RerankRequest(**given)
 
 
 def nested(levels: int) -> dict[str, Any]:
@@ -131,7 +132,7 @@ def test_aliases_and_nulls() -> None:
 def test_frozen_equal_and_replaced() -> None:
     request = ask(top_n=1)
     with pytest.raises(ValidationError, match="frozen"):
-        request.top_n = 2  # type: ignore[misc]  # that it is refused is the point
+        setattr(request, "top_n", 2)  # noqa: B010 - a type checker refuses the plain form
     assert request.replace(top_n=2) == ask(top_n=2)
     assert request.replace() == request
     with pytest.raises(ru.InvalidRequestError, match="top_n"):

@@ -12,7 +12,8 @@ import rerank_unify as ru
 
 def answer(**fields: Any) -> ru.RerankResponse:
     results = [ru.Result(1, 0.9, {"text": "b"}), ru.Result(0, 0.2, {"text": "a"}, {"embedding": [1.0]})]
-    return ru.RerankResponse(**{"results": results, "model": "m", "score_kind": "probability", **fields})
+    given: dict[str, Any] = {"results": results, "model": "m", "score_kind": "probability", **fields}
+    return ru.RerankResponse(**given)
 
 
 def test_it_is_built_by_hand_and_compares_by_value() -> None:
@@ -88,7 +89,7 @@ def test_unit_scores_never_guess_and_never_clip() -> None:
     with pytest.raises(ru.ScoreKindError, match="unknown kind"):
         answer(score_kind="unknown").unit_scores()
     assert answer(score_kind="unknown").unit_scores(kind="probability").score_kind == "unit"
-    with pytest.raises(ru.ScoreKindError, match=r"a score of 1\.2 lies outside 0\.\.1, which kind probability promises"):
+    with pytest.raises(ru.ScoreKindError, match=r"1\.2 lies outside 0\.\.1, which kind probability promises"):
         answer(results=[ru.Result(0, 1.2)]).unit_scores()
     with pytest.raises(ru.ScoreKindError, match=r"outside -1\.\.1"):
         answer(results=[ru.Result(0, -1.2)]).unit_scores("cosine")
@@ -124,7 +125,7 @@ def test_text_is_the_documents_text() -> None:
         ({"total_tokens": 0}, (0, 0, 0)),
     ],
 )
-def test_usage_is_complete_once_it_is_known(given: dict[str, int], complete: tuple[Any, ...]) -> None:
+def test_usage_is_complete_once_it_is_known(given: dict[str, Any], complete: tuple[Any, ...]) -> None:
     usage = ru.Usage(**given)
     assert (usage.total_tokens, usage.prompt_tokens, usage.completion_tokens) == complete
 

@@ -142,8 +142,7 @@ def as_sequence(value: Any, word: str) -> Any:
         return value
     if isinstance(value, (str, bytes, bytearray)) or not isinstance(value, Sequence):
         raise InvalidRequestError(f"{word}: expected {_EXPECTED['documents']}, not {describe(value)}", field=word)
-    given: Sequence[Any] = value
-    return list(given)
+    return list(value)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType] - a sequence of anything
 
 
 def check_utf8(data: Mapping[str, Any], wire: Mapping[str, str] | None = None) -> None:

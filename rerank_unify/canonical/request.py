@@ -7,7 +7,6 @@ encoder reads, so that the hot path from bytes to bytes builds no model. A test 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from difflib import get_close_matches
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias, cast
 
@@ -89,7 +88,7 @@ class RerankRequest(BaseModel):
     ``model_validate_json``, meant for wire input, ignore them and raise pydantic's ``ValidationError``.
     """
 
-    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True, defer_build=True)
 
     query: _QueryField
     """A string, ``{"text": str}`` or ``{"image": URL or base64}``; not blank."""
@@ -249,6 +248,8 @@ def _aliases_of(name: str) -> list[str]:
 def _refuse_unknown_names(data: Mapping[str, Any]) -> None:
     for name in data:
         if name not in _KNOWN:
+            from difflib import get_close_matches  # with the first mistake
+
             near = get_close_matches(name, sorted(_KNOWN), n=1)
             hint = f"; did you mean {near[0]}?" if near else f"; its fields are {', '.join(FIELD_NAMES)}"
             raise InvalidRequestError(f"{name} is no field of a rerank request{hint}", field=name)

@@ -46,7 +46,8 @@ Examples:
     rerank-unify explain request.json --provider voyage
 \b
   Ask Voyage with curl, read the answer as Jina would have written it:
-    rerank-unify convert request --from jina --to voyage request.json > body.json
+    rerank-unify convert request --from jina --to voyage --model rerank-2.5 \\
+        request.json > body.json
     curl -s https://api.voyageai.com/v1/rerank -H "Authorization: Bearer $VOYAGE_API_KEY" \\
         -H "Content-Type: application/json" -d @body.json |
       rerank-unify convert response --from voyage --to jina --request request.json
@@ -83,6 +84,7 @@ def app() -> None:
 @model_option
 @click.option("--top-n", type=int, metavar="N", help="How many results, best first; all without it.")
 @as_json_option
+@click.option("--table", "as_table", is_flag=True, help="A table, as a terminal gets it, into a pipe too.")
 def rerank(
     source: str | None,
     vendor: Provider,
@@ -92,6 +94,7 @@ def rerank(
     model: str | None,
     top_n: int | None,
     as_json: bool,
+    as_table: bool,
 ) -> None:
     """Rank documents by what they have to do with a query.
 
@@ -107,14 +110,16 @@ def rerank(
     given = {name: value for name, value in given.items() if value is not None}
     if source is None and not {"query", "documents"} <= given.keys():
         raise click.UsageError("Give a REQUEST file, - for standard input, or --query with --document or --documents.")
+    if as_json and as_table:
+        raise click.UsageError("--json and --table exclude each other.")
     request = read_request(source, given)
     call = vendor.prepare(request)
     response = call.decode(*vendor.sender(call.http))
-    _write_ranking(response, request, as_json=as_json)
+    _write_ranking(response, request, as_table=as_table or (on_terminal() and not as_json))
 
 
-def _write_ranking(response: RerankResponse, request: RerankRequest, *, as_json: bool) -> None:
-    if on_terminal() and not as_json:
+def _write_ranking(response: RerankResponse, request: RerankRequest, *, as_table: bool) -> None:
+    if as_table:
         show_ranking(console(), response, request)
     else:
         write_line(response.to_json())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -59,8 +58,10 @@ def read_error(value: Any, body: bytes | str = b"") -> Told:
 
 
 def _page_title(page: str) -> str:
+    from html import unescape  # with the first page: it loads a table of 2,000 entities
+
     title = _TITLE.search(page)
-    return f"an HTML page, {_SPACE.sub(' ', html.unescape(title[1])).strip()!r}" if title else "an HTML page"
+    return f"an HTML page, {_SPACE.sub(' ', unescape(title[1])).strip()!r}" if title else "an HTML page"
 
 
 def _message(value: Any, depth: int) -> str | None:

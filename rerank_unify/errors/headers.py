@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import timezone
-from email.utils import parsedate_to_datetime
 from math import isfinite
 from typing import TypeAlias, cast
 
@@ -82,6 +81,10 @@ def _number(text: str) -> float | None:
 
 
 def _instant(text: str) -> float | None:
+    if not text:
+        return None
+    from email.utils import parsedate_to_datetime  # with the first date: it loads half the email package
+
     try:
         moment = parsedate_to_datetime(text)
         # Without a zone it is UTC, as HTTP has it, never this machine's.

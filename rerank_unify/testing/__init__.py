@@ -45,6 +45,4 @@ def __getattr__(name: str) -> Any:
     except ImportError as error:
         from ..errors import MissingExtraError
 
-        raise MissingExtraError(
-            "rerank_unify.testing needs hypothesis: pip install 'rerank-unify[testing]'"
-        ) from error
+        raise MissingExtraError("rerank_unify.testing needs hypothesis: pip install 'rerank-unify[testing]'") from error

@@ -19,16 +19,18 @@ _TOKENS = st.none() | st.integers(0, 10**9)
 def json_values(max_leaves: int = 6) -> st.SearchStrategy[Any]:
     """Any JSON value, nested a little."""
     leaf = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | _TEXT
-    return st.recursive(
-        leaf, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_TEXT, inner, max_size=3), max_leaves=max_leaves
-    )
+    return st.recursive(leaf, _nested, max_leaves=max_leaves)
+
+
+def _nested(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.lists(inner, max_size=3) | st.dictionaries(_TEXT, inner, max_size=3)
 
 
 def _documents(*, empty: bool, images: bool) -> st.SearchStrategy[Any]:
     text = _TEXT if empty else _TEXT.filter(bool)
-    plain = text | st.builds(lambda content: {"text": content}, text)
-    kept = st.builds(lambda content, year: {"text": content, "year": year}, text, json_values())
-    fields = st.dictionaries(_KEY.filter(lambda key: key != "text"), json_values(), max_size=3)
+    plain: st.SearchStrategy[Any] = text | st.fixed_dictionaries({"text": text})
+    kept: st.SearchStrategy[Any] = st.fixed_dictionaries({"text": text, "year": json_values()})
+    fields: st.SearchStrategy[Any] = st.dictionaries(_KEY.filter(lambda key: key != "text"), json_values(), max_size=3)
     if not empty:
         fields = fields.filter(lambda document: any(value != "" for value in document.values()))
     shapes = plain | kept | fields
@@ -55,7 +57,8 @@ def requests(
         hints: whether the hints that only some vendors know may be set.
         models: what to draw model names from; None for no name.
     """
-    documents = draw(st.lists(_documents(empty=allow_empty_documents, images=images), min_size=1, max_size=max_documents))
+    document = _documents(empty=allow_empty_documents, images=images)
+    documents = draw(st.lists(document, min_size=1, max_size=max_documents))
     query = draw(_QUERY)
     fields: dict[str, Any] = {
         "query": draw(st.sampled_from((query, {"text": query}))),
@@ -73,7 +76,9 @@ def requests(
 
 
 @st.composite
-def responses(draw: st.DrawFn, request: RerankRequest, *, count: int | None = None, shuffled: bool = False) -> RerankResponse:
+def responses(
+    draw: st.DrawFn, request: RerankRequest, *, count: int | None = None, shuffled: bool = False
+) -> RerankResponse:
     """Canonical answers to a request.
 
     Args:
@@ -101,7 +106,7 @@ def responses(draw: st.DrawFn, request: RerankRequest, *, count: int | None = No
 def usages() -> st.SearchStrategy[Usage]:
     """What vendors report: nothing, one figure of tokens, or Cohere's units."""
     units = st.none() | st.sampled_from((1.0, 2.0, 0.5))
-    return st.builds(lambda total, search_units: Usage(total_tokens=total, search_units=search_units), _TOKENS, units)
+    return st.builds(Usage, total_tokens=_TOKENS, search_units=units)
 
 
 def _result(draw: st.DrawFn, request: RerankRequest, index: int) -> Result:

@@ -1,0 +1,81 @@
+# Everything that the project does, each with one command. `make` alone lists them.
+# Two environments, made on first use: .venv for all work, .venv-interop with the vendors' own SDKs.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INTEROP := .venv-interop
+WHEEL := .venv-wheel
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check lint docs wheel interop bench fuzz clean
+
+help: ## this list
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+demo: $(VENV)/.demo ## rank ten documents in five languages: no key, no network
+	@COLUMNS=$${COLUMNS:-100} $(BIN)/rerank-unify rerank fixtures/requests/skincare-multilingual.json --top-n 10 --table
+
+test: $(VENV)/.test ## the tests
+	$(BIN)/python -m pytest -n auto -q
+
+check: lint docs wheel ## everything: format, lint, types, thorough tests with coverage, docs, the wheel tested elsewhere
+	RERANK_UNIFY_PROFILE=thorough $(BIN)/python -m pytest -n auto -q --cov --cov-report=term
+
+lint: $(VENV)/.dev ## ruff, mypy and pyright, all strict
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/pyright
+
+docs: $(VENV)/.dev ## run every example of README and docs
+	$(BIN)/python -m pytest -q tests/test_docs.py
+
+wheel: $(VENV)/.dev ## build the wheel, look inside, install it elsewhere and test it there
+	rm -rf dist build $(WHEEL)
+	$(BIN)/python -m build --quiet
+	$(BIN)/twine check --strict dist/*
+	$(BIN)/check-wheel-contents --toplevel rerank_unify dist/*.whl
+	$(PYTHON) -m venv $(WHEEL) && $(WHEEL)/bin/python -m pip install --quiet --upgrade pip
+	$(WHEEL)/bin/python -m pip install --quiet "$$(ls dist/*.whl)[all,testing]" --group test
+	$(BIN)/python tests/in_wheel.py $(WHEEL)/bin/python
+
+interop: $(INTEROP)/.done ## test against the official SDKs of Cohere, Voyage and Xinference
+	$(INTEROP)/bin/python -m pytest -q tests/interop
+
+bench: $(VENV)/.dev ## speed, as ratios to a floor measured in the same run
+	$(BIN)/python benchmarks/ratios.py
+	$(BIN)/python benchmarks/imports.py
+
+fuzz: $(VENV)/.test ## a million broken answers, for a nightly run
+	RERANK_UNIFY_FUZZ=1000000 $(BIN)/python -m pytest -q tests/test_fuzz.py
+
+clean: ## remove what the other commands made
+	rm -rf $(VENV) $(INTEROP) $(WHEEL) dist build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage*
+
+# --- environments ----------------------------------------------------------------------------------------------------
+
+$(VENV)/.venv: pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit("rerank-unify needs Python 3.10 or newer, this is " + sys.version if sys.version_info < (3, 10) else 0)'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	@touch $@
+
+$(VENV)/.demo: $(VENV)/.venv
+	$(BIN)/python -m pip install --quiet --editable '.[cli,local]'
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.venv
+	$(BIN)/python -m pip install --quiet --editable '.[all,testing]' --group test
+	@touch $@ $(VENV)/.demo
+
+$(VENV)/.dev: $(VENV)/.venv
+	$(BIN)/python -m pip install --quiet --editable '.[all,testing]' --group dev
+	@touch $@ $(VENV)/.test $(VENV)/.demo
+
+$(INTEROP)/.done: pyproject.toml
+	$(PYTHON) -m venv $(INTEROP)
+	$(INTEROP)/bin/python -m pip install --quiet --upgrade pip
+	$(INTEROP)/bin/python -m pip install --quiet --editable '.[all,testing]' --group test --group interop
+	@touch $@

@@ -1,0 +1,88 @@
+"""What the SDKs are tried with: requests and answers, and how a body of theirs is compared with ours."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple
+
+import rerank_unify as ru
+
+QUERY: Final = "sanfte Pflege 护肤 🌿"
+DOCUMENTS: Final = ("aloe vera cream", "motor oil", 'a "quoted"\n天然 soap 🌿')
+SENTENCE: Final = "the vendor's sentence, übersetzt"
+ABSENT: Final = "<absent>"
+
+
+def ask(**fields: Any) -> ru.RerankRequest:
+    """A request for the model ``m``, unless told otherwise. No dialect here echoes documents that nobody asked for."""
+    plain: dict[str, Any] = {"query": QUERY, "documents": DOCUMENTS, "model": "m", "return_documents": False}
+    return ru.RerankRequest(**(plain | fields))
+
+
+class Other(NamedTuple):
+    """A documented difference between the SDK's body and ours."""
+
+    sdk: Any
+    ours: Any
+    why: str
+
+
+@dataclass(frozen=True)
+class Job:
+    """The same job twice.
+
+    Attributes:
+        request: in the canonical format.
+        arguments: in the SDK's words, beside query, documents and model.
+        but: all differences between the two bodies, by field.
+        read: what the SDK's body is read as, where that is not the request.
+    """
+
+    request: ru.RerankRequest
+    arguments: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    but: Mapping[str, Other] = field(default_factory=dict[str, Other])
+    read: ru.RerankRequest | None = None
+
+
+def assert_same_body(sent: Mapping[str, Any], ours: Mapping[str, Any], but: Mapping[str, Other]) -> None:
+    """The SDK's body is ours but for the listed differences: no more, and no fewer."""
+    pairs = {name: (sent.get(name, ABSENT), ours.get(name, ABSENT)) for name in sent.keys() | ours.keys()}
+    different = {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+    assert different == {name: (other.sdk, other.ours) for name, other in but.items()}
+
+
+def answer(*ranked: tuple[int, float], echo: bool = False, **more: Any) -> ru.RerankResponse:
+    """An answer over `DOCUMENTS`."""
+    results = [ru.Result(index, score, {"text": DOCUMENTS[index]} if echo else None) for index, score in ranked]
+    return ru.RerankResponse(results, **more)
+
+
+ALL = ((2, 0.9375), (0, 1 / 3), (1, 1e-7))
+ANSWERS: Final[Mapping[str, ru.RerankResponse]] = {
+    "all": answer(*ALL, model="vendor's-m", id="id-1", usage=ru.Usage(total_tokens=12, search_units=1)),
+    "echoed": answer(*ALL, echo=True, id="id-2", usage=ru.Usage(total_tokens=12), warnings=["slöw"]),
+    "ties": answer((1, 0.5), (0, 0.5), (2, 0.5), usage=ru.Usage(prompt_tokens=7, completion_tokens=3)),
+    "cut": answer((1, 1.0), usage=ru.Usage(total_tokens=0)),
+    "negative": answer((0, 3.5), (1, -11.25), usage=ru.Usage(total_tokens=1)),
+    "empty": answer(usage=ru.Usage(total_tokens=1)),
+    "units alone": answer(*ALL, usage=ru.Usage(search_units=0.5)),
+    "no usage": answer(*ALL, echo=True),
+}
+
+
+def ranking(response: ru.RerankResponse) -> list[tuple[int, float]]:
+    """Indices and scores."""
+    return [(result.index, result.relevance_score) for result in response]
+
+
+class Failure(NamedTuple):
+    """An error of ours and the class, by name, by which the SDK tells it."""
+
+    error: ru.RerankError
+    told_as: str
+    status: int
+    relay: bool = False
+
+    def __repr__(self) -> str:
+        return f"{type(self.error).__name__}-{self.status}"

@@ -1,0 +1,207 @@
+"""Providers by name, what a router asks of them, and lists that must agree."""
+
+import importlib
+import inspect
+import pkgutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import rerank_unify as ru
+import rerank_unify.canonical
+import rerank_unify.dialect
+import rerank_unify.errors
+from rerank_unify.registry import Provider
+
+ROOT = Path(__file__).parent.parent
+REQUEST = ru.RerankRequest(query="q", documents=["a", {"image": "https://x/1.png"}])
+
+
+def test_an_unknown_name_gets_the_nearest() -> None:
+    with pytest.raises(ru.UnknownProviderError, match=r"called 'voyge'; did you mean 'voyage'") as caught:
+        ru.provider("voyge")
+    assert caught.value.name == "voyge"
+    with pytest.raises(ru.UnknownProviderError, match="there are cohere, cohere-v1, jina, local, voyage, xinference"):
+        ru.provider("xyz")
+    with pytest.raises(LookupError, match="did you mean 'cohere'"):
+        ru.transcoder("jina", "Cohere")
+
+
+def test_names_are_sorted_and_found_once() -> None:
+    assert ru.provider_names() == sorted(ru.provider_names())
+    assert ru.provider("jina") is ru.provider("jina")
+    for name in ru.provider_names():
+        assert ru.provider(name).name == name
+
+
+# --- what a router asks ----------------------------------------------------------------------------------------------
+
+
+def test_capabilities_before_the_call() -> None:
+    jina, voyage = ru.provider("jina"), ru.provider("voyage")
+    assert jina.default_model == "jina-reranker-v2-base-multilingual"
+    assert jina.modalities() == ("text",)
+    assert jina.modalities("jina-reranker-m0") == ("text", "image")
+    assert (jina.score_kind(), jina.score_kind("jina-reranker-v3"), jina.score_kind("new")) == (
+        "probability",
+        "cosine",
+        "unknown",
+    )
+    assert voyage.limits().documents == voyage.limits("new").documents == 1_000
+    assert voyage.limits().total_tokens == 600_000
+    assert ru.provider("local").model().listwise
+    assert ru.provider("xinference").model("my-uid", like="Qwen3-VL-Reranker-2B").images
+
+
+def test_check_says_what_stands_in_the_way() -> None:
+    refused = ru.provider("voyage").check(REQUEST)
+    assert refused is not None
+    assert (refused.field, refused.index) == ("documents[1]", 1)
+    assert "documents[1]: is an image, and voyage's rerank-2.5 is not known to take images" in str(refused)
+    assert ru.provider("jina").check(REQUEST, model="jina-reranker-m0") is None
+    assert ru.provider("xinference").check(REQUEST, "my-uid", like="Qwen3-VL-Reranker-2B") is None
+    image_query = REQUEST.replace(query={"image": "x"}, documents=["a"])
+    refused = ru.provider("cohere").check(image_query)
+    assert refused is not None
+    assert (refused.field, refused.index) == ("query", None)
+
+
+@pytest.mark.parametrize(("name", "most"), [("cohere", 10_000), ("cohere-v1", 10_000), ("voyage", 1_000)])
+def test_more_documents_than_it_takes(name: str, most: int) -> None:
+    vendor = ru.provider(name)
+    assert vendor.check(ru.RerankRequest(query="q", documents=["a"] * most)) is None
+    refused = vendor.check(ru.RerankRequest(query="q", documents=["a"] * (most + 1), model="new"))
+    assert refused is not None
+    assert refused.index == most
+    assert f"{name} takes at most {most:,} in one call, and there are {most + 1:,}" in str(refused)
+    assert vendor.check(ru.RerankRequest(query="q", documents=["a"] * most + [""])) is None
+
+
+def test_a_provider_without_default_needs_a_model() -> None:
+    jina = ru.provider("jina")
+    bare = Provider(name="bare", dialect=jina.dialect, endpoint=jina.endpoint, auth=jina.auth)
+    with pytest.raises(ru.InvalidRequestError, match="model: bare has no default model, so name one"):
+        bare.encode_request(ru.RerankRequest(query="q", documents=["a"]))
+    assert bare.encode_request(ru.RerankRequest(query="q", documents=["a"]), model="m")["model"] == "m"
+
+
+def test_which_model_is_sent() -> None:
+    jina = ru.provider("jina")
+    request = ru.RerankRequest(query="q", documents=["a"], model="jina-reranker-v3")
+    assert jina.prepare(request, api_key="k").model == "jina-reranker-v3"
+    assert jina.prepare(request, api_key="k", model="other").model == "other"
+    assert jina.prepare(request.replace(model=None), api_key="k").model == jina.default_model
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "sentence"),
+    [
+        ("voyage", {"top_k": 3}, r"provider_options\.voyage\.top_k: .* set top_n of the request instead"),
+        ("cohere", {"documents": []}, r"documents: .* set documents of the request instead"),
+        ("cohere", {"max_tokens_per_doc": 5}, "set max_tokens_per_doc of the request instead"),
+        ("jina", {"max_doc_length": 5}, "set max_tokens_per_doc of the request instead"),
+        ("xinference", {"kwargs": {"instruction": "x"}}, "set instruction of the request instead"),
+        ("xinference", {"return_len": False}, "the library writes this field itself; it cannot be set"),
+    ],
+)
+def test_options_do_not_overwrite_the_dialect(name: str, options: dict[str, object], sentence: str) -> None:
+    request = ru.RerankRequest(query="q", documents=["a"], provider_options={name: options})
+    with pytest.raises(ru.InvalidRequestError, match=sentence):
+        ru.provider(name).encode_request(request)
+
+
+def test_options_are_for_one_provider() -> None:
+    request = ru.RerankRequest(
+        query="q", documents=["a"], provider_options={"cohere": {"priority": 3, "new": {"x": 1}}}
+    )
+    assert ru.provider("cohere").encode_request(request)["priority"] == 3
+    assert ru.provider("cohere").encode_request(request)["new"] == {"x": 1}
+    assert "priority" not in ru.provider("voyage").encode_request(request)
+
+
+def test_echo_asks_for_no_documents() -> None:
+    request = ru.RerankRequest(query="q", documents=["a"])
+    call = ru.provider("voyage").prepare(request, api_key="k", echo=False)
+    assert b'"return_documents":false' in call.http.content
+    response = call.decode(200, {}, b'{"data":[{"index":0,"relevance_score":0.5}]}')
+    assert response.results[0].document == {"text": "a"}
+
+
+# --- lists that must agree -------------------------------------------------------------------------------------------
+
+
+def test_entry_points_are_the_files() -> None:
+    files = {path.stem for path in (ROOT / "providers").glob("*.py")} - {"__init__"}
+    assert {name.replace("-", "_") for name in ru.provider_names()} == files
+
+
+def test_every_module_of_a_vendor_exports_the_same_names() -> None:
+    for name in ru.provider_names():
+        module = importlib.import_module(f"rerank_unify.providers.{name.replace('-', '_')}")
+        assert module.provider is ru.provider(name)
+        assert module.dialect is module.provider.dialect
+        assert module.__doc__, "where is it documented?"
+
+
+def test_all_is_what_is_public() -> None:
+    for module in (ru, rerank_unify.canonical, rerank_unify.dialect, rerank_unify.errors):
+        names = [
+            name
+            for name, value in vars(module).items()
+            if not name.startswith("_") and not inspect.ismodule(value) and name not in {"annotations", "dataclass"}
+        ]
+        assert sorted(names) == sorted(module.__all__)
+
+
+def test_no_function_is_hidden_by_a_module() -> None:
+    for name in ru.provider_names():
+        ru.provider(name)
+    modules = {module.name for module in pkgutil.iter_modules(ru.__path__)}
+    assert not modules & set(ru.__all__)
+    assert callable(ru.provider)
+    assert callable(ru.provider_names)
+    assert ru.transcoder("jina", "voyage").request(b'{"query":"q","documents":["a"]}').content
+
+
+def test_importing_is_light() -> None:
+    code = (
+        "import sys, rerank_unify; "
+        "heavy = {'httpx', 'anyio', 'yaml', 'importlib.metadata', 'hypothesis', 'click', 'rich', 'numpy', 'socket'}; "
+        "print(sorted((heavy - BEFORE) & set(sys.modules)), [m for m in sys.modules if '.providers' in m])"
+    )
+    before = "import sys, pydantic; pydantic.create_model('M', a=(int, 1)); BEFORE = set(sys.modules); "
+    told = subprocess.run([sys.executable, "-c", before + code], capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == "[] []"
+
+
+def test_the_folder_of_the_vendors_is_no_package_of_its_own() -> None:
+    told = subprocess.run(
+        [sys.executable, "-c", "import providers"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert "import rerank_unify.providers, not providers" in told.stderr
+
+
+def test_the_links_are_committed_links() -> None:
+    for name in ("providers", "fixtures"):
+        link = ROOT / "rerank_unify" / name
+        assert not (ROOT / ".git").exists() or link.is_symlink()
+
+
+def test_versions_agree() -> None:
+    assert f'version = "{ru.__version__}"' in (ROOT / "pyproject.toml").read_text()
+    assert f"## {ru.__version__}" in (ROOT / "CHANGELOG.md").read_text()
+
+
+def test_the_readme_lists_every_provider() -> None:
+    readme = (ROOT / "README.md").read_text()
+    for name in ru.provider_names():
+        vendor = ru.provider(name)
+        row = next(line for line in readme.splitlines() if line.startswith(f"| `{name}` "))
+        assert vendor.endpoint.url in row
+        assert all(variable in row for variable in vendor.env)
+        assert f"`{vendor.default_model}`" in row
+        assert vendor.score_kind() in row
+        documents = vendor.limits().documents
+        assert documents is None or f"{documents:,}" in row

@@ -1,0 +1,78 @@
+"""From bytes to bytes."""
+
+import json
+
+import pytest
+
+import rerank_unify as ru
+
+BODY = b'{"model":"public","query":"q","documents":["a","","b"],"top_n":2,"instruction":"i"}'
+
+
+def test_there_and_back() -> None:
+    through = ru.transcoder("jina", "voyage", model="rerank-2.5")
+    sent = through.request(BODY)
+    assert json.loads(sent.content) == {
+        "model": "rerank-2.5",
+        "query": "i\nQuery: q",
+        "documents": ["a", "b"],
+        "top_k": 2,
+        "return_documents": False,
+    }
+    assert [loss.action for loss in sent.losses] == ["withheld", "folded"]
+    reply = b'{"data":[{"index":0,"relevance_score":0.1},{"index":1,"relevance_score":0.9}],"usage":{"total_tokens":7}}'
+    status, headers, body = through.response(200, {}, reply, sent)
+    assert (status, headers) == (200, {"content-type": "application/json"})
+    assert json.loads(body) == {
+        "model": "public",
+        "object": "list",
+        "usage": {"total_tokens": 7, "prompt_tokens": 7, "completion_tokens": 0},
+        "results": [
+            {"index": 2, "relevance_score": 0.9, "document": {"text": "b"}},
+            {"index": 0, "relevance_score": 0.1, "document": {"text": "a"}},
+        ],
+    }
+
+
+def test_errors_come_back_in_the_clients_dialect() -> None:
+    through = ru.transcoder("cohere", "voyage")
+    sent = through.request(b'{"model":"m","query":"q","documents":["a"]}')
+    status, headers, body = through.response(429, {"Retry-After": "7"}, b'{"detail":"slow"}', sent)
+    assert (status, headers["retry-after"], json.loads(body)) == (429, "7", {"message": "slow"})
+    status, _, body = through.response(200, {}, b"<html>", sent)
+    assert (status, json.loads(body)) == (502, {"message": "the answer is not JSON: an HTML page"})
+    assert through.response(401, {}, b'{"detail":"bad"}', sent)[0] == 502
+    assert through.response(401, {}, b'{"detail":"bad"}', sent, relay=True)[0] == 401
+
+
+def test_the_clients_own_mistakes() -> None:
+    through = ru.transcoder("voyage", "cohere")
+    with pytest.raises(ru.InvalidRequestError, match="top_k") as caught:
+        through.request(b'{"query":"q","documents":["a"],"top_k":0}')
+    status, _, body = through.error(caught.value)
+    assert (status, json.loads(body)["detail"]) == (400, "top_k: expected an integer of 1 or more, not 0")
+    with pytest.raises(ru.UnsupportedRequestError, match="refuses empty texts"):
+        through.request(b'{"query":"q","documents":[""]}')
+
+
+def test_a_name_that_says_nothing_may_be_like_another() -> None:
+    body = b'{"query":"q","documents":[{"image":"https://x/1.png"}]}'
+    sent = ru.transcoder("jina", "xinference", "my-uid", like="Qwen3-VL-Reranker-2B").request(body)
+    assert json.loads(sent.content)["model"] == "my-uid"
+    with pytest.raises(ru.UnsupportedRequestError, match="my-uid is not known to take images"):
+        ru.transcoder("jina", "xinference", "my-uid").request(body)
+
+
+@pytest.mark.parametrize("client", ["jina", "cohere", "cohere-v1", "voyage", "xinference"])
+@pytest.mark.parametrize("vendor", ["jina", "cohere", "cohere-v1", "voyage", "xinference"])
+def test_every_pair_agrees_on_the_ranking(client: str, vendor: str) -> None:
+    request = ru.RerankRequest(query="crème 护肤", documents=["un", "deux 🌿", "trois", "deux 🌿"], top_n=3, model="m")
+    asked = ru.provider(client).encode_request(request)
+    through = ru.transcoder(client, vendor)
+    sent = through.request(json.dumps(asked))
+    scored = [ru.Result(i, s) for i, s in ((3, 0.5), (0, 0.1), (1, 0.5), (2, 0.9))]
+    reply = json.dumps(ru.provider(vendor).encode_response(ru.RerankResponse(results=scored))).encode()
+    status, _, body = through.response(200, {}, reply, sent)
+    answer = ru.provider(client).decode(status, {}, body, request)
+    assert [(r.index, r.relevance_score) for r in answer] == [(2, 0.9), (3, 0.5), (1, 0.5)]
+    assert [r.text for r in answer] == ["trois", "deux 🌿", "deux 🌿"]
