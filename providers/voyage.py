@@ -40,10 +40,12 @@ dialect = Dialect(
         form=as_string,
         model="model",
         usage={"total_tokens": "usage.total_tokens"},
-        fixed={"object": "list"},
+        # The Python SDK always reads the total, and crashes where it is absent (0.3.7 and 0.5.0, measured 2026-11).
+        fixed={"object": "list", "usage.total_tokens": None},
     ),
-    # The Python SDK reads `detail` and crashes on a list there, so it is a string (measured 2026-11).
-    errors=Errors(message="detail", wording=wording, bad_request=400, model_not_found=400),
+    # The Python SDK reads `detail` and crashes on a list there, so it is a string (measured 2026-11). Its classes know
+    # 400 for all that is wrong with a request; at 413 it raises its most general error.
+    errors=Errors(message="detail", wording=wording, bad_request=400, model_not_found=400, too_large=400),
 )
 
 # 1,000 documents for every model; tokens from the docs, 2026-11-22.

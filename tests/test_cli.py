@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
+from importlib.resources import files
 from pathlib import Path
 from threading import Thread
 from typing import IO, Any
@@ -661,7 +662,7 @@ def test_a_terminal_gets_a_table(request_file: str) -> None:
     assert "motor oil" not in screen
 
 
-FIXTURES = Path(__file__).parent.parent / "fixtures" / "requests"
+FIXTURES = Path(str(files("rerank_unify.fixtures"))) / "requests"
 
 
 def test_texts_in_any_script_fit_the_table() -> None:

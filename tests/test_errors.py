@@ -303,6 +303,7 @@ def test_a_key_is_in_no_repr() -> None:
         (ru.ConnectError("x"), 502),
         (ru.MissingExtraError("x"), 500),
         (ru.AllProvidersFailedError("x", [ru.ConnectError("a"), ru.RateLimitError("b", retry_after=2)]), 429),
+        (ru.AllProvidersFailedError("x", [ru.AllProvidersFailedError("y", [ru.RateLimitError("z")])]), 429),
     ],
 )
 def test_a_client_of_jinas_dialect_gets(error: ru.RerankError, status: int) -> None:
@@ -321,6 +322,11 @@ def test_an_upstreams_credentials_are_not_the_clients(kind: type[ru.StatusError]
     assert JINA.encode_error(ru.MissingApiKeyError("x"), relay=True)[0] == 502
 
 
+@pytest.mark.parametrize(("wait", "header"), [(0.2, "1"), (-3, "0"), (float("inf"), None), (float("nan"), None)])
+def test_a_time_to_wait_is_whole_seconds(wait: float, header: str | None) -> None:
+    assert JINA.encode_error(ru.RateLimitError("x", retry_after=wait))[1].get("retry-after") == header
+
+
 def test_each_dialect_has_its_own_words() -> None:
     error = ru.RateLimitError("slow", status=429, code="C", request_id="r", retry_after=0.2)
     assert JINA.encode_error(error)[1:] == (
@@ -331,3 +337,4 @@ def test_each_dialect_has_its_own_words() -> None:
     assert ru.provider("voyage").encode_error(error)[2] == {"detail": "slow"}
     assert ru.provider("xinference").encode_error(error)[2] == {"detail": "slow"}
     assert ru.provider("xinference").encode_error(ru.ModelNotFoundError("x"))[0] == 404
+    assert ru.provider("voyage").encode_error(ru.RequestTooLargeError("x"))[0] == 400

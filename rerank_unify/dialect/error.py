@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from math import ceil
+from math import ceil, isfinite
 from typing import Any
 
 from .. import errors as e
@@ -21,11 +21,9 @@ _CLIENT_STATUS: Sequence[tuple[type[RerankError], int]] = (
     (e.AuthenticationError, 401),
     (e.QuotaExceededError, 402),
     (e.PermissionDeniedError, 403),
-    (e.ModelNotFoundError, 404),
     (e.UnknownProviderError, 404),
     (e.WrongEndpointError, 502),
     (e.NotFoundError, 404),
-    (e.RequestTooLargeError, 413),
     (e.RateLimitError, 429),
     (e.ProviderOverloadedError, 503),
     (e.MissingApiKeyError, 502),
@@ -50,6 +48,7 @@ class Errors:
         hidden: whether a parsed body under a success status is an error, for vendors that answer so.
         bad_request: the status for a client's own mistakes.
         model_not_found: the status for a model that nobody knows.
+        too_large: the status for more tokens or bytes than the vendor takes.
     """
 
     message: str = "detail"
@@ -61,6 +60,7 @@ class Errors:
     hidden: Callable[[Any], bool] | None = None
     bad_request: int = 400
     model_not_found: int = 404
+    too_large: int = 413
 
     # --- from the vendor
 
@@ -125,15 +125,16 @@ class Errors:
             error: what went wrong.
             relay: whether the upstream's key is the client's own, so that its 401, 402 and 403 are the client's too.
         """
-        if isinstance(error, e.AllProvidersFailedError):
+        while isinstance(error, e.AllProvidersFailedError):
             error = error.exceptions[-1]  # type: ignore[assignment]  # a group's members are RerankErrors
         hide = isinstance(error, _CREDENTIALS) and (not relay or isinstance(error, e.MissingApiKeyError))
         status = 502 if hide else self.client_status(error)
         code = UPSTREAM_CREDENTIALS if hide else error.code
         message = "the gateway's credentials were not accepted upstream" if hide else error.message
         headers = {"content-type": "application/json"}
-        if error.retry_after is not None and status in (429, 503):
-            headers["retry-after"] = str(ceil(error.retry_after))
+        wait = error.retry_after
+        if wait is not None and isfinite(wait) and status in (429, 503):
+            headers["retry-after"] = str(max(ceil(wait), 0))
         body: dict[str, Any] = {}
         put(body, compile_path(self.message), message)
         for path, value in ((self.code, code), (self.request_id, error.request_id)):
@@ -143,9 +144,8 @@ class Errors:
 
     def client_status(self, error: RerankError) -> int:
         """The status for a client of this dialect, taking credentials for its own."""
-        if isinstance(error, e.ModelNotFoundError):
-            return self.model_not_found
-        for kind, status in _CLIENT_STATUS:
+        own = ((e.ModelNotFoundError, self.model_not_found), (e.RequestTooLargeError, self.too_large))
+        for kind, status in (*own, *_CLIENT_STATUS):
             if isinstance(error, kind):
                 return status
         if isinstance(error, e.ProviderServerError):

@@ -77,7 +77,7 @@ class RerankError(Exception):
     ) -> None:
         if "abstract" in vars(type(self)):
             raise TypeError(f"{type(self).__name__} only groups other errors: raise one of its subclasses")
-        super().__init__(message)
+        Exception.__init__(self, message)  # not super(): in a group that would be the group's own, with two arguments
         self.provider = provider
         self.status = status
         self.code = code

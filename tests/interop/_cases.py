@@ -77,7 +77,7 @@ def ranking(response: ru.RerankResponse) -> list[tuple[int, float]]:
 
 
 class Failure(NamedTuple):
-    """An error of ours and the class, by name, by which the SDK tells it."""
+    """An error of ours the class by whose name the SDK tells it, and the status."""
 
     error: ru.RerankError
     told_as: str
@@ -86,3 +86,6 @@ class Failure(NamedTuple):
 
     def __repr__(self) -> str:
         return f"{type(self.error).__name__}-{self.status}"
+
+
+GROUP: Final = ru.AllProvidersFailedError("all", [ru.ConnectError("no"), ru.RateLimitError(SENTENCE, retry_after=0)])

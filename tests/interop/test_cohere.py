@@ -10,7 +10,7 @@ import pytest
 
 import rerank_unify as ru
 
-from ._cases import ABSENT, ANSWERS, DOCUMENTS, QUERY, SENTENCE, Failure, Job, Other, ask, assert_same_body
+from ._cases import ABSENT, ANSWERS, DOCUMENTS, GROUP, QUERY, SENTENCE, Failure, Job, Other, ask, assert_same_body
 from ._server import Loopback
 
 cohere: Any = pytest.importorskip("cohere")
@@ -151,7 +151,6 @@ def test_objects_come_back_with_their_fields(loopback: Loopback) -> None:
 
 # --- errors ----------------------------------------------------------------------------------------------------------
 
-GROUP = ru.AllProvidersFailedError("all failed", [ru.ConnectError("no"), ru.RateLimitError(SENTENCE, retry_after=0)])
 FAILURES = [
     Failure(ru.BadRequestError(SENTENCE, status=422), "BadRequestError", 400),
     Failure(ru.InvalidRequestError(SENTENCE, field="top_n"), "BadRequestError", 400),
@@ -164,7 +163,8 @@ FAILURES = [
     Failure(ru.ProviderServerError(SENTENCE, status=500), "InternalServerError", 500),
     Failure(ru.ProviderOverloadedError(SENTENCE, status=529, retry_after=0), "ServiceUnavailableError", 503),
     Failure(ru.TimeoutError(SENTENCE), "GatewayTimeoutError", 504),
-    # For these the SDK has no class of their own.
+    # For these the SDK has no class of their own; the first is our own key, which is not the client's fault.
+    Failure(ru.AuthenticationError(SENTENCE, status=401), "ApiError", 502),
     Failure(ru.QuotaExceededError(SENTENCE, status=402), "ApiError", 402, relay=True),
     Failure(ru.RequestTooLargeError(SENTENCE), "ApiError", 413),
     Failure(ru.InvalidResponseError(SENTENCE, path="data"), "ApiError", 502),
@@ -180,20 +180,6 @@ def test_the_sdk_raises_its_own_class(loopback: Loopback, client: str, name: str
     with pytest.raises(cohere.core.ApiError) as caught:
         rerank(loopback, client)
     error = caught.value
-    assert (type(error).__name__, error.status_code, error.body["message"]) == (
-        failure.told_as,
-        failure.status,
-        SENTENCE,
-    )
+    assert (type(error).__name__, error.status_code, error.body) == (failure.told_as, failure.status, body)
     assert error.headers.get("retry-after") == headers.get("retry-after")
-    assert SENTENCE in str(error)
-
-
-@every_client
-def test_our_own_key_is_not_the_clients_fault(loopback: Loopback, client: str, name: str) -> None:
-    status, headers, body = ru.provider(name).encode_error(ru.AuthenticationError(SENTENCE, status=401))
-    loopback.give(body, status, headers)
-    with pytest.raises(cohere.core.ApiError) as caught:
-        rerank(loopback, client)
-    assert (type(caught.value).__name__, caught.value.status_code) == ("ApiError", 502)
-    assert SENTENCE not in str(caught.value)
+    assert repr(body) in str(error)
