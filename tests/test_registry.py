@@ -1,6 +1,7 @@
 """Providers by name, what a router asks of them, and lists that must agree."""
 
 import importlib
+import importlib.util
 import inspect
 import pkgutil
 import subprocess
@@ -14,6 +15,7 @@ import rerank_unify.canonical
 import rerank_unify.dialect
 import rerank_unify.errors
 from rerank_unify.registry import Provider
+from rerank_unify.testing import load_request
 
 ROOT = Path(__file__).parent.parent
 REQUEST = ru.RerankRequest(query="q", documents=["a", {"image": "https://x/1.png"}])
@@ -205,3 +207,44 @@ def test_the_readme_lists_every_provider() -> None:
         assert vendor.score_kind() in row
         documents = vendor.limits().documents
         assert documents is None or f"{documents:,}" in row
+
+
+@pytest.mark.parametrize("file", ["skincare-multilingual", "newapi-basic", "m0-multimodal"])
+@pytest.mark.parametrize("name", ru.provider_names())
+def test_the_ready_requests_go_through_every_provider(name: str, file: str) -> None:
+    vendor, request = ru.provider(name), ru.provider("jina").decode_request(load_request(file))
+    if file == "m0-multimodal":
+        with pytest.raises(ru.UnsupportedRequestError, match=r"documents\[0\]: is an image, and .* not known to take"):
+            vendor.encode_request(request, model=vendor.default_model)
+        return
+    body = vendor.encode_request(request, model=vendor.default_model)
+    assert body["model"] == vendor.default_model
+    assert body["documents"] == list(request.documents)
+    assert body["query"] == request.query
+    assert body["top_k" if name == "voyage" else "top_n"] == 3
+
+
+def test_an_image_model_takes_the_ready_request() -> None:
+    request = ru.provider("jina").decode_request(load_request("m0-multimodal"))
+    image = "https://example.com/image1.png"
+    assert ru.provider("jina").encode_request(request)["documents"] == [{"image": image}, "Document to rank 2"]
+    qwen = ru.provider("xinference").encode_request(request, model="Qwen3-VL-Reranker-2B")
+    assert qwen["documents"] == [{"image": image}, "Document to rank 2"]
+    with pytest.raises(ru.UnsupportedRequestError, match=r"documents\[1\]: .* ranks images or texts, not both"):
+        ru.provider("xinference").encode_request(request)
+
+
+def test_the_lint_rule_keeps_vendors_and_httpx_out_of_the_core() -> None:
+    code = "import httpx\nimport rerank_unify.providers.voyage\nfrom .providers import jina\n"
+    command = [sys.executable, "-m", "ruff", "check", "--select", "TID251", "--output-format", "concise"]
+    if not (ROOT / "rerank_unify").exists() or importlib.util.find_spec("ruff") is None:
+        pytest.skip("needs the sources and ruff")
+    told = subprocess.run(
+        [*command, "--stdin-filename", "rerank_unify/x.py", "-"],
+        cwd=ROOT,
+        input=code,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert [line.split(":")[1] for line in told.stdout.splitlines() if "TID251" in line] == ["1", "2", "3"]

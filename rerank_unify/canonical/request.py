@@ -51,13 +51,20 @@ _OPTIONS = core_schema.no_info_plain_validator_function(
     faults.options_object, json_schema_input_schema=core_schema.dict_schema(core_schema.str_schema(), _OBJECT)
 )
 
+_NAMES = core_schema.tuple_schema(
+    [core_schema.str_schema(strict=True, pattern=r"\S")], variadic_item_index=0, min_length=1, strict=False
+)
+
 _QueryField = Annotated[Query, GetPydanticSchema(lambda _source, _handler: _QUERY)]
 _DocumentsField = Annotated[Sequence[Document], GetPydanticSchema(lambda _source, _handler: _DOCUMENTS)]
 _Options = Annotated[Mapping[str, Mapping[str, Any]], GetPydanticSchema(lambda _source, _handler: _OPTIONS)]
 _Count = Annotated[int, Strict(), Field(ge=1)]
 _Name = Annotated[str, Strict(), Field(pattern=r"\S")]
 _Flag = Annotated[bool, Strict()]
-_RankFields = Annotated[tuple[_Name, ...], Strict(False), Field(min_length=1)]
+_RankFields = Annotated[
+    Sequence[str],
+    GetPydanticSchema(lambda _source, _handler: _NAMES),
+]
 
 
 class RequestFields(TypedDict):

@@ -9,7 +9,7 @@ import rerank_unify as ru
 def request_side(documents: Sequence[str], objects: Sequence[Mapping[str, Any]]) -> None:
     request = ru.RerankRequest(query="q", documents=documents, top_n=3, model="m", return_documents=False)
     ru.RerankRequest(query={"text": "q"}, documents=objects)
-    ru.RerankRequest(query={"image": "u"}, documents=["a", {"text": "b"}], rank_fields=("title",))
+    ru.RerankRequest(query={"image": "u"}, documents=["a", {"text": "b"}], rank_fields=["title"])
     ru.RerankRequest(query="q", documents=("a",), provider_options={"cohere": {"priority": 3}})
     changed: ru.RerankRequest = request.replace(top_n=2, model=None)
     call = ru.provider("voyage").prepare(changed, api_key="k", headers=[("x", "y")], echo=False, like=None)
