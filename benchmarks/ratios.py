@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from dataclasses import dataclass
+from functools import partial
 
 import cases
 from timing import Bar, Times, in_turn, judge, machine, micros, print_table, ratio
@@ -107,7 +108,7 @@ def measure_linearity(effort: Effort) -> list[Bar]:
     for vendor in ("voyage", "jina"):
         for kind in (cases.NONE, cases.ECHOED):
             sizes = {str(count): cases.Answer(vendor, count, kind) for count in LINEAR_ROWS}
-            times = effort.run({name: (lambda answer=answer: _decode(answer)) for name, answer in sizes.items()})
+            times = effort.run({name: partial(_decode, answer) for name, answer in sizes.items()})
             per_row = {name: [time / int(name) for time in taken] for name, taken in times.items()}
             case = f"{vendor}, {kind}"
             share = ratio(per_row, "10000", "1000")

@@ -10,6 +10,7 @@
 Everything here is a pure function of its arguments: no network, no clock, no environment.
 """
 
+from .batching import Batch, split_request
 from .canonical import Loss, RerankRequest, RerankResponse, Result, ScoreKind, Usage
 from .endpoint import HttpRequest
 from .errors import (
@@ -39,6 +40,7 @@ from .errors import (
     UnsupportedRequestError,
     WrongEndpointError,
 )
+from .fallback import Attempt, FallbackPlan, FallbackPolicy, Finished, Health, Rule, Target, Tried, Wait
 from .registry import Call, Provider, provider, provider_names
 from .transcode import Sent, Transcoder, transcoder
 
@@ -46,10 +48,16 @@ __version__ = "0.1.0"
 
 __all__ = [
     "AllProvidersFailedError",
+    "Attempt",
     "AuthenticationError",
     "BadRequestError",
+    "Batch",
     "Call",
     "ConnectError",
+    "FallbackPlan",
+    "FallbackPolicy",
+    "Finished",
+    "Health",
     "HttpRequest",
     "InvalidRequestError",
     "InvalidResponseError",
@@ -70,18 +78,23 @@ __all__ = [
     "RerankRequest",
     "RerankResponse",
     "Result",
+    "Rule",
     "ScoreKind",
     "ScoreKindError",
     "Sent",
     "StatusError",
+    "Target",
     "TimeoutError",
     "Transcoder",
     "TransportError",
+    "Tried",
     "UnknownProviderError",
     "UnsupportedRequestError",
     "Usage",
+    "Wait",
     "WrongEndpointError",
     "provider",
     "provider_names",
+    "split_request",
     "transcoder",
 ]

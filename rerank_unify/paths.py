@@ -37,6 +37,9 @@ def dig(value: Any, path: Path) -> Any:
 
 def put(body: dict[str, Any], path: Path, value: Any) -> None:
     """Set the value at the path, making the objects on the way; a null on the way gives way to an object."""
+    if len(path) == 1:
+        body[path[0]] = value
+        return
     for step in path[:-1]:
         inner: Any = body.get(step)
         if not isinstance(inner, dict):

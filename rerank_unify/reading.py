@@ -105,7 +105,7 @@ class Reader:
         found = table.find_rows(value)
         hidden = self.dialect.errors.hidden
         if found is None or (hidden is not None and hidden(value)):
-            raise self.error(status, headers, body, asked, now)
+            raise self._hidden(status, headers, value, as_bytes(body), self._told(asked, now))
         try:
             rows = table.read_rows(found, asked.sent, own=raw, echo=asked.fields is None)
         except InvalidResponseError as error:
@@ -140,13 +140,17 @@ class Reader:
 
     def error(self, status: int, headers: Headers, body: Body, asked: Asked, now: float | None) -> RerankError:
         """The error that an answer is; an answer under a success status is taken for one without rows."""
-        table = self.dialect.errors
-        raw = as_bytes(body)
-        told: dict[str, Any] = {"now": now, "texts": asked.texts, "secrets": asked.secrets, "provider": self.provider}
+        raw, told = as_bytes(body), self._told(asked, now)
         if not 200 <= status < 300:
-            return table.decode(status, headers, raw, **told)
-        value = parse(body) if isinstance(body, (bytes, str)) else body
-        return table.decode_hidden(status, headers, value, raw, rows=self.dialect.response.rows, **told)
+            return self.dialect.errors.decode(status, headers, raw, **told)
+        return self._hidden(status, headers, parse(body) if isinstance(body, (bytes, str)) else body, raw, told)
+
+    def _hidden(self, status: int, headers: Headers, value: Any, raw: bytes, told: dict[str, Any]) -> RerankError:
+        rows = self.dialect.response.rows
+        return self.dialect.errors.decode_hidden(status, headers, value, raw, rows=rows, **told)
+
+    def _told(self, asked: Asked, now: float | None) -> dict[str, Any]:
+        return {"now": now, "texts": asked.texts, "secrets": asked.secrets, "provider": self.provider}
 
 
 def parse_request(body: bytes | str) -> Any:

@@ -62,6 +62,8 @@ def test_all_failed_is_an_exception_group() -> None:
     assert [str(cause) for cause in limited.exceptions] == ["slow"]
     assert isinstance(rest, ru.AllProvidersFailedError)
     assert group.status == 401
+    nested = ru.AllProvidersFailedError("more", [group, ru.ConnectError("no")])
+    assert [cause.message for cause in nested.causes] == ["slow", "key", "no"]
 
 
 def test_the_sentence_is_ours() -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from math import exp, isfinite
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypeVar
@@ -96,6 +97,9 @@ def complete_tokens(
     return total, prompt, completion
 
 
+_TOKENS: Final = ("total_tokens", "prompt_tokens", "completion_tokens")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Usage:
     """What the call cost, as far as the vendor said. What was not reported is None, never 0.
@@ -117,10 +121,10 @@ class Usage:
     search_units: float | None = None
 
     def __post_init__(self) -> None:
-        total, prompt, completion = complete_tokens(self.total_tokens, self.prompt_tokens, self.completion_tokens)
-        object.__setattr__(self, "total_tokens", total)
-        object.__setattr__(self, "prompt_tokens", prompt)
-        object.__setattr__(self, "completion_tokens", completion)
+        told = (self.total_tokens, self.prompt_tokens, self.completion_tokens)
+        if None in told and told != (None, None, None):
+            for name, figure in zip(_TOKENS, complete_tokens(*told), strict=True):
+                object.__setattr__(self, name, figure)
 
     def to_dict(self) -> dict[str, Any]:
         """The reported figures alone."""
@@ -279,10 +283,7 @@ class RerankResponse:
         Raises:
             UnknownProviderError: no provider is called so.
         """
-        # Upwards, and late on purpose: the value knows how to ask, only the registry knows the dialects.
-        from ..registry import provider
-
-        return provider(dialect).dump_response(self)
+        return _writer(dialect)(self)
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -308,6 +309,14 @@ class RerankResponse:
 
 _FIELDS: Final = ("model", "usage", "id", "provider", "score_kind", "warnings", "missing", "losses", "attempts")
 _plain = attrgetter(*_FIELDS)
+
+
+@cache
+def _writer(dialect: str) -> Callable[[RerankResponse], bytes]:
+    """Upwards, and late on purpose: an answer knows how to ask, only the registry knows the dialects."""
+    from ..registry import provider
+
+    return provider(dialect).dump_response
 
 
 def _restore(rows: list[Row], fields: dict[str, Any]) -> RerankResponse:

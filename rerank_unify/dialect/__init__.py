@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .documents import Content, Texts, as_objects, texts_of, withheld
+from .documents import Content, Texts, as_objects, strings_in, texts_of, withheld
 from .draft import Draft, Encoded
 from .error import Errors
 from .hints import Hint, Plain, Unsent, folded_into_query
@@ -57,6 +57,7 @@ __all__ = [
     "as_string",
     "fill_documents",
     "folded_into_query",
+    "strings_in",
     "texts_of",
     "withheld",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -140,18 +140,15 @@ def require_images(draft: Draft, place: str, index: int | None) -> None:
 
 def texts_of(fields: RequestFields) -> list[str]:
     """Every text of a request that must not get into a message: the query's, the documents' and the instruction."""
-    return list(_strings([fields["query"], fields["instruction"], *fields["documents"]]))
+    return list(strings_in([fields["query"], fields["instruction"], *fields["documents"]]))
 
 
-def _strings(value: Any) -> Iterator[str]:
+def strings_in(value: Any) -> Iterator[str]:
+    """Every string within a JSON value, but for the names of fields."""
     if isinstance(value, str):
         yield value
     elif is_list(value):
         for item in value:
-            yield from _strings(item)
+            yield from strings_in(item)
     elif is_object(value):
-        yield from _strings(list(_values(value)))
-
-
-def _values(value: Mapping[str, Any]) -> Iterator[Any]:
-    return iter(value.values())
+        yield from strings_in(list(value.values()))

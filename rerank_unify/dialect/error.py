@@ -125,8 +125,8 @@ class Errors:
             error: what went wrong.
             relay: whether the upstream's key is the client's own, so that its 401, 402 and 403 are the client's too.
         """
-        while isinstance(error, e.AllProvidersFailedError):
-            error = error.exceptions[-1]  # type: ignore[assignment]  # a group's members are RerankErrors
+        if isinstance(error, e.AllProvidersFailedError):
+            error = error.causes[-1]
         hide = isinstance(error, _CREDENTIALS) and (not relay or isinstance(error, e.MissingApiKeyError))
         status = 502 if hide else self.client_status(error)
         code = UPSTREAM_CREDENTIALS if hide else error.code

@@ -22,6 +22,9 @@ from ..paths import Path, compile_path, dig, is_list, is_object, put
 _SCORE = itemgetter("relevance_score")
 _INDEX = itemgetter("index")
 _HUGE = sys.float_info.max
+_MOST = 2**63  # more than any bill: what is beyond is a mistake, and no other program could read it
+
+_Read: TypeAlias = Callable[[Any], Any]
 
 UNCHECKED = "read without its request: missing rows and indices beyond the caller's list could not be noticed"
 
@@ -122,6 +125,15 @@ class Rows:
     @cached_property
     def _fixed_paths(self) -> tuple[tuple[Path, Any], ...]:
         return tuple((compile_path(path), constant) for path, constant in self.fixed.items())
+
+    @cached_property
+    def _usage_reads(self) -> tuple[tuple[Path, tuple[tuple[str, str, _Read], ...]], ...]:
+        """What to read where: by the object that holds them, the keys, with the field of each and how it is read."""
+        grouped: dict[Path, list[tuple[str, str, _Read]]] = {}
+        for name, paths in self._usage_paths:
+            for path in paths:
+                grouped.setdefault(path[:-1], []).append((path[-1], name, _READS.get(name, _count)))
+        return tuple((parent, tuple(leaves)) for parent, leaves in grouped.items())
 
     @cached_property
     def _usage_writes(self) -> tuple[tuple[Path, str], ...]:
@@ -262,12 +274,14 @@ class Rows:
     def read_usage(self, value: Any) -> Usage:
         """What the vendor reports of the cost; a figure that is no figure counts as not reported."""
         figures: dict[str, Any] = {}
-        for name, paths in self._usage_paths:
-            for path in paths:
-                figure = _figure(name, dig(value, path))
-                if figure is not None:
-                    figures[name] = figure
-                    break
+        for parent, leaves in self._usage_reads:
+            found = dig(value, parent)
+            if is_object(found):
+                for key, name, read in leaves:
+                    if key in found and name not in figures:
+                        figure = read(found[key])
+                        if figure is not None:
+                            figures[name] = figure
         return Usage(**figures) if figures else NO_USAGE
 
     # --- towards a client
@@ -326,16 +340,28 @@ def _text(value: Any, path: Path) -> str | None:
     return found if isinstance(found, str) and found else None
 
 
-def _figure(name: str, found: Any) -> Any:
-    if name.endswith("_details"):
-        return found if is_object(found) else None
-    if type(found) is int:
-        return found if 0 <= found < 2**63 else None
-    if type(found) is float and isfinite(found) and found >= 0:
-        return (
-            int(found) if found.is_integer() and name != "search_units" else found if name == "search_units" else None
-        )
-    return None
+def _units(found: Any) -> float | None:
+    """A number of 0 or more; a fraction is one too."""
+    number = type(found) in (int, float) and 0 <= found < _MOST
+    return found if number else None
+
+
+def _count(found: Any) -> int | None:
+    """A whole number of 0 or more, however it is written."""
+    if type(found) is float and found.is_integer() and 0 <= found < _MOST:
+        return int(found)
+    return found if type(found) is int and 0 <= found < _MOST else None
+
+
+def _details(found: Any) -> Mapping[str, Any] | None:
+    return found if is_object(found) else None
+
+
+_READS: Mapping[str, _Read] = {
+    "search_units": _units,
+    "prompt_tokens_details": _details,
+    "completion_tokens_details": _details,
+}
 
 
 def fill_documents(rows: list[Row], fields: RequestFields) -> None:

@@ -32,7 +32,7 @@ The four that only group others (``RerankError``, ``RequestError``, ``StatusErro
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 if sys.version_info >= (3, 11):
     from builtins import ExceptionGroup
@@ -248,6 +248,14 @@ class AllProvidersFailedError(RerankError, ExceptionGroup[RerankError]):
             retry_after=min((c.retry_after for c in causes if c.retry_after is not None), default=None),
         )
         self.args = (message, list(causes))
+
+    @property
+    def causes(self) -> tuple[RerankError, ...]:
+        """Every cause in order; those of a group inside in its place."""
+        found: list[RerankError] = []
+        for cause in self.exceptions:
+            found.extend(cause.causes if isinstance(cause, AllProvidersFailedError) else (cast("RerankError", cause),))
+        return tuple(found)
 
     def derive(self, excs: Sequence[RerankError]) -> AllProvidersFailedError:  # type: ignore[override]
         """A group of the same kind over some of the causes, as ``split`` and ``except*`` ask for."""

@@ -1,0 +1,362 @@
+"""Law 6: a plan tries each target at most as often as its policy says, ends, and loses no cause."""
+
+import threading
+from typing import Any
+
+import pytest
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+import rerank_unify as ru
+from rerank_unify.fallback import DEFAULT_POLICY, Outcome, Tried, exponential
+
+ANSWER = ru.RerankResponse([ru.Result(0, 0.5)])
+JINA, COHERE, VOYAGE = (ru.Target(name, api_key="k") for name in ("jina", "cohere", "voyage"))
+
+
+def attempt(plan: ru.FallbackPlan, now: float) -> ru.Attempt:
+    step = plan.next(now)
+    assert isinstance(step, ru.Attempt), step
+    return step
+
+
+def tried(plan: ru.FallbackPlan, *outcomes: Outcome, now: float = 0) -> list[str]:
+    """Run the plan on these outcomes, one after the other; who was called."""
+    called: list[str] = []
+    for outcome in outcomes:
+        step = attempt(plan, now)
+        called.append(step.target.name)
+        plan.record(step, outcome, now)
+    return called
+
+
+# --- the policy table ------------------------------------------------------------------------------------------------
+
+MOVES_ON: list[ru.RerankError] = [
+    ru.AuthenticationError("x"),
+    ru.PermissionDeniedError("x"),
+    ru.QuotaExceededError("x"),
+    ru.NotFoundError("x"),
+    ru.ModelNotFoundError("x"),
+    ru.WrongEndpointError("x"),
+    ru.RequestTooLargeError("x"),
+    ru.RateLimitError("x"),
+    ru.ProviderServerError("x"),
+    ru.ProviderOverloadedError("x"),
+    ru.InvalidResponseError("x"),
+    ru.ConnectError("x"),
+    ru.TimeoutError("x"),
+    ru.MissingApiKeyError("x"),
+    ru.UnsupportedRequestError("x"),
+]
+
+
+@pytest.mark.parametrize("error", MOVES_ON, ids=lambda error: type(error).__name__)
+def test_every_other_class_moves_on_at_once(error: ru.RerankError) -> None:
+    plan = ru.FallbackPlan([JINA, COHERE])
+    assert tried(plan, error, ANSWER) == ["jina", "cohere"]
+    assert plan.next(0) == ru.Finished()
+    assert [one.error for one in plan.attempts] == [error, None]
+
+
+@pytest.mark.parametrize("error", [ru.BadRequestError("x"), ru.InvalidRequestError("x")])
+def test_the_callers_own_mistake_stops(error: ru.RerankError) -> None:
+    plan = ru.FallbackPlan([JINA, COHERE])
+    assert tried(plan, error) == ["jina"]
+    assert plan.next(0) == ru.Finished()
+    assert plan.error() is error
+
+
+def test_the_policy_is_data() -> None:
+    policy = ru.FallbackPolicy(rules={ru.AuthenticationError: ru.Rule("stop"), ru.BadRequestError: ru.Rule("next")})
+    assert policy.rule(ru.AuthenticationError).action == "stop"
+    assert policy.rule(ru.ModelNotFoundError).action == "next"
+    assert tried(ru.FallbackPlan([JINA, COHERE], policy), ru.BadRequestError("x"), ANSWER) == ["jina", "cohere"]
+    assert "AuthenticationError      stop" in str(policy)
+    assert "BadRequestError          stop" in str(DEFAULT_POLICY)
+
+
+def test_a_single_target_is_tried_again_after_its_backoff() -> None:
+    plan = ru.FallbackPlan([JINA])
+    plan.record(attempt(plan, 0), ru.ProviderServerError("1"), 0)
+    assert plan.next(0) == ru.Wait(0.5)
+    plan.record(attempt(plan, 0.5), ru.RateLimitError("2", retry_after=3), 0.5)
+    assert plan.next(1.5) == ru.Wait(2.0)
+    last = ru.ProviderServerError("3")
+    plan.record(attempt(plan, 3.5), last, 3.5)
+    assert plan.next(99) == ru.Finished()
+    assert plan.error() is last
+
+
+def test_what_cannot_help_is_not_tried_again() -> None:
+    plan = ru.FallbackPlan([JINA])
+    assert tried(plan, ru.AuthenticationError("x")) == ["jina"]
+    assert plan.next(0) == ru.Finished()
+
+
+def test_retries_of_several_targets() -> None:
+    plan = ru.FallbackPlan([JINA, COHERE], ru.FallbackPolicy(retries=1))
+    assert tried(plan, ru.ProviderServerError("1"), ru.ProviderServerError("2")) == ["jina", "cohere"]
+    assert plan.next(0) == ru.Wait(0.5)
+    assert tried(plan, ru.ProviderServerError("3"), ru.ProviderServerError("4"), now=0.5) == ["jina", "cohere"]
+    assert plan.next(99) == ru.Finished()
+    error = plan.error()
+    assert isinstance(error, ru.AllProvidersFailedError)
+    assert [cause.message for cause in error.causes] == ["1", "2", "3", "4"]
+
+
+def test_backoff_doubles_and_honours_the_vendor() -> None:
+    waits = [exponential(ru.ProviderServerError("x"), tries) for tries in (1, 2, 3, 9)]
+    assert waits == [0.5, 1.0, 2.0, 8.0]
+    assert exponential(ru.RateLimitError("x", retry_after=0), 3) == 0
+
+
+# --- answers that are not taken --------------------------------------------------------------------------------------
+
+
+def test_an_empty_answer_is_next_by_default() -> None:
+    empty = ru.RerankResponse([])
+    assert tried(ru.FallbackPlan([JINA, COHERE]), empty, ANSWER) == ["jina", "cohere"]
+    accepting = ru.FallbackPlan([JINA, COHERE], ru.FallbackPolicy(empty="accept"))
+    assert tried(accepting, empty) == ["jina"]
+    assert accepting.next(0) == ru.Finished()
+
+
+def test_missing_rows_as_the_policy_says() -> None:
+    lacking = ru.RerankResponse([ru.Result(0, 0.5)], missing=[1])
+    withheld = ru.RerankResponse([ru.Result(0, 0.5)], missing=[1], losses=[ru.Loss("documents", "withheld", "x", (1,))])
+    assert tried(ru.FallbackPlan([JINA, COHERE]), lacking) == ["jina"]
+    strict = ru.FallbackPolicy(incomplete="next")
+    assert tried(ru.FallbackPlan([JINA, COHERE], strict), lacking, withheld) == ["jina", "cohere"]
+
+
+# --- order, deadline, what cannot be expressed -----------------------------------------------------------------------
+
+
+def test_the_heaviest_first() -> None:
+    light, heavy = ru.Target("jina", weight=1), ru.Target("cohere", weight=2)
+    plan = ru.FallbackPlan([light, heavy], ru.FallbackPolicy(order="weight"))
+    assert tried(plan, ru.ConnectError("x"), ANSWER) == ["cohere", "jina"]
+
+
+def test_one_deadline_over_everything() -> None:
+    slow = ru.Target("cohere", timeout=60)
+    plan = ru.FallbackPlan([JINA, slow], deadline=110)
+    first = attempt(plan, 100)
+    assert first.timeout == 10
+    plan.record(first, ru.TimeoutError("x"), 107)
+    second = attempt(plan, 107)
+    assert second.timeout == 3
+    plan.record(second, ru.ConnectError("y"), 110)
+    assert plan.next(110) == ru.Finished()
+    late = ru.FallbackPlan([JINA], deadline=5)
+    assert late.next(5) == ru.Finished()
+    assert isinstance(late.error(), ru.TimeoutError)
+    assert attempt(ru.FallbackPlan([slow]), 0).timeout == 60
+    assert attempt(ru.FallbackPlan([JINA]), 0).timeout is None
+
+
+def test_a_wait_beyond_the_deadline_is_the_end() -> None:
+    plan = ru.FallbackPlan([JINA], deadline=10)
+    plan.record(attempt(plan, 0), ru.RateLimitError("x", retry_after=30), 0)
+    assert plan.next(0) == ru.Finished()
+
+
+def test_who_cannot_express_it_is_passed_over() -> None:
+    request = ru.RerankRequest(query="q", documents=["a", {"image": "u"}], instruction="i")
+    qwen = ru.Target("xinference", model="my-uid", like="Qwen3-VL-Reranker-2B")
+    plan = ru.FallbackPlan([VOYAGE, COHERE, qwen], request=request)
+    assert tried(plan, ANSWER) == ["xinference"]
+    plan = ru.FallbackPlan([VOYAGE, COHERE], request=request)
+    assert plan.next(0) == ru.Finished()
+    error = plan.error()
+    assert isinstance(error, ru.AllProvidersFailedError)
+    assert [cause.provider for cause in error.causes] == ["voyage", "cohere"]
+    with pytest.raises(ru.InvalidRequestError, match="none of the rank_fields"):
+        ru.FallbackPlan([VOYAGE], request=ru.RerankRequest(query="q", documents=[{"a": 1}], rank_fields=["b"]))
+
+
+def test_what_must_be_kept_passes_over_who_would_lose_it() -> None:
+    request = ru.RerankRequest(query="q", documents=["a"], instruction="i", truncation=True)
+    plan = ru.FallbackPlan([COHERE, VOYAGE], request=request, must_keep={"instruction"})
+    assert tried(plan, ANSWER) == ["voyage"]
+    assert tried(ru.FallbackPlan([COHERE, VOYAGE], request=request, must_keep={"truncation"}), ANSWER) == ["cohere"]
+    nobody = ru.FallbackPlan([COHERE, JINA], request=request, must_keep="all")
+    assert nobody.next(0) == ru.Finished()
+    error = nobody.error()
+    assert isinstance(error, ru.AllProvidersFailedError)
+    assert "instruction: would be dropped" in str(error.causes[0])
+
+
+def test_a_chains_models_are_its_targets_own() -> None:
+    request = ru.RerankRequest(query="q", documents=[{"image": "u"}], model="jina-reranker-m0")
+    assert tried(ru.FallbackPlan([JINA], request=request), ANSWER) == ["jina"]
+    assert ru.FallbackPlan([JINA, VOYAGE], request=request).next(0) == ru.Finished()
+
+
+@pytest.mark.parametrize(
+    ("make", "sentence"),
+    [
+        (lambda: ru.FallbackPlan([]), "targets: expected one or more"),
+        (lambda: ru.FallbackPlan([ru.Target("klingon")]), "no provider is called 'klingon'"),
+        (lambda: ru.Target("jina", timeout=0), "timeout: expected a number of seconds above 0"),
+    ],
+)
+def test_bad_targets(make: Any, sentence: str) -> None:
+    with pytest.raises(ru.RequestError, match=sentence):
+        make()
+
+
+def test_an_attempt_is_recorded_once_and_in_its_own_plan() -> None:
+    plan, other = ru.FallbackPlan([JINA]), ru.FallbackPlan([COHERE])
+    step = attempt(plan, 0)
+    attempt(other, 0)
+    with pytest.raises(ru.InvalidRequestError, match="not under way"):
+        other.record(step, ANSWER, 0)
+    plan.record(step, ANSWER, 0)
+    with pytest.raises(ru.InvalidRequestError, match="not under way"):
+        plan.record(step, ANSWER, 0)
+    assert "'k'" not in repr(step)
+
+
+# --- shared health ---------------------------------------------------------------------------------------------------
+
+
+def test_a_vendor_that_said_retry_after_is_left_alone_until_then() -> None:
+    health = ru.Health()
+    limited = ru.RateLimitError("slow down", retry_after=30, provider="jina")
+    assert tried(ru.FallbackPlan([JINA, COHERE], health=health), limited, ANSWER, now=100) == ["jina", "cohere"]
+    assert tried(ru.FallbackPlan([JINA, COHERE], health=health), ANSWER, now=129.9) == ["cohere"]
+    assert tried(ru.FallbackPlan([JINA, COHERE], health=health), ANSWER, now=130) == ["jina"]
+    waiting = ru.FallbackPlan([JINA], health=ru.Health())
+    waiting.health.fail(JINA, limited, 100, DEFAULT_POLICY)
+    assert waiting.next(110) == ru.Wait(20)
+    given_up = ru.FallbackPlan([JINA], ru.FallbackPolicy(max_wait=5), health=waiting.health)
+    assert given_up.next(110) == ru.Finished()
+    assert given_up.error() is limited
+    assert waiting.health.cause(JINA) is limited
+
+
+def test_the_breaker_opens_and_lets_one_probe_through() -> None:
+    health = ru.Health()
+    policy = ru.FallbackPolicy(breaker_failures=2, breaker_seconds=10)
+    for _ in range(2):
+        assert tried(ru.FallbackPlan([JINA, COHERE], policy, health), ru.ConnectError("x"), ANSWER)[0] == "jina"
+    assert tried(ru.FallbackPlan([JINA, COHERE], policy, health), ANSWER, now=9.9) == ["cohere"]
+    prober = ru.FallbackPlan([JINA, COHERE], policy, health)
+    probe = attempt(prober, 10)
+    assert probe.target is JINA
+    assert tried(ru.FallbackPlan([JINA, COHERE], policy, health), ANSWER, now=10) == ["cohere"]
+    prober.cancel(probe)
+    again = ru.FallbackPlan([JINA, COHERE], policy, health)
+    probe = attempt(again, 10)
+    again.record(probe, ru.ConnectError("y"), 11)
+    assert health.wait(JINA, 11) == 10
+    assert tried(ru.FallbackPlan([JINA, COHERE], policy, health), ANSWER, now=21) == ["jina"]
+    assert health.wait(JINA, 21) == 0
+
+
+def test_health_is_safe_under_threads() -> None:
+    health = ru.Health()
+    policy = ru.FallbackPolicy(breaker_failures=10**9)
+
+    def fail() -> None:
+        for _ in range(500):
+            health.fail(JINA, ru.ConnectError("x"), 0, policy)
+
+    threads = [threading.Thread(target=fail) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert health.begin(JINA, 0, ru.FallbackPolicy(breaker_failures=4000))
+    assert not health.begin(JINA, 0, ru.FallbackPolicy(breaker_failures=4000))
+
+
+# --- hedging ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_slow_target_gets_company() -> None:
+    plan = ru.FallbackPlan([JINA, COHERE], ru.FallbackPolicy(hedge_after=0.25))
+    slow = attempt(plan, 0)
+    assert plan.next(0.125) == ru.Wait(0.125)
+    quick = attempt(plan, 0.25)
+    assert quick.target is COHERE
+    assert plan.next(0.3) == ru.Wait(float("inf"))
+    plan.record(quick, ANSWER, 0.4)
+    assert plan.next(0.4) == ru.Finished()
+    plan.cancel(slow)
+    unhedged = ru.FallbackPlan([JINA, COHERE])
+    attempt(unhedged, 0)
+    assert unhedged.next(99) == ru.Wait(float("inf"))
+
+
+# --- law 6 -----------------------------------------------------------------------------------------------------------
+
+OUTCOMES = st.sampled_from((*MOVES_ON, ru.RateLimitError("wait", retry_after=7), ru.BadRequestError("no"), ANSWER))
+
+
+class Plans(RuleBasedStateMachine):
+    """A plan on any outcomes at any times, beside others that share its health."""
+
+    @initialize(count=st.integers(1, 4), retries=st.none() | st.integers(0, 2), hedge=st.none() | st.just(1.0))
+    def begin(self, count: int, retries: int | None, hedge: float | None) -> None:
+        self.now = 0.0
+        self.targets = [ru.Target("jina", model=f"m{n}") for n in range(count)]
+        self.policy = ru.FallbackPolicy(retries=retries, hedge_after=hedge, breaker_failures=3, max_wait=20)
+        self.health = ru.Health()
+        self.most = 1 + (retries if retries is not None else 2 * (count == 1))
+        self.renew()
+
+    def renew(self) -> None:
+        self.plan = ru.FallbackPlan(self.targets, self.policy, self.health, deadline=self.now + 60)
+        self.under_way: list[ru.Attempt] = []
+        self.started: list[ru.Attempt] = []
+        self.recorded: list[Outcome] = []
+
+    @rule()
+    def step(self) -> None:
+        step = self.plan.next(self.now)
+        if isinstance(step, ru.Attempt):
+            assert step.timeout is not None
+            assert 0 < step.timeout < 60.001  # what is left of it, in floating point
+            self.under_way.append(step)
+            self.started.append(step)
+        elif isinstance(step, ru.Wait):
+            assert step.seconds > 0
+            assert self.under_way or step.seconds <= 20
+        else:
+            self.ended()
+
+    def ended(self) -> None:
+        if not any(isinstance(outcome, ru.RerankResponse) for outcome in self.recorded):
+            causes = {id(cause) for cause in self.recorded}
+            error = self.plan.error()
+            told = error.causes if isinstance(error, ru.AllProvidersFailedError) else (error,)
+            stopped = any(isinstance(outcome, ru.BadRequestError) for outcome in self.recorded)
+            single = len(self.targets) == 1
+            assert stopped or single or causes <= {id(cause) for cause in told}, "a cause was lost"
+        self.renew()
+
+    @precondition(lambda self: self.under_way)
+    @rule(outcome=OUTCOMES, which=st.integers(0, 3), took=st.floats(0, 3))
+    def record(self, outcome: Outcome, which: int, took: float) -> None:
+        self.now += took
+        step = self.under_way.pop(which % len(self.under_way))
+        self.plan.record(step, outcome, self.now)
+        self.recorded.append(outcome)
+
+    @rule(seconds=st.floats(0, 40))
+    def wait(self, seconds: float) -> None:
+        self.now += seconds
+
+    @invariant()
+    def no_target_is_tried_more_often_than_the_policy_says(self) -> None:
+        if hasattr(self, "started"):
+            for target in self.targets:
+                assert sum(step.target is target for step in self.started) <= self.most
+            assert len(self.plan.attempts) == len(self.recorded)
+            assert all(isinstance(one, Tried) for one in self.plan.attempts)
+
+
+TestPlans = Plans.TestCase
