@@ -35,17 +35,19 @@ def dig(value: Any, path: Path) -> Any:
     return value  # pyright: ignore[reportUnknownVariableType]
 
 
-def put(body: dict[str, Any], path: Path, value: Any) -> None:
-    """Set the value at the path, making the objects on the way; a null on the way gives way to an object."""
-    if len(path) == 1:
-        body[path[0]] = value
-        return
-    for step in path[:-1]:
+def reach(body: dict[str, Any], path: Path) -> dict[str, Any]:
+    """The object at the path, made with those on the way; a null on the way gives way to an object."""
+    for step in path:
         inner: Any = body.get(step)
         if not isinstance(inner, dict):
             inner = body[step] = {}
         body = inner  # pyright: ignore[reportUnknownVariableType] - any JSON object
-    body[path[-1]] = value
+    return body
+
+
+def put(body: dict[str, Any], path: Path, value: Any) -> None:
+    """Set the value at the path, making the objects on the way."""
+    (body if len(path) == 1 else reach(body, path[:-1]))[path[-1]] = value
 
 
 def merge(body: dict[str, Any], more: Mapping[str, Any]) -> None:

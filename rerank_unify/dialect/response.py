@@ -17,7 +17,7 @@ from typing import Any, TypeAlias
 
 from ..canonical import NO_USAGE, RequestFields, RerankResponse, Row, Usage, as_text
 from ..errors import InvalidResponseError
-from ..paths import Path, compile_path, dig, is_list, is_object, put
+from ..paths import Path, compile_path, dig, is_list, is_object, put, reach
 
 _SCORE = itemgetter("relevance_score")
 _INDEX = itemgetter("index")
@@ -136,10 +136,14 @@ class Rows:
         return tuple((parent, tuple(leaves)) for parent, leaves in grouped.items())
 
     @cached_property
-    def _usage_writes(self) -> tuple[tuple[Path, str], ...]:
-        """Where each figure is written: at the first of its paths, and wherever it is copied."""
-        first = tuple((paths[0], name) for name, paths in self._usage_paths)
-        return first + tuple((compile_path(path), name) for path, name in self.usage_copies.items())
+    def _usage_writes(self) -> tuple[tuple[Path, tuple[tuple[str, str], ...]], ...]:
+        """What to write where, by the object that holds it: each figure at its first path, and where it is copied."""
+        placed = [(paths[0], name) for name, paths in self._usage_paths]
+        placed += [(compile_path(path), name) for path, name in self.usage_copies.items()]
+        grouped: dict[Path, list[tuple[str, str]]] = {}
+        for path, name in placed:
+            grouped.setdefault(path[:-1], []).append((path[-1], name))
+        return tuple((parent, tuple(leaves)) for parent, leaves in grouped.items())
 
     @cached_property
     def _canonical_keys(self) -> bool:
@@ -313,10 +317,10 @@ class Rows:
         return body
 
     def _write_usage(self, body: dict[str, Any], usage: Usage) -> None:
-        for path, name in self._usage_writes:
-            figure = getattr(usage, name)
-            if figure is not None:
-                put(body, path, figure)
+        for parent, leaves in self._usage_writes:
+            told = {key: figure for key, name in leaves if (figure := getattr(usage, name)) is not None}
+            if told:
+                reach(body, parent).update(told)
 
     def _write_rows(self, rows: list[Row]) -> Any:
         if self._canonical_keys and self.document == "document" and self.form is as_object and not self.null_document:
