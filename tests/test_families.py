@@ -106,6 +106,26 @@ def test_tei_speaks_a_bare_list() -> None:
         vendor.decode(429, {}, b'{"error":"busy","error_type":"overloaded"}')
 
 
+def test_an_echo_of_another_name_is_no_extra() -> None:
+    """Elastic: Jina's keys, but for the echo; rows that say what they are."""
+    elastic = Provider(
+        name="elastic-like",
+        dialect=Dialect(
+            request=Fields(model=None, documents=Texts("input")),
+            response=Rows(rows="rerank", document="text", form=as_string, ignored=frozenset(("object",))),
+        ),
+        endpoint=Endpoint("http://localhost:9200/_inference/rerank/{model}"),
+        auth=bearer("ELASTIC_API_KEY", required=False),
+        default_model="my-endpoint/1",
+    )
+    assert_provider_contract(elastic, max_examples=20)
+    body = b'{"rerank":[{"index":1,"relevance_score":0.9,"text":"b","object":"row"}]}'
+    call = elastic.prepare(request())
+    assert call.http.url == "http://localhost:9200/_inference/rerank/my-endpoint%2F1"
+    assert call.decode(200, {}, body).results == (ru.Result(1, 0.9, {"text": "b"}),)
+    assert elastic.decode_response(body).results == (ru.Result(1, 0.9, {"text": "b"}),)
+
+
 def test_nim_speaks_objects_and_logits() -> None:
     vendor = nim()
     assert vendor.encode_request(request()) == {
@@ -119,6 +139,14 @@ def test_nim_speaks_objects_and_logits() -> None:
     assert response.score_kind == "logit"
     assert response.usage == ru.Usage(total_tokens=40)
     assert 0 < response.unit_scores().results[0].relevance_score < 0.5
+
+
+def test_further_fields_do_not_take_the_place_of_known_ones() -> None:
+    """Found by the contract suite: a field called `document` beside an echo called `text`."""
+    response = tei().decode_response(b'[{"index":0,"score":0.2,"document":0,"relevance_score":7,"x":1}]')
+    assert response.results == (ru.Result(0, 0.2, None, {"x": 1}),)
+    answer = ru.RerankResponse([ru.Result(0, 0.2, None, {"score": 9, "text": "no", "x": 1})])
+    assert tei().dump_response(answer) == b'[{"index":0,"score":0.2,"x":1}]'
 
 
 def test_dashscope_hides_errors_under_200() -> None:

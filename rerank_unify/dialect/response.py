@@ -147,11 +147,14 @@ class Rows:
 
     @cached_property
     def _canonical_keys(self) -> bool:
-        return (self.index, self.score) == ("index", "relevance_score")
+        """Whether a row of this dialect, once its echo is replaced, is a canonical row as it stands."""
+        same = (self.index, self.score) == ("index", "relevance_score")
+        return same and self.document in ("document", "") and not self.ignored
 
     @cached_property
     def _known_keys(self) -> frozenset[str]:
-        return self.ignored | {self.index, self.score, self.document}
+        """Keys of a row that are no further fields, in this dialect's words or the canonical ones."""
+        return self.ignored | {self.index, self.score, self.document, "index", "relevance_score", "document"}
 
     # --- from the vendor
 
@@ -175,7 +178,7 @@ class Rows:
             InvalidResponseError: the first fault, with its path.
         """
         in_order, floats = self._check(found, _HUGE if count is None else count)
-        if own and self._canonical_keys and not echo and not self.ignored:
+        if own and self._canonical_keys and not echo:
             rows: list[Row] = found  # type: ignore[assignment]  # `_check` saw objects, and a JSON parser made them
             if not floats:
                 for row in rows:
@@ -259,7 +262,7 @@ class Rows:
             if document is not None:
                 made["document"] = document
         if not self._known_keys.issuperset(row):
-            made.update((key, row[key]) for key in row if key not in self._known_keys and key not in made)
+            made.update((key, row[key]) for key in row if key not in self._known_keys)
         return made
 
     def read_model(self, value: Any) -> str | None:
@@ -323,7 +326,7 @@ class Rows:
                 reach(body, parent).update(told)
 
     def _write_rows(self, rows: list[Row]) -> Any:
-        if self._canonical_keys and self.document == "document" and self.form is as_object and not self.null_document:
+        if self._canonical_keys and self.document and self.form is as_object and not self.null_document:
             return rows
         return [self._client_row(row) for row in rows]
 
@@ -335,7 +338,7 @@ class Rows:
         elif self.null_document:
             made[self.document] = None
         if len(row) > 3 or (len(row) == 3 and document is None):
-            made.update((key, row[key]) for key in row if key not in ("index", "relevance_score", "document"))
+            made.update((key, row[key]) for key in row if key not in self._known_keys)
         return made
 
 
