@@ -10,6 +10,8 @@
 Everything here is a pure function of its arguments: no network, no clock, no environment.
 """
 
+from typing import TYPE_CHECKING, Any
+
 from .batching import Batch, split_request
 from .canonical import Loss, RerankRequest, RerankResponse, Result, ScoreKind, Usage
 from .endpoint import HttpRequest
@@ -48,11 +50,13 @@ __version__ = "0.1.0"
 
 __all__ = [
     "AllProvidersFailedError",
+    "AsyncClient",
     "Attempt",
     "AuthenticationError",
     "BadRequestError",
     "Batch",
     "Call",
+    "Client",
     "ConnectError",
     "FallbackPlan",
     "FallbackPolicy",
@@ -98,3 +102,16 @@ __all__ = [
     "split_request",
     "transcoder",
 ]
+
+
+if TYPE_CHECKING:
+    from .client import AsyncClient, Client
+
+
+def __getattr__(name: str) -> Any:
+    """The clients, loaded when they are first asked for: they bring threads and an HTTP library."""
+    if name in ("AsyncClient", "Client"):
+        from . import client
+
+        return getattr(client, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

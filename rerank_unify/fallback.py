@@ -327,6 +327,11 @@ class FallbackPlan:
                 progress.cause = _passed_over(vendor, target, request, must_keep, chained=len(self.targets) > 1)
                 progress.tries = self._allowed if progress.cause is not None else 0
 
+    @property
+    def answered(self) -> bool:
+        """Whether an answer was recorded that the policy takes."""
+        return self._answered
+
     def next(self, now: float) -> Attempt | Wait | Finished:
         """What to do now."""
         if self._answered or self._stopped is not None:

@@ -271,11 +271,12 @@ class RerankResponse:
                 f"the scores of {self.model or 'this model'} are of unknown kind: say unit_scores(kind=…)"
             )
         rows = [{**row, "relevance_score": _to_unit(row["relevance_score"], kind)} for row in self._rows]
-        return self._replace(rows, score_kind="unit")
+        return self.replace(rows, score_kind="unit")
 
-    def _replace(self, rows: list[Row], **changes: Any) -> RerankResponse:
+    def replace(self, rows: list[Row] | None = None, **changes: Any) -> RerankResponse:
+        """A copy with some attributes changed, over the same rows or others that are canonical and sorted."""
         kept: dict[str, Any] = {name: getattr(self, name) for name in _FIELDS}
-        return RerankResponse.from_rows(rows, **(kept | changes))
+        return RerankResponse.from_rows(self._rows if rows is None else rows, **(kept | changes))
 
     def to_json(self, dialect: str = "jina") -> bytes:
         """This answer as a vendor of that name would write it: JSON in UTF-8.
