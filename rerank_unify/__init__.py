@@ -12,7 +12,6 @@ Everything here is a pure function of its arguments: no network, no clock, no en
 
 from typing import TYPE_CHECKING, Any
 
-from .batching import Batch, split_request
 from .canonical import Loss, RerankRequest, RerankResponse, Result, ScoreKind, Usage
 from .endpoint import HttpRequest
 from .errors import (
@@ -42,7 +41,6 @@ from .errors import (
     UnsupportedRequestError,
     WrongEndpointError,
 )
-from .fallback import Attempt, FallbackPlan, FallbackPolicy, Finished, Health, Rule, Target, Tried, Wait
 from .registry import Call, Provider, provider, provider_names
 from .transcode import Sent, Transcoder, transcoder
 
@@ -105,13 +103,26 @@ __all__ = [
 
 
 if TYPE_CHECKING:
+    from .batching import Batch, split_request
     from .client import AsyncClient, Client
+    from .fallback import Attempt, FallbackPlan, FallbackPolicy, Finished, Health, Rule, Target, Tried, Wait
+
+# Loaded when they are first asked for, so that who only translates does not pay for them.
+_LATE = {
+    **dict.fromkeys(("Batch", "split_request"), "batching"),
+    **dict.fromkeys(("AsyncClient", "Client"), "client"),
+    **dict.fromkeys(
+        ("Attempt", "FallbackPlan", "FallbackPolicy", "Finished", "Health", "Rule", "Target", "Tried", "Wait"),
+        "fallback",
+    ),
+}
 
 
 def __getattr__(name: str) -> Any:
-    """The clients, loaded when they are first asked for: they bring threads and an HTTP library."""
-    if name in ("AsyncClient", "Client"):
-        from . import client
+    """What is loaded late; see ``_LATE``."""
+    if name not in _LATE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
 
-        return getattr(client, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = globals()[name] = getattr(import_module(f"{__name__}.{_LATE[name]}"), name)
+    return found
