@@ -42,7 +42,7 @@ cohere_usage = {
 cohere_documents = Texts("documents", refuse_empty=True)
 
 # Nothing is refused for its length: it is cut (best-practices page).
-always_cut = Unsent("Cohere always cuts long documents", harmless=True)
+always_cut = Unsent("Cohere always cuts long documents", harmless=(True,))
 
 dialect = Dialect(
     request=Fields(

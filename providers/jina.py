@@ -20,7 +20,7 @@ dialect = Dialect(
         # v3 and v3.5 only; 400 on other models in J-onprem.
         return_embeddings=Plain("return_embeddings", per_model=True),
         # In the OpenAPI of 2026-04-02, gone from that of 2026-09-09; J-onprem truncates by default.
-        truncation=Unsent("Jina's API has no such field since September 2026 and cuts long texts", harmless=True),
+        truncation=Unsent("Jina's API has no such field since September 2026 and cuts long texts", harmless=(True,)),
         whole=True,
     ),
     response=Rows(

@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 from math import log
 from typing import Any, TypeAlias
@@ -19,12 +20,17 @@ from typing import Any, TypeAlias
 from pydantic_core import to_json
 
 from rerank_unify.canonical import RequestFields, RerankRequest, as_text, chosen_fields
-from rerank_unify.dialect import Model
+from rerank_unify.dialect import Model, Unsent
 from rerank_unify.endpoint import Auth, Endpoint, HttpRequest
 from rerank_unify.errors import MissingExtraError, RerankError
 from rerank_unify.registry import Answer, Provider
 
-from .jina import dialect
+from .jina import dialect as jina_dialect
+
+dialect = replace(
+    jina_dialect,
+    request=replace(jina_dialect.request, truncation=Unsent("it cuts nothing, however long", harmless=(True, False))),
+)
 
 MODEL = "local-bm25"
 """The one model. Whatever name is sent, this one answers, and says so."""

@@ -6,8 +6,11 @@ Its model names are UIDs chosen at launch, so what a model can do is only known 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
+
+from pydantic_core import from_json
 
 from rerank_unify import errors
 from rerank_unify.dialect import Content, Dialect, Draft, Errors, Fields, Hint, Model, Rows, Texts, Unsent, as_nested
@@ -43,8 +46,8 @@ def unpack_kwargs(wire: Mapping[str, Any]) -> Mapping[str, Any]:
     if text is None:
         return {key: value for key, value in wire.items() if key != "instruction"}
     try:
-        kwargs: Any = json.loads(text) if isinstance(text, str) else None
-    except (ValueError, RecursionError):
+        kwargs: Any = from_json(text, allow_inf_nan=False) if isinstance(text, str) else None
+    except ValueError:
         kwargs = None
     if not is_object(kwargs):
         raise InvalidRequestError("kwargs: expected a string that holds a JSON object", field="kwargs")
@@ -92,6 +95,7 @@ def _only_image(draft: Draft, index: int, document: Content) -> str:
             f"documents[{index}]: on {draft.provider}, {draft.model} ranks images or texts, not both in one call",
             field=f"documents[{index}]",
             index=index,
+            provider=draft.provider,
         )
     return str(document["image"])
 
@@ -99,11 +103,17 @@ def _only_image(draft: Draft, index: int, document: Content) -> str:
 # --- errors ----------------------------------------------------------------------------------------------------------
 
 
+# pydantic's errors, the JSON parser's, and the decoder's; what else the handler of 500 writes is the engine's.
+_BAD_INPUT = re.compile(
+    r"Internal Server Error: (\d+ validation errors? for |.*line \d+ column \d+ \(char|'utf-8' codec can't decode)"
+)
+
+
 def wording(status: int, body: str, message: str | None) -> type[errors.StatusError] | None:
     """Xinference has no codes, and its statuses are off; measured on 4.1.0 and 1.7.1, November 2026."""
     said = message or ""
     # A request that does not validate, or is no JSON, is 500 text/plain, never 422.
-    if status == 500 and body.startswith("Internal Server Error: "):
+    if status == 500 and _BAD_INPUT.match(body):
         return errors.BadRequestError
     if status == 500 and "hasn't support `max_chunks_per_doc`" in said:
         return errors.BadRequestError
@@ -117,7 +127,7 @@ dialect = Dialect(
     request=Fields(
         documents=Texts("documents", media=images),
         instruction=Hint(instruction_into_kwargs, read_instruction, path="kwargs.instruction"),
-        truncation=Unsent("Xinference always cuts long documents", harmless=True),
+        truncation=Unsent("Xinference always cuts long documents", harmless=(True,)),
         # `max_chunks_per_doc` is answered with 500 by the default engine; it goes through for who insists.
         own=("max_chunks_per_doc", "kwargs"),
         # Without it `meta.tokens` is null.

@@ -34,6 +34,12 @@ class HttpRequest:
     headers: Mapping[str, str]
     content: bytes
 
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What must not get into a message: the values of headers that carry keys, with and without their scheme."""
+        values = [value for name, value in self.headers.items() if _SECRET.search(name)]
+        return tuple(dict.fromkeys(part for value in values for part in (value, value.split(" ", 1)[-1].strip())))
+
     def __repr__(self) -> str:
         shown = {name: "…" if _SECRET.search(name) else value for name, value in self.headers.items()}
         url = self.url.split("?")[0] + ("?…" if "?" in self.url else "")  # some vendors take the key there

@@ -38,6 +38,6 @@ def unknown_provider(name: str) -> str:
     from difflib import get_close_matches  # with the first mistake
 
     known = [*entry_points()]
-    near = get_close_matches(name.lower(), known, n=1)
+    near = get_close_matches(str(name).lower(), known, n=1)
     hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}"
-    return f"no provider is called {name[:40]!r}; {hint}"
+    return f"no provider is called {str(name)[:40]!r}; {hint}"

@@ -97,6 +97,7 @@ class Reader:
         Raises:
             StatusError, InvalidResponseError: and no other exception, whatever the body holds.
         """
+        body = plain_body(body)
         if not 200 <= status < 300:
             raise self.error(status, headers, body, asked, now)
         table = self.dialect.response
@@ -133,13 +134,13 @@ class Reader:
         )
 
     def _score_kind(self, asked: Asked, model: str | None) -> ScoreKind:
-        """As declared for the model that was sent, else for the one the vendor names, else not known."""
-        if asked.traits is not None:
-            return asked.traits.score_kind
-        return self.models.get(model or "", self.unknown_model).score_kind
+        """As declared for the model the vendor names, else for the one that was sent, else not known."""
+        named = self.models.get(model or "")
+        return (named or asked.traits or self.unknown_model).score_kind
 
     def error(self, status: int, headers: Headers, body: Body, asked: Asked, now: float | None) -> RerankError:
         """The error that an answer is; an answer under a success status is taken for one without rows."""
+        body = plain_body(body)
         raw, told = as_bytes(body), self._told(asked, now)
         if not 200 <= status < 300:
             return self.dialect.errors.decode(status, headers, raw, **told)
@@ -153,6 +154,13 @@ class Reader:
         return {"now": now, "texts": asked.texts, "secrets": asked.secrets, "provider": self.provider}
 
 
+def plain_body(body: Any) -> Any:
+    """Bytes of any kind as bytes; everything else as it is."""
+    if isinstance(body, (bytearray, memoryview)):
+        return bytes(body)  # pyright: ignore[reportUnknownArgumentType] - a view of any format
+    return body
+
+
 def parse_request(body: bytes | str) -> Any:
     """The JSON value in a client's body.
 
@@ -161,7 +169,7 @@ def parse_request(body: bytes | str) -> Any:
     """
     try:
         return from_json(body, allow_inf_nan=False)
-    except ValueError as error:
+    except (ValueError, TypeError) as error:  # a str with a lone surrogate is a TypeError
         raise InvalidRequestError(f"the body: not JSON in UTF-8 ({error})") from None
 
 

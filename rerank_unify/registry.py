@@ -10,12 +10,12 @@ from typing import Any, Final, TypeAlias, cast
 from pydantic_core import to_json
 
 from . import names
-from .canonical import Loss, RequestFields, RerankRequest, RerankResponse, ScoreKind
+from .canonical import Loss, RequestFields, RerankRequest, RerankResponse, ScoreKind, checked_model
 from .dialect import Dialect, Draft, Encoded, Limits, Model, withheld
 from .endpoint import Auth, Endpoint, HttpRequest, checked_headers
 from .errors import Headers, InvalidRequestError, RerankError, UnknownProviderError, UnsupportedRequestError
 from .paths import is_list, is_object
-from .reading import NOBODY, Asked, Body, Reader, parse_request
+from .reading import NOBODY, Asked, Body, Reader, parse_request, plain_body
 
 Answer: TypeAlias = tuple[int, Headers, bytes]
 """Status, headers and body of an HTTP answer."""
@@ -55,6 +55,12 @@ class Provider:
 
     def __repr__(self) -> str:
         return f"Provider({self.name!r})"
+
+    def __reduce__(self) -> tuple[Any, ...] | str:
+        """By name, where it is the installed one: a table holds functions, which cannot be pickled."""
+        if self.name in names.entry_points() and provider(self.name) is self:
+            return provider, (self.name,)
+        return cast("tuple[Any, ...]", super().__reduce__())
 
     # --- what a router asks before the call
 
@@ -132,7 +138,7 @@ class Provider:
         self.auth.write(send, key, self.name)
         url = self.endpoint.resolve(base_url=base_url, api_key=key, model=encoded.model)
         http = HttpRequest("POST", url, send, to_json(encoded.body))
-        return Call(self, request, http, encoded, (key,) if key else ())
+        return Call(self, request, http, encoded, http.secrets)
 
     def build_request(
         self,
@@ -157,7 +163,7 @@ class Provider:
         self, fields: RequestFields, *, model: str | None = None, like: str | None = None, echo: bool = True
     ) -> Encoded:
         """Encode plain canonical fields: what `prepare` and the transcoder have in common."""
-        sent = model or fields["model"] or self.default_model
+        sent = checked_model(model) or fields["model"] or self.default_model
         if sent is None:
             raise InvalidRequestError(f"model: {self.name} has no default model, so name one", field="model")
         return self.dialect.request.encode(Draft(fields, self.name, sent, self.model(sent, like=like), echo))
@@ -222,6 +228,7 @@ class Provider:
 
     def decode_fields(self, body: Body) -> RequestFields:
         """The same as plain canonical fields: what `decode_request` and the transcoder have in common."""
+        body = plain_body(body)
         raw = isinstance(body, (bytes, str))
         wire: Any = parse_request(body) if isinstance(body, (bytes, str)) else body
         if not is_object(wire):
@@ -255,7 +262,7 @@ class Provider:
 
 def _copies(rows: Any) -> Any:
     """Rows of the caller's own, which may be changed."""
-    return [dict(row) for row in rows]
+    return [{**row, "document": dict(row["document"])} if "document" in row else dict(row) for row in rows]
 
 
 @dataclass(frozen=True)

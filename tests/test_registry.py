@@ -7,6 +7,7 @@ import pkgutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -29,6 +30,12 @@ def test_an_unknown_name_gets_the_nearest() -> None:
         ru.provider("xyz")
     with pytest.raises(LookupError, match="did you mean 'cohere'"):
         ru.transcoder("jina", "Cohere")
+
+
+@pytest.mark.parametrize("name", [None, 5, "", "x" * 1000])
+def test_a_name_that_is_none(name: Any) -> None:
+    with pytest.raises(ru.UnknownProviderError, match="no provider is called"):
+        ru.provider(name)
 
 
 def test_names_are_sorted_and_found_once() -> None:

@@ -1,5 +1,6 @@
 """The canonical format, Jina's: the request, the answer, and their parts."""
 
+from .faults import checked_model
 from .ranked import as_text, chosen_fields
 from .request import (
     ALIASES,
@@ -42,6 +43,7 @@ __all__ = [
     "ScoreKind",
     "Usage",
     "as_text",
+    "checked_model",
     "chosen_fields",
     "complete_tokens",
     "validate_fields",

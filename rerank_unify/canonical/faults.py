@@ -13,6 +13,7 @@ from ..paths import is_list, is_object
 SURROGATE: Final = "has a lone surrogate (half of a character), which cannot be sent as UTF-8"
 DEPTH: Final = 64  # levels of nesting that a document may have; YAML and JSON writers recurse
 
+_BITS: Final = 4096  # of an integer in a document; Python refuses to write those of some 14,000 bits
 _PLACE: Final = 80  # characters of a path that a sentence repeats
 
 _EXPECTED: Final[Mapping[str, str]] = {
@@ -70,8 +71,9 @@ def _inside(place: str, sentence: str) -> InvalidRequestError:
 
 def query_object(value: Any) -> dict[str, str]:
     """A query that is no string: exactly one of ``text`` and ``image``, not blank."""
-    if is_object(value) and len(value) == 1:
-        ((key, inner),) = value.items()
+    given = {key: inner for key, inner in value.items() if inner is not None} if is_object(value) else {}
+    if len(given) == 1:
+        ((key, inner),) = given.items()
         if key in ("text", "image") and isinstance(inner, str) and inner.strip():
             return {key: json_copy(inner, f".{key}", 1)}
     raise _inside("", f"expected {_EXPECTED['query']}, not {describe(value)}")
@@ -95,8 +97,17 @@ def options_object(value: Any) -> dict[str, dict[str, Any]]:
     for name in value:
         if not is_known_provider(str(name)):
             raise _inside(f".{name}", unknown_provider(str(name)))
-    copy: dict[str, dict[str, Any]] = json_copy(value, "", DEPTH)
+    copy: dict[str, dict[str, Any]] = _without_nulls(json_copy(value, "", DEPTH))
     return copy
+
+
+def _without_nulls(value: dict[str, Any]) -> dict[str, Any]:
+    """An explicit null is as good as absent, at any depth; real servers refuse them."""
+    return {
+        key: _without_nulls(item) if isinstance(item, dict) else item  # pyright: ignore[reportUnknownArgumentType] - JSON
+        for key, item in value.items()
+        if item is not None
+    }
 
 
 def json_copy(value: Any, place: str, depth: int) -> Any:
@@ -107,8 +118,12 @@ def json_copy(value: Any, place: str, depth: int) -> Any:
     """
     if isinstance(value, str):
         return _utf8(value, place)
-    if value is None or isinstance(value, (bool, int)) or (isinstance(value, float) and isfinite(value)):
+    if value is None or isinstance(value, bool):
         return value
+    if isinstance(value, int) and value.bit_length() <= _BITS:
+        return int(value)  # plain, whatever subclass it was: a YAML writer knows no other
+    if isinstance(value, float) and isfinite(value):
+        return float(value)
     if depth == 0:
         raise _inside(place, f"nested deeper than {DEPTH} levels")
     if is_object(value):
@@ -129,7 +144,20 @@ def _utf8(text: str, place: str) -> str:
         text.encode()
     except UnicodeEncodeError:
         raise _inside(place, SURROGATE) from None
-    return text
+    return text if type(text) is str else "".join((text,))
+
+
+def checked_model(model: Any) -> str | None:
+    """A model's name that came beside the request.
+
+    Raises:
+        InvalidRequestError: it is no string, blank, or has a lone surrogate.
+    """
+    if model is None:
+        return None
+    if not isinstance(model, str) or not model.strip():
+        raise fault("model", model, "model")
+    return _utf8(model, "model")
 
 
 def as_sequence(value: Any, word: str) -> Any:
@@ -147,7 +175,7 @@ def as_sequence(value: Any, word: str) -> Any:
 
 def check_utf8(data: Mapping[str, Any], wire: Mapping[str, str] | None = None) -> None:
     """Refuse lone surrogates in the texts. Only Python values can have them: JSON that has one does not parse."""
-    for name in ("query", "documents", "instruction"):
+    for name in ("query", "documents", "model", "instruction", "rank_fields"):
         value: Any = data.get(name)
         word = (wire or {}).get(name, name)
         if isinstance(value, str):

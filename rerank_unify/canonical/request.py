@@ -189,7 +189,8 @@ def canonical_names(data: Any, wire: Mapping[str, str] | None = None) -> dict[st
         value = named.pop(alias, None)
         if value is None:
             continue
-        if named.setdefault(name, value) != value:
+        given = named.setdefault(name, value)
+        if given != value or type(given) is not type(value):  # True equals 1, and is no number
             raise InvalidRequestError(f"{name} and {alias} are two names of one field and differ", field=name)
     if "documents" in named:
         named["documents"] = faults.as_sequence(named["documents"], (wire or {}).get("documents", "documents"))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from math import exp, isfinite
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypeVar, get_args
 
 from ..errors import InvalidRequestError, ScoreKindError
 
@@ -70,6 +70,10 @@ class Result:
         score: Any = self.relevance_score
         if isinstance(score, bool) or not isinstance(score, (int, float)) or not isfinite(score):
             raise InvalidRequestError("relevance_score: expected a finite number", field="relevance_score")
+        if not _ROW_KEYS.isdisjoint(self.extra):
+            raise InvalidRequestError(
+                "extra: holds further fields, not index, relevance_score or document", field="extra"
+            )
 
     @property
     def text(self) -> str | None:
@@ -266,6 +270,8 @@ class RerankResponse:
             ScoreKindError: the kind is not known, or a score lies outside the range that it promises.
         """
         kind = kind or self.score_kind
+        if kind not in get_args(ScoreKind):
+            raise ScoreKindError(f"{kind!r} is no kind of score; there are {', '.join(get_args(ScoreKind))}")
         if kind == "unknown":
             raise ScoreKindError(
                 f"the scores of {self.model or 'this model'} are of unknown kind: say unit_scores(kind=…)"

@@ -57,7 +57,7 @@ class Texts:
             return contents, None
         if not kept:
             message = f"documents: {draft.provider} refuses empty texts, and there are no others"
-            raise UnsupportedRequestError(message, field="documents", index=0)
+            raise UnsupportedRequestError(message, field="documents", index=0, provider=draft.provider)
         draft.losses.append(withheld(draft.provider, kept, len(given)))
         return [contents[index] for index in kept], kept
 
@@ -111,9 +111,11 @@ def _ranked(document: Document, fields: RequestFields, index: int) -> Content:
     if isinstance(document, str):
         return document
     chosen = chosen_fields(document, fields["rank_fields"], index)
-    if isinstance(chosen.get("image"), str):
-        return {key: chosen[key] for key in ("text", "image") if chosen.get(key) is not None}
-    return as_text(chosen, index)
+    image = chosen.get("image")
+    if not isinstance(image, str):
+        return as_text(chosen, index)
+    rest = {name: value for name, value in chosen.items() if name != "image" and value is not None}
+    return {"text": as_text(rest, index), "image": image} if rest else {"image": image}
 
 
 def query_content(draft: Draft) -> Content:
@@ -135,7 +137,7 @@ def require_images(draft: Draft, place: str, index: int | None) -> None:
     """Refuse an image unless the model is known to take images."""
     if not draft.traits.images:
         message = f"{place}: is an image, and {draft.provider}'s {draft.model} is not known to take images"
-        raise UnsupportedRequestError(message, field=place, index=index)
+        raise UnsupportedRequestError(message, field=place, index=index, provider=draft.provider)
 
 
 def texts_of(fields: RequestFields) -> list[str]:

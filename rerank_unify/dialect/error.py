@@ -8,13 +8,14 @@ from math import ceil, isfinite
 from typing import Any
 
 from .. import errors as e
-from ..errors import Codes, Headers, RerankError, StatusError, Told
+from ..errors import Codes, Headers, RerankError, StatusError
 from ..paths import ABSENT, compile_path, is_object, put
 
 Wording = Callable[[int, str, str | None], type[StatusError] | None]
 """From status, the whole body as text and the vendor's sentence to a class, or None for the class of the status."""
 
 UPSTREAM_CREDENTIALS = "upstream_credentials"
+_CODE = 64  # characters of a vendor's code that are kept
 
 # Whose fault it is decides the status for a client. An upstream's key is not the client's: see `Errors.encode`.
 _CLIENT_STATUS: Sequence[tuple[type[RerankError], int]] = (
@@ -80,10 +81,10 @@ class Errors:
         kind = self.wording(status, e.text_of(body[:4096]), told.message) if self.wording else None
         folded = e.fold(headers)
         return (kind or e.classify(status, told.code, self.codes))(
-            self._sentence(told, texts, secrets) or "the vendor gave no reason",
+            self._sentence(told.message, texts, secrets) or "the vendor gave no reason",
             provider=provider,
             status=status,
-            code=told.code,
+            code=self._sentence(told.code, texts, secrets, _CODE),
             request_id=told.request_id or e.request_id(folded),
             retryable=False if status in self.final else None,
             retry_after=e.retry_after(folded, now),
@@ -95,13 +96,14 @@ class Errors:
     ) -> RerankError:
         """The error that a body without an answer is, under a success status."""
         told = e.read_error(value, body)
-        sentence = self._sentence(told, more.get("texts", ()), more.get("secrets", ()))
+        hide = (more.get("texts", ()), more.get("secrets", ()))
+        sentence = self._sentence(told.message, *hide)
         kind = e.classify_hidden(told.code, self.codes)
         folded = e.fold(headers)
         about: dict[str, Any] = {
             "provider": provider,
             "status": status,
-            "code": told.code,
+            "code": self._sentence(told.code, *hide, _CODE),
             "request_id": told.request_id or e.request_id(folded),
             "body": body,
         }
@@ -110,11 +112,14 @@ class Errors:
             return kind(sentence or "an error without a reason", retry_after=retry_after, **about)
         return e.InvalidResponseError(_no_answer(value, body, rows, sentence), path=rows, **about)
 
-    def _sentence(self, told: Told, texts: Sequence[str], secrets: Sequence[str]) -> str | None:
-        if told.message is None:
+    def _sentence(
+        self, told: str | None, texts: Sequence[str], secrets: Sequence[str], most: int = e.MESSAGE_LIMIT
+    ) -> str | None:
+        """What the vendor said, fit for a log: one line, without keys and texts, of at most so many characters."""
+        if told is None:
             return None
-        sentence = e.scrub(told.message, texts, secrets)
-        return sentence if len(sentence) <= e.MESSAGE_LIMIT else sentence[: e.MESSAGE_LIMIT - 1] + "…"
+        sentence = e.scrub(told, texts, secrets)
+        return sentence if len(sentence) <= most else sentence[: most - 1] + "…"
 
     # --- towards a client
 
@@ -129,6 +134,8 @@ class Errors:
             error = error.causes[-1]
         hide = isinstance(error, _CREDENTIALS) and (not relay or isinstance(error, e.MissingApiKeyError))
         status = 502 if hide else self.client_status(error)
+        if relay and not hide and isinstance(error, _CREDENTIALS):
+            status = error.status if error.status in (401, 402, 403) else status
         code = UPSTREAM_CREDENTIALS if hide else error.code
         message = "the gateway's credentials were not accepted upstream" if hide else error.message
         headers = {"content-type": "application/json"}
@@ -137,7 +144,8 @@ class Errors:
             headers["retry-after"] = str(max(ceil(wait), 0))
         body: dict[str, Any] = {}
         put(body, compile_path(self.message), message)
-        for path, value in ((self.code, code), (self.request_id, error.request_id)):
+        # Our own code is told in every dialect, the vendor's where the dialect has a place for it.
+        for path, value in ((self.code or ("code" if hide else ""), code), (self.request_id, error.request_id)):
             if path and value:
                 put(body, compile_path(path), value)
         return status, headers, body

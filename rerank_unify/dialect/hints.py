@@ -54,17 +54,17 @@ def Plain(path: str, *, per_model: bool = False) -> Hint:  # noqa: N802 - reads 
     return Hint(write, lambda wire: dig(wire, steps), path)
 
 
-def Unsent(reason: str = "", *, harmless: bool | None = None) -> Hint:  # noqa: N802 - reads as a row of the table
+def Unsent(reason: str = "", *, harmless: tuple[bool, ...] = ()) -> Hint:  # noqa: N802 - reads as a row of the table
     """A hint that the vendor has no field for.
 
     Args:
         reason: why that is, for the loss.
-        harmless: the value that asks for what the vendor does anyway.
+        harmless: values that ask for what the vendor does anyway.
     """
 
     def write(draft: Draft, name: str, value: Any) -> None:
         told = reason or f"{draft.provider} has no such field"
-        draft.lose(name, "dropped", told, affects_result=value is not harmless or harmless is None)
+        draft.lose(name, "dropped", told, affects_result=value not in harmless)
 
     return Hint(write)
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final
 
-from ..canonical import RequestFields, validate_fields
+from ..canonical import ALIASES, RequestFields, validate_fields
 from ..errors import InvalidRequestError, UnsupportedRequestError
 from ..paths import ABSENT, Path, compile_path, dig, is_object, merge, put
 from .documents import Content, Texts, query_content
@@ -16,7 +17,7 @@ from .hints import Hint, Unsent
 
 _HINTS: Final = ("instruction", "max_tokens_per_doc", "truncation", "return_embeddings")
 _UNSENT: Final = Unsent()
-_NO_EMBEDDINGS: Final = Unsent("it returns no embeddings", harmless=False)
+_NO_EMBEDDINGS: Final = Unsent("it returns no embeddings", harmless=(False,))
 _DOCUMENTS: Final = Texts()
 
 
@@ -93,6 +94,8 @@ class Fields:
             unsent.add("return_documents")
         placed = {path: name for name, path in self._read_paths if name not in unsent}
         placed |= {compile_path(hint.path): name for name, hint in self._hints if hint.path}
+        if self.whole:
+            placed |= {(alias,): name for alias, name in ALIASES.items()}
         return placed | {compile_path(path): "" for path in self.fixed}
 
     @cached_property
@@ -113,7 +116,7 @@ class Fields:
         """
         query = query_content(draft)
         documents, kept = self.documents.choose(draft)
-        _check_count(draft, len(documents))
+        _check_count(draft, len(documents), kept)
         self._write_contents(draft, query, documents)
         self._write_numbers(draft, len(documents))
         for name, hint in self._hints:
@@ -148,13 +151,14 @@ class Fields:
         options = draft.fields["provider_options"].get(draft.provider)
         if options:
             for path in _leaves(options, ()):
-                self._refuse_written(draft.provider, path)
-            merge(draft.body, options)
+                self._refuse_written(draft, path)
+            merge(draft.body, deepcopy(dict(options)))
 
-    def _refuse_written(self, provider: str, path: Path) -> None:
-        for written, name in self.written.items():
+    def _refuse_written(self, draft: Draft, path: Path) -> None:
+        places = dict.fromkeys([path] if dig(draft.body, path) is not ABSENT else [], "") | dict(self.written)
+        for written, name in places.items():
             if path[: len(written)] == written or written[: len(path)] == path:
-                place = f"provider_options.{provider}.{'.'.join(path)}"
+                place = f"provider_options.{draft.provider}.{'.'.join(path)}"
                 instead = f"set {name} of the request instead" if name else "it cannot be set"
                 raise InvalidRequestError(f"{place}: the library writes this field itself; {instead}", field=place)
 
@@ -183,11 +187,12 @@ class Fields:
             yield name, hint.read(wire)
 
 
-def _check_count(draft: Draft, count: int) -> None:
+def _check_count(draft: Draft, count: int, kept: tuple[int, ...] | None) -> None:
     most = draft.traits.limits.documents
     if most is not None and count > most:
         message = f"documents: {draft.provider} takes at most {most:,} in one call, and there are {count:,}"
-        raise UnsupportedRequestError(message, field="documents", index=most)
+        index = most if kept is None else kept[most]
+        raise UnsupportedRequestError(message, field="documents", index=index, provider=draft.provider)
 
 
 def _leaves(options: Mapping[str, Any], path: Path) -> Iterator[Path]:

@@ -307,14 +307,16 @@ class Rows:
         if not self.rows:
             return rows
         body: dict[str, Any] = {}
-        for path, value in ((self._id_path, response.id), (self._model_path, model or response.model)):
-            if path and value is not None:
-                put(body, path, value)
+        model = model or response.model
+        if self._model_path and model is not None:
+            put(body, self._model_path, model)
         for path, value in self._fixed_paths:
             put(body, path, value)
         if response.usage is not NO_USAGE:
             self._write_usage(body, response.usage)
         put(body, self._rows_path, rows)
+        if self._id_path and response.id is not None:
+            put(body, self._id_path, response.id)
         if self.warnings and response.warnings:
             put(body, self._warnings_path, list(response.warnings))
         return body
@@ -377,7 +379,7 @@ def fill_documents(rows: list[Row], fields: RequestFields) -> None:
         documents: Sequence[Any] = fields["documents"]
         for row in rows:
             document = documents[row["index"]]
-            row["document"] = {"text": document} if isinstance(document, str) else document
+            row["document"] = {"text": document} if isinstance(document, str) else dict(document)
     elif set(map(len, rows)) != {2}:
         for row in rows:
             row.pop("document", None)

@@ -38,7 +38,7 @@ def parse(body: bytes | str) -> Any:
     """The JSON value in the body, or ``ABSENT`` where it is no JSON."""
     try:
         return from_json(body)
-    except ValueError:
+    except (ValueError, TypeError):  # a str with a lone surrogate is a TypeError
         return ABSENT
 
 

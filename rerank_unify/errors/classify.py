@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import TypeAlias
 
@@ -61,6 +62,8 @@ COMMON_CODES: Codes = {
     "validation": tree.BadRequestError,
 }
 
+_STATUS = re.compile("[345][0-9][0-9]")
+
 # Too general to overrule a status: vLLM writes `invalid_request_error` beside 404 too.
 _GENERAL = (tree.BadRequestError, tree.ProviderServerError)
 
@@ -98,6 +101,6 @@ def classify(status: int, code: str | None, codes: Codes) -> type[StatusError]:
 def classify_hidden(code: str | None, codes: Codes) -> type[StatusError] | None:
     """The class of an error that came under a success status; None where no code tells."""
     found = by_code(code, codes) or by_code(code, COMMON_CODES)
-    if found is None and code is not None and code.isdigit() and 300 <= int(code) < 600:
+    if found is None and code is not None and _STATUS.fullmatch(code):
         return by_status(int(code))
     return found

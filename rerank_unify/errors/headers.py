@@ -33,7 +33,8 @@ def fold(headers: Headers) -> dict[str, str]:
 
 def pairs_of(headers: Headers) -> Iterable[tuple[str, str]]:
     """Headers as pairs."""
-    return cast("Mapping[str, str]", headers).items() if isinstance(headers, Mapping) else headers
+    items = getattr(headers, "items", None)  # an email.message.Message has it, and is no Mapping
+    return cast("Iterable[tuple[str, str]]", items() if items is not None else headers or ())
 
 
 def _text(value: object) -> str:

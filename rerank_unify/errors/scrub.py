@@ -5,31 +5,37 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-_RUN = 16  # characters: a shorter stretch that a message shares with a document may be chance
+_WINDOW = 8  # characters that are looked for at a time; a run of 15 holds one whole window
+_LEAST = 12  # characters of a run that is replaced: a shorter one may be chance
 _WHOLE = 3  # characters: a text at least this long is found when all of it stands in the message
-_READ = 1024  # characters of a message that are looked at: Infinity's 422 echoes the whole input, 160 kB measured
+_READ = 400  # characters of a message that are looked at: Infinity's 422 echoes the whole input, 160 kB measured
+
+# Keys as vendors shape them: what follows `Bearer`, what is given as an API key, and their own beginnings (Jina's
+# AUTH_INVALID_FORMAT text, voyageai 0.5.0 `util.py`, xinference 4.1.0 `oauth2`, NVIDIA's and OpenAI's documentation).
 _KEYS = re.compile(
-    r"(?i:\b(?:bearer|basic|apikey|api[-_ ]key)[\s:='\"]+)(?!provided|supplied|is\b|was\b|not\b|in\b)\S{6,}"
-    r"|\b(?:jina_|pa-|al-|sk-|xf-|co-|nvapi-|bce-v3/)[A-Za-z0-9_\-/]{8,}"
+    r"(?i:\bbearer\s+)[\w.~+/=\-]{16,}"
+    r"|(?i:\bapi[-_ ]?key(?:\s+provided)?[\"']?\s*[:=]\s*[\"']?)(?=\S*\d|\S{16})[\w.~+/=\-]{8,}"
+    r"|\b(?:jina_|sk-|nvapi-)[\w\-]{12,}"
+    r"|\b(?:pa-|al-|xf-)(?=[\w\-]*\d|\w{16})[\w\-]{12,}"
 )
+_CONTROL = re.compile(r"(?:\x1b\[[0-9;]*[A-Za-z]|[\s\x00-\x1f\x7f-\x9f\u2028\u2029])+")
 KEY = "[key]"
 TEXT = "[…]"
 
 
 def scrub(message: str, texts: Iterable[str] = (), secrets: Iterable[str] = ()) -> str:
-    """The message with every secret, and every run of the texts, replaced.
+    """The message in one line, with every secret and every run of the texts replaced.
 
     Args:
-        message: a vendor's sentence.
+        message: a vendor's sentence; its first 400 characters count.
         texts: the query and the documents. What is replaced is a whole text of 3 characters or more that stands in
-            the message as words of its own, and any run of about 16 to 31 characters or more.
-        secrets: API keys, of any length.
+            the message as words of its own, and any run of 15 characters or more (some of 12 to 14 too).
+        secrets: API keys.
     """
-    message = message[:_READ]
     for secret in secrets:
-        if secret:
+        if len(secret) >= _WHOLE:
             message = message.replace(secret, KEY)
-    message = _KEYS.sub(KEY, message)
+    message = _KEYS.sub(KEY, _CONTROL.sub(" ", message[:_READ]).strip())
     texts = [text for text in texts if len(text) >= _WHOLE]
     for text in texts:
         if text in message:
@@ -38,20 +44,25 @@ def scrub(message: str, texts: Iterable[str] = (), secrets: Iterable[str] = ()) 
 
 
 def _without_whole(message: str, text: str) -> str:
-    before = r"(?<!\w)" if text[0].isalnum() else ""
-    after = r"(?!\w)" if text[-1].isalnum() else ""
+    # Words of scripts without spaces have no edges, so only ASCII letters and digits need one.
+    before = r"(?<![A-Za-z0-9])" if _is_plain(text[0]) else ""
+    after = r"(?![A-Za-z0-9])" if _is_plain(text[-1]) else ""
     # A function as replacement: in a replacement string a backslash would mean something.
     return re.sub(before + re.escape(text) + after, lambda _: TEXT, message)
 
 
+def _is_plain(char: str) -> bool:
+    return char.isascii() and char.isalnum()
+
+
 def _without_runs(message: str, texts: str) -> str:
     start = 0
-    while start + _RUN <= len(message):
-        found = texts.find(message[start : start + _RUN])
-        if found < 0:
-            start += _RUN  # a run of 31 characters covers one aligned window of 16
+    while start + _WINDOW <= len(message):
+        found = texts.find(message[start : start + _WINDOW])
+        left, right = _grow(message, start, texts, found) if found >= 0 else (start, start)
+        if right - left < _LEAST:
+            start += _WINDOW
             continue
-        left, right = _grow(message, start, texts, found)
         message = message[:left] + TEXT + message[right:]
         start = left + len(TEXT)
     return message
@@ -62,7 +73,7 @@ def _grow(message: str, start: int, texts: str, found: int) -> tuple[int, int]:
     left, back = start, found
     while left and back and message[left - 1] == texts[back - 1]:
         left, back = left - 1, back - 1
-    right, ahead = start + _RUN, found + _RUN
+    right, ahead = start + _WINDOW, found + _WINDOW
     while right < len(message) and ahead < len(texts) and message[right] == texts[ahead]:
         right, ahead = right + 1, ahead + 1
     return left, right
