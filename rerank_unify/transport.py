@@ -48,20 +48,27 @@ class _Body:
     """Bytes as they come, until there are too many or it takes too long."""
 
     def __init__(self, most: int, timeout: float) -> None:
+        self.problem: e.TransportError | None = None
         self._chunks: list[bytes] = []
         self._left = most
         self._until = time.monotonic() + timeout
         self._timeout = timeout
 
-    def add(self, chunk: bytes) -> None:
+    def add(self, chunk: bytes) -> bool:
+        """Whether to go on reading; `problem` says why not."""
         self._left -= len(chunk)
         if self._left < 0:
-            raise e.TransportError("the answer is too long and was not read to its end", retryable=False)
-        if time.monotonic() > self._until:
-            raise too_late(self._timeout)
-        self._chunks.append(chunk)
+            self.problem = e.TransportError("the answer is too long and was not read to its end", retryable=False)
+        elif time.monotonic() > self._until:
+            self.problem = too_late(self._timeout)
+        else:
+            self._chunks.append(chunk)
+        return self.problem is None
 
     def whole(self) -> bytes:
+        """All of it, or the problem, raised."""
+        if self.problem is not None:
+            raise self.problem
         return b"".join(self._chunks)
 
 
@@ -70,7 +77,7 @@ def too_late(timeout: float) -> e.TimeoutError:
     return e.TimeoutError(f"no answer within {timeout:g} seconds")
 
 
-def _translated(error: httpx.HTTPError, timeout: float) -> e.TransportError:
+def _translated(error: Exception, timeout: float) -> e.TransportError:
     """An error of httpx as ours. Its text may hold the URL, and the URL a key, so only its name is told."""
     import httpx
 
@@ -99,7 +106,8 @@ class HttpxSender:
                 http.method, http.url, headers=headers, content=content, timeout=limits, follow_redirects=False
             ) as answer:
                 for chunk in answer.iter_bytes():
-                    body.add(chunk)
+                    if not body.add(chunk):
+                        break
                 return answer.status_code, answer.headers.multi_items(), body.whole()
         except httpx.HTTPError as error:
             raise _translated(error, timeout) from error
@@ -125,10 +133,13 @@ class AsyncHttpxSender:
                     http.method, http.url, headers=headers, content=content, timeout=limits, follow_redirects=False
                 ) as answer:
                     async for chunk in answer.aiter_bytes():
-                        body.add(chunk)
+                        if not body.add(chunk):
+                            # Not left early: the next read fails instead, which ends all generators that httpx
+                            # nests here. Those left unfinished are a warning on trio.
+                            await answer.aclose()
                     return answer.status_code, answer.headers.multi_items(), body.whole()
-        except httpx.HTTPError as error:
-            raise _translated(error, timeout) from error
+        except (httpx.HTTPError, httpx.StreamError) as error:
+            raise body.problem or _translated(error, timeout) from error
         except TimeoutError as error:
             raise too_late(timeout) from error
 
@@ -151,7 +162,8 @@ class AiohttpSender:
                 http.method, http.url, headers=headers, data=content, timeout=limits, allow_redirects=False
             ) as answer:
                 async for chunk in answer.content.iter_any():
-                    body.add(chunk)
+                    if not body.add(chunk):
+                        break
                 return answer.status, [(name, value) for name, value in answer.headers.items()], body.whole()
         except TimeoutError as error:
             raise too_late(timeout) from error

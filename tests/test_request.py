@@ -78,7 +78,8 @@ def test_jina_wire_json_is_valid_as_it_stands() -> None:
         ({"top_n": True}, "top_n: expected an integer of 1 or more, not true"),
         ({"top_n": 1.5}, r"top_n: expected an integer of 1 or more, not 1\.5"),
         ({"top_n": -(10**30)}, "top_n: expected an integer of 1 or more, not a number out of range"),
-        ({"top_k": 0}, "top_n: expected an integer of 1 or more, not 0"),
+        ({"top_k": 0}, "top_k: expected an integer of 1 or more, not 0"),
+        ({"max_doc_length": 0}, "max_doc_length: expected an integer of 1 or more, not 0"),
         ({"top_n": 1, "top_k": 2}, "top_n and top_k are two names of one field and differ"),
         ({"max_tokens_per_doc": 1, "max_doc_length": 2}, "max_tokens_per_doc and max_doc_length are two names"),
         ({"max_tokens_per_doc": 0}, "max_tokens_per_doc: expected an integer of 1 or more"),
@@ -192,5 +193,7 @@ def test_messages_speak_the_clients_language() -> None:
     with pytest.raises(ru.InvalidRequestError, match="top_k: expected an integer of 1 or more, not 0") as caught:
         ru.provider("voyage").decode_request(b'{"query": "q", "documents": ["a"], "top_k": 0}')
     assert caught.value.field == "top_k"
+    with pytest.raises(ru.InvalidRequestError, match="max_tokens_per_doc: expected an integer of 1 or more, not 0"):
+        ru.provider("jina").decode_request(b'{"query": "q", "documents": ["a"], "max_tokens_per_doc": 0}')
     with pytest.raises(ru.InvalidRequestError, match=r"documents\[1\]: expected a string or an object, not null"):
         ru.provider("voyage").decode_request(b'{"query": "q", "documents": ["a", null]}')

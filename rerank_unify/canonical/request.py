@@ -224,7 +224,7 @@ def validate_fields(
     try:
         return _fields_adapter().validate_python({**DEFAULTS, "provider_options": {}, **named})
     except ValidationError as error:
-        raise fault_of(error, named, wire) from None
+        raise fault_of(error, data, wire) from None
 
 
 def fault_of(
@@ -237,11 +237,11 @@ def fault_of(
         return own or InvalidRequestError("not a rerank request")
     name, *place = listed[0]["loc"]
     field = str(name)
-    word = (wire or {}).get(field, field)
+    said = next((key for key in (field, *_aliases_of(field)) if data.get(key) is not None), field)
+    word = (wire or {}).get(field, said)
     if own is not None:
         return faults.placed(own, f"{word}[{place[0]}]" if place and isinstance(place[0], int) else word)
-    value: Any = next((data[key] for key in (field, *_aliases_of(field)) if data.get(key) is not None), None)
-    return faults.fault(field, value, word)
+    return faults.fault(field, data.get(said), word)
 
 
 def _own_error(details: ErrorDetails) -> InvalidRequestError | None:

@@ -178,7 +178,7 @@ class Fields:
             named["provider_options"] = {provider: own}
         if named.get("return_documents") is None:
             named["return_documents"] = self.return_documents is not None and self.return_documents.absent
-        return validate_fields(named, self.words, from_json=from_json)
+        return validate_fields(named, {} if self.whole else self.words, from_json=from_json)
 
     def _read(self, wire: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
         for name, path in self._read_paths:

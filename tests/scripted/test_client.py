@@ -170,6 +170,7 @@ def test_any_failure_moves_on_at_once(rerank: Rerank, name: str) -> None:
         assert (len(broken.calls), len(good.calls)) == (1, 1)
     failed, answered = response.attempts
     assert isinstance(failed.error, kind)
+    assert isinstance(failed.error, ru.RerankError)
     assert (failed.provider, failed.error.provider, answered.provider, answered.error) == (
         "jina",
         "jina",
