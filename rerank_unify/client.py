@@ -107,6 +107,10 @@ def _settings(
     for name, seconds in {"timeout": timeout, "connect_timeout": connect_timeout, "deadline": deadline}.items():
         if seconds is not None and not 0 < seconds < float("inf"):
             raise InvalidRequestError(f"{name}: expected a number of seconds above 0", field=name)
+    if policy.hedge_after is not None:
+        raise InvalidRequestError(
+            "hedge_after: the clients do not hedge yet; a FallbackPlan of your own does", field="policy"
+        )
     made = tuple(one if isinstance(one, Target) else Target(one, model, api_key, base_url) for one in listed)
     return Settings(
         targets=tuple(_with_key(target, env_keys=env_keys) for target in made),

@@ -21,8 +21,8 @@ from .show import complain, console, on_terminal, show_http, show_providers, sho
 # Stands where a key would, so that a call can be prepared without one; it is masked wherever it is shown.
 _NO_KEY = "key-of-nobody"
 _NO_CLIENT = (
-    "{}: calling it comes with the http extra's client in the next version; `rerank-unify explain` shows what would be "
-    "sent, and `rerank-unify convert response` reads an answer that you fetched"
+    "{}: the command line calls local alone, the http extra's client comes to it with the next version; "
+    "`rerank-unify explain` shows what would be sent, and `convert response` reads an answer that you fetched"
 )
 _UNKNOWN_MODEL = "note: {!r} is no model that {} is known to have; --model sends another, --like says what it is"
 

@@ -389,6 +389,7 @@ def test_threads_share_a_client() -> None:
         ("jina", {"api_key": KEY, "base_url": "http://u:hunter2@h"}, "base_url: credentials do not belong"),
         (["local"], {"api_key": KEY}, "api_key: belongs to each Target"),
         (["local"], {"model": "m"}, "model: belongs to each Target"),
+        ("local", {"policy": ru.FallbackPolicy(hedge_after=1)}, "hedge_after: the clients do not hedge yet"),
         ("local", {"timeout": 0}, "timeout: expected a number of seconds above 0"),
         ("local", {"deadline": float("inf")}, "deadline: expected a number of seconds above 0"),
         (ru.Target("jina", base_url="http://elsewhere"), {}, "jina needs an API key"),
