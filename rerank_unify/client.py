@@ -10,7 +10,7 @@ import os
 import time
 from collections.abc import Generator, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from urllib.parse import urlsplit
 
@@ -72,7 +72,7 @@ class Settings:
     timeout: float
     connect_timeout: float
     deadline: float | None
-    headers: Headers | None
+    headers: Headers | None = field(repr=False)
     most: int
     split: Literal["pointwise", "always"]
     estimate: Estimate
@@ -232,14 +232,11 @@ def _told(response: RerankResponse, plan: FallbackPlan) -> RerankResponse:
     return response.replace(attempts=tuple(plan.attempts), warnings=warnings)
 
 
-def _local(call: Call) -> Answer | RerankError | None:
-    """The answer of a provider inside this process; None for one that is called over HTTP."""
-    if call.provider.sender is None:
-        return None
-    try:
-        return call.provider.sender(call.http)
-    except RerankError as error:
-        return error
+async def _in_thread(call: Call) -> Answer:
+    import anyio.to_thread
+
+    assert call.provider.sender is not None
+    return await anyio.to_thread.run_sync(call.provider.sender, call.http)
 
 
 def _httpx() -> Any:
@@ -338,7 +335,8 @@ class Client:
         if self._sender is None:
             raise InvalidRequestError(_CLOSED)
         try:
-            return _local(call) or self._sender(call.http, timeout)
+            own = call.provider.sender
+            return own(call.http) if own is not None else self._sender(call.http, timeout)
         except RerankError as error:
             return error
 
@@ -426,7 +424,9 @@ class AsyncClient:
         if self._sender is None:
             raise InvalidRequestError(_CLOSED)
         try:
-            return _local(call) or await self._sender(call.http, timeout)
+            if call.provider.sender is not None:  # it computes: not in the loop's own thread
+                return await _in_thread(call)
+            return await self._sender(call.http, timeout)
         except RerankError as error:
             return error
 
