@@ -12,18 +12,9 @@ from .request import (
     RerankRequest,
     validate_fields,
 )
-from .response import (
-    NO_USAGE,
-    USAGE_FIELDS,
-    Action,
-    Loss,
-    RerankResponse,
-    Result,
-    Row,
-    ScoreKind,
-    Usage,
-    complete_tokens,
-)
+from .response import RerankResponse
+from .result import Action, Loss, Result, Row, ScoreKind
+from .usage import NO_USAGE, USAGE_FIELDS, Usage, complete_tokens
 
 __all__ = [
     "ALIASES",

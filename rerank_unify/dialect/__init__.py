@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from .documents import Content, Texts, as_objects, strings_in, texts_of, withheld
 from .draft import Draft, Encoded
 from .error import Errors
+from .forms import as_nested, as_object, as_string
 from .hints import Hint, Plain, Unsent, folded_into_query
 from .request import Fields, Flag
-from .response import UNCHECKED, Rows, as_nested, as_object, as_string, fill_documents
+from .response import UNCHECKED, Rows, fill_documents
 from .traits import NO_LIMITS, Limits, Model
 
 _ERRORS = Errors()

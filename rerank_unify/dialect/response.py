@@ -8,61 +8,23 @@ names the exact place of a fault.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import inf, isfinite
 from operator import itemgetter
-from typing import Any, TypeAlias
+from typing import Any
 
-from ..canonical import NO_USAGE, RequestFields, RerankResponse, Row, Usage, as_text
+from ..canonical import NO_USAGE, RequestFields, RerankResponse, Row, Usage
 from ..errors import InvalidResponseError
 from ..paths import Path, compile_path, dig, is_list, is_object, put, reach
+from .figures import READS, Read, count, text_at
+from .forms import Form, as_object, normal_document
 
 _SCORE = itemgetter("relevance_score")
 _INDEX = itemgetter("index")
 _HUGE = sys.float_info.max
-_MOST = 2**63  # more than any bill: what is beyond is a mistake, and no other program could read it
-
-_Read: TypeAlias = Callable[[Any], Any]
-
 UNCHECKED = "read without its request: missing rows and indices beyond the caller's list could not be noticed"
-
-
-# --- forms of an echoed document, going out to a client --------------------------------------------------------------
-
-Form: TypeAlias = Callable[[Mapping[str, Any]], Any]
-
-
-def as_object(document: Mapping[str, Any]) -> Any:
-    """The document as it is: an object."""
-    return document
-
-
-def as_string(document: Mapping[str, Any]) -> Any:
-    """Its text; of an object without one, what is ranked of it."""
-    text = document.get("text")
-    return text if isinstance(text, str) else as_text(document, 0)
-
-
-def as_nested(document: Mapping[str, Any]) -> Any:
-    """Under ``text``: the text of a plain document, or the whole object."""
-    return document if is_plain(document) else {"text": document}
-
-
-def is_plain(document: Mapping[str, Any]) -> bool:
-    """Whether an object is ``{"text": str}`` and nothing else."""
-    return len(document) == 1 and isinstance(document.get("text"), str)
-
-
-def normal_document(echo: Any) -> Mapping[str, Any] | None:
-    """An echoed document as an object, from any of the shapes met: string, object, nested object, null."""
-    if isinstance(echo, str):
-        return {"text": echo}
-    if not is_object(echo):
-        return None
-    inner = echo.get("text")
-    return inner if len(echo) == 1 and is_object(inner) else echo
 
 
 # --- the table -------------------------------------------------------------------------------------------------------
@@ -127,12 +89,12 @@ class Rows:
         return tuple((compile_path(path), constant) for path, constant in self.fixed.items())
 
     @cached_property
-    def _usage_reads(self) -> tuple[tuple[Path, tuple[tuple[str, str, _Read], ...]], ...]:
+    def _usage_reads(self) -> tuple[tuple[Path, tuple[tuple[str, str, Read], ...]], ...]:
         """What to read where: by the object that holds them, the keys, with the field of each and how it is read."""
-        grouped: dict[Path, list[tuple[str, str, _Read]]] = {}
+        grouped: dict[Path, list[tuple[str, str, Read]]] = {}
         for name, paths in self._usage_paths:
             for path in paths:
-                grouped.setdefault(path[:-1], []).append((path[-1], name, _READS.get(name, _count)))
+                grouped.setdefault(path[:-1], []).append((path[-1], name, READS.get(name, count)))
         return tuple((parent, tuple(leaves)) for parent, leaves in grouped.items())
 
     @cached_property
@@ -267,11 +229,11 @@ class Rows:
 
     def read_model(self, value: Any) -> str | None:
         """The vendor's word for the model."""
-        return _text(value, self._model_path)
+        return text_at(value, self._model_path)
 
     def read_id(self, value: Any) -> str | None:
         """The vendor's id of the answer."""
-        return _text(value, self._id_path)
+        return text_at(value, self._id_path)
 
     def read_warnings(self, value: Any) -> tuple[str, ...]:
         """The vendor's own warnings."""
@@ -342,35 +304,6 @@ class Rows:
         if len(row) > 3 or (len(row) == 3 and document is None):
             made.update((key, row[key]) for key in row if key not in self._known_keys)
         return made
-
-
-def _text(value: Any, path: Path) -> str | None:
-    found = dig(value, path) if path else None
-    return found if isinstance(found, str) and found else None
-
-
-def _units(found: Any) -> float | None:
-    """A number of 0 or more; a fraction is one too."""
-    number = type(found) in (int, float) and 0 <= found < _MOST
-    return found if number else None
-
-
-def _count(found: Any) -> int | None:
-    """A whole number of 0 or more, however it is written."""
-    if type(found) is float and found.is_integer() and 0 <= found < _MOST:
-        return int(found)
-    return found if type(found) is int and 0 <= found < _MOST else None
-
-
-def _details(found: Any) -> Mapping[str, Any] | None:
-    return found if is_object(found) else None
-
-
-_READS: Mapping[str, _Read] = {
-    "search_units": _units,
-    "prompt_tokens_details": _details,
-    "completion_tokens_details": _details,
-}
 
 
 def fill_documents(rows: list[Row], fields: RequestFields) -> None:

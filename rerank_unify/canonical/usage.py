@@ -1,0 +1,67 @@
+"""What a call cost, as far as the vendor said."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+
+def complete_tokens(
+    total: int | None, prompt: int | None, completion: int | None
+) -> tuple[int | None, int | None, int | None]:
+    """Total, prompt and completion tokens from those of them that were reported."""
+    if total is None:
+        if prompt is None and completion is None:
+            return None, None, None
+        return (prompt or 0) + (completion or 0), prompt or 0, completion or 0
+    if prompt is None and completion is None:
+        return total, total, 0
+    if prompt is None:
+        rest = total - (completion or 0)
+        return total, rest if rest >= 0 else None, completion
+    if completion is None:
+        rest = total - prompt
+        return total, prompt, rest if rest >= 0 else None
+    return total, prompt, completion
+
+
+_TOKENS: Final = ("total_tokens", "prompt_tokens", "completion_tokens")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Usage:
+    """What the call cost, as far as the vendor said. What was not reported is None, never 0.
+
+    A reranker generates nothing: one reported figure of tokens gives ``total_tokens = prompt_tokens`` and
+    ``completion_tokens = 0``, and two give the third.
+
+    Attributes:
+        total_tokens, prompt_tokens, completion_tokens: tokens.
+        prompt_tokens_details, completion_tokens_details: as Jina-format gateways give them.
+        search_units: Cohere's unit, one query with up to 100 documents; may be a fraction.
+    """
+
+    total_tokens: int | None = None
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    prompt_tokens_details: Mapping[str, Any] | None = None
+    completion_tokens_details: Mapping[str, Any] | None = None
+    search_units: float | None = None
+
+    def __post_init__(self) -> None:
+        told = (self.total_tokens, self.prompt_tokens, self.completion_tokens)
+        if None in told and told != (None, None, None):
+            for name, figure in zip(_TOKENS, complete_tokens(*told), strict=True):
+                object.__setattr__(self, name, figure)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The reported figures alone."""
+        return {name: value for name in USAGE_FIELDS if (value := getattr(self, name)) is not None}
+
+    def __repr__(self) -> str:
+        return f"Usage({', '.join(f'{name}={value!r}' for name, value in self.to_dict().items())})"
+
+
+USAGE_FIELDS: Final = tuple(Usage.__dataclass_fields__)
+NO_USAGE: Final = Usage()

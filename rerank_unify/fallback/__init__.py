@@ -1,0 +1,32 @@
+"""Which target next: decisions alone, pure, with the clock passed in. The calls are yours.
+
+    plan = ru.FallbackPlan([ru.Target("jina"), ru.Target("cohere")], health=health, deadline=now + 10)
+    while isinstance(step := plan.next(now), (ru.Attempt, ru.Wait)):
+        ...             # an Attempt: call step.target within step.timeout, then plan.record(step, outcome, now)
+    raise plan.error()
+
+One `Health` is shared by all requests and safe under threads and tasks; a plan belongs to one request. ``now`` is in
+seconds on any clock that never goes back, the same for both.
+"""
+
+from .health import Health
+from .plan import FallbackPlan, Outcome
+from .policy import DEFAULT_POLICY, RULES, Backoff, FallbackPolicy, Rule, exponential
+from .target import Attempt, Finished, Target, Tried, Wait
+
+__all__ = [
+    "DEFAULT_POLICY",
+    "RULES",
+    "Attempt",
+    "Backoff",
+    "FallbackPlan",
+    "FallbackPolicy",
+    "Finished",
+    "Health",
+    "Outcome",
+    "Rule",
+    "Target",
+    "Tried",
+    "Wait",
+    "exponential",
+]

@@ -1,0 +1,78 @@
+"""How the targets are doing, for all requests together: cool-downs and breakers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import inf
+from threading import Lock
+
+from ..errors import RerankError
+from .policy import FallbackPolicy
+from .target import Target
+
+
+@dataclass(slots=True)
+class _State:
+    cool_until: float = -inf
+    failures: int = 0
+    open_until: float = -inf
+    probe_until: float = -inf
+    cause: RerankError | None = None
+
+
+class Health:
+    """How the targets are doing: cool-downs and breakers. One for all requests, safe under threads and tasks."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._states: dict[tuple[object, ...], _State] = {}
+
+    def wait(self, target: Target, now: float) -> float:
+        """Seconds until the target may be called; 0 for now."""
+        with self._lock:
+            return self._wait(self._state(target), now)
+
+    def cause(self, target: Target) -> RerankError | None:
+        """What went wrong last."""
+        with self._lock:
+            return self._state(target).cause
+
+    def begin(self, target: Target, now: float, policy: FallbackPolicy) -> bool:
+        """Whether the target may be called now. After a breaker was open, one attempt at a time probes it."""
+        with self._lock:
+            state = self._state(target)
+            if self._wait(state, now) > 0:
+                return False
+            if state.failures >= policy.breaker_failures:
+                state.probe_until = now + policy.breaker_seconds
+            return True
+
+    def succeed(self, target: Target) -> None:
+        """The target answered: its slate is clean."""
+        with self._lock:
+            self._states[target.identity] = _State()
+
+    def fail(self, target: Target, error: RerankError, now: float, policy: FallbackPolicy) -> None:
+        """The target failed: remember for how long it asked to be left alone, and count it."""
+        with self._lock:
+            state = self._state(target)
+            state.cause = error
+            state.probe_until = -inf
+            if error.retry_after is not None:
+                state.cool_until = max(state.cool_until, now + error.retry_after)
+            if policy.rule(type(error)).counts:
+                state.failures += 1
+                if state.failures >= policy.breaker_failures:
+                    state.open_until = now + policy.breaker_seconds
+
+    def release(self, target: Target) -> None:
+        """An attempt ended without an outcome, such as by cancellation: it probes no more."""
+        with self._lock:
+            self._state(target).probe_until = -inf
+
+    def _state(self, target: Target) -> _State:
+        return self._states.setdefault(target.identity, _State())
+
+    @staticmethod
+    def _wait(state: _State, now: float) -> float:
+        return max(state.cool_until - now, state.open_until - now, state.probe_until - now, 0.0)

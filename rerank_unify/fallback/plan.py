@@ -1,0 +1,185 @@
+"""One request's way through its targets, as a state machine without a clock."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from math import inf
+from typing import Literal, TypeAlias
+
+from .. import errors as e
+from ..canonical import RerankRequest, RerankResponse
+from ..errors import InvalidRequestError, RerankError, UnsupportedRequestError
+from ..registry import Provider
+from .health import Health
+from .policy import DEFAULT_POLICY, FallbackPolicy
+from .target import Attempt, Finished, Target, Tried, Wait
+
+Outcome: TypeAlias = RerankResponse | RerankError
+"""What an attempt led to."""
+
+
+@dataclass(slots=True)
+class _Progress:
+    tries: int = 0
+    ready_at: float = -inf
+    cause: RerankError | None = None
+
+
+class FallbackPlan:
+    """One request's way through its targets.
+
+    Args:
+        targets: whom to try.
+        policy: what each outcome does.
+        health: shared by all requests; None for one of its own.
+        deadline: the instant, on the clock of ``now``, after which nothing is started; None for never.
+        request: what is asked; targets that cannot express it are passed over without a call.
+        must_keep: canonical fields that must not be lost in a way that affects the result, or ``"all"``.
+
+    Raises:
+        InvalidRequestError: there is no target, or the request is wrong for every vendor.
+        UnknownProviderError: no provider is called so.
+    """
+
+    def __init__(
+        self,
+        targets: Sequence[Target],
+        policy: FallbackPolicy = DEFAULT_POLICY,
+        health: Health | None = None,
+        deadline: float | None = None,
+        *,
+        request: RerankRequest | None = None,
+        must_keep: Iterable[str] | Literal["all"] = (),
+    ) -> None:
+        if not targets:
+            raise InvalidRequestError("targets: expected one or more", field="targets")
+        by_weight = policy.order == "weight"
+        self.targets = tuple(sorted(targets, key=lambda target: -target.weight) if by_weight else targets)
+        self.policy = policy
+        self.health = health or Health()
+        self.deadline = inf if deadline is None else deadline
+        self.attempts: list[Tried] = []
+        self._progress = [_Progress() for _ in self.targets]
+        self._allowed = 1 + (policy.retries if policy.retries is not None else 2 * (len(self.targets) == 1))
+        self._under_way: dict[int, tuple[int, float]] = {}
+        self._started = 0
+        self._answered = False
+        self._stopped: RerankError | None = None
+        for target, progress in zip(self.targets, self._progress, strict=True):
+            vendor = target.vendor
+            if request is not None:
+                progress.cause = _passed_over(vendor, target, request, must_keep, chained=len(self.targets) > 1)
+                progress.tries = self._allowed if progress.cause is not None else 0
+
+    @property
+    def answered(self) -> bool:
+        """Whether an answer was recorded that the policy takes."""
+        return self._answered
+
+    def next(self, now: float) -> Attempt | Wait | Finished:
+        """What to do now."""
+        if self._answered or self._stopped is not None:
+            return Finished()
+        waits = [self._wait(index, now) for index in range(len(self.targets))]
+        if self._under_way:
+            hedge = self._hedge_at() - now
+            if hedge > 0 or min(waits) > 0:
+                return Wait(max(hedge, min(waits)))
+        for index, wait in enumerate(waits):
+            if wait <= 0 and now < self.deadline and self.health.begin(self.targets[index], now, self.policy):
+                return self._start(index, now)
+        soonest = min(waits)
+        if soonest > self.policy.max_wait or now + soonest >= self.deadline:
+            return Wait(inf) if self._under_way else Finished()
+        return Wait(soonest)
+
+    def _wait(self, index: int, now: float) -> float:
+        progress = self._progress[index]
+        if progress.tries >= self._allowed or any(index == started for started, _ in self._under_way.values()):
+            return inf
+        return max(progress.ready_at - now, self.health.wait(self.targets[index], now), 0.0)
+
+    def _hedge_at(self) -> float:
+        after = self.policy.hedge_after
+        return inf if after is None else max(began for _, began in self._under_way.values()) + after
+
+    def _start(self, index: int, now: float) -> Attempt:
+        attempt = Attempt(self._started, self.targets[index], self._timeout(index, now))
+        self._started += 1
+        self._progress[index].tries += 1
+        self._under_way[attempt.id] = (index, now)
+        return attempt
+
+    def _timeout(self, index: int, now: float) -> float | None:
+        own = self.targets[index].timeout
+        left = self.deadline - now
+        return own if left == inf else min(left, own if own is not None else left)
+
+    def record(self, attempt: Attempt, outcome: Outcome, now: float) -> None:
+        """Tell the plan what came of an attempt. An answer after another one changes nothing.
+
+        Raises:
+            InvalidRequestError: the attempt is not under way: of another plan, or recorded already.
+        """
+        index, began = self._take(attempt)
+        error = self.policy.refuse(outcome) if isinstance(outcome, RerankResponse) else outcome
+        self.attempts.append(Tried(attempt.target.name, attempt.target.model, now - began, error))
+        if error is None:
+            self.health.succeed(attempt.target)
+            self._answered = True
+            return
+        self.health.fail(attempt.target, error, now, self.policy)
+        progress = self._progress[index]
+        progress.cause = error
+        if self.policy.rule(type(error)).action == "stop":
+            self._stopped = error
+        elif error.retryable:
+            progress.ready_at = now + self.policy.backoff(error, progress.tries)
+        else:
+            progress.tries = self._allowed
+
+    def cancel(self, attempt: Attempt) -> None:
+        """An attempt was given up without an outcome, such as the slower one of a hedge."""
+        self._take(attempt)
+        self.health.release(attempt.target)
+
+    def _take(self, attempt: Attempt) -> tuple[int, float]:
+        if attempt.id not in self._under_way or self.targets[self._under_way[attempt.id][0]] is not attempt.target:
+            raise InvalidRequestError("attempt: it is not under way in this plan", field="attempt")
+        return self._under_way.pop(attempt.id)
+
+    def error(self) -> RerankError:
+        """Why there is no answer: the error that stopped the plan, a single target's own, else all targets' causes."""
+        if self._stopped is not None:
+            return self._stopped
+        causes = [self._cause(index) for index in range(len(self.targets))]
+        tried = [tried.error for tried in self.attempts if tried.error is not None]
+        known = [*tried, *(cause for cause in causes if cause is not None and not any(cause is own for own in tried))]
+        if len(self.targets) == 1 and known:
+            return known[-1]
+        if not known:
+            return e.TimeoutError("the deadline passed before any target was called")
+        told = ", ".join(f"{error.provider or 'a target'}: {type(error).__name__}" for error in known)
+        return e.AllProvidersFailedError(f"every target failed ({told})", known)
+
+    def _cause(self, index: int) -> RerankError | None:
+        """Why a target gave no answer: its own last error here, else the one for which it is left alone."""
+        return self._progress[index].cause or self.health.cause(self.targets[index])
+
+
+def _passed_over(
+    vendor: Provider, target: Target, request: RerankRequest, must_keep: Iterable[str], *, chained: bool
+) -> RerankError | None:
+    """Why a target is not called for this request: it cannot express it, or would lose what must be kept."""
+    model = target.model or (vendor.default_model if chained else None)
+    try:
+        encoded = vendor.encode_fields(request.fields, model=model, like=target.like)
+    except UnsupportedRequestError as error:
+        error.provider = vendor.name
+        return error
+    for loss in encoded.losses:
+        if loss.affects_result and (must_keep == "all" or loss.field in must_keep):
+            message = f"{loss.field}: would be {loss.action} ({loss.reason}), and must be kept"
+            return UnsupportedRequestError(message, field=loss.field, provider=vendor.name)
+    return None

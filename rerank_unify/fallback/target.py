@@ -1,0 +1,96 @@
+"""Whom to try, and the steps of trying."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from math import inf
+
+from ..errors import InvalidRequestError, RerankError
+from ..registry import Provider
+from ..registry import provider as provider_by_name
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One provider to try, with its own model and key.
+
+    Attributes:
+        provider: its name, or the provider itself.
+        model: what is sent as model; None for the provider's default.
+        api_key: the key; `repr` hides it.
+        base_url: where, instead of the vendor's own.
+        timeout: seconds for one attempt; None for no limit but the deadline.
+        weight: of several targets the heaviest first, where the policy orders by weight.
+        like: the known model behind a name that says nothing.
+    """
+
+    provider: Provider | str
+    model: str | None = None
+    api_key: str | None = field(default=None, repr=False)
+    base_url: str | None = None
+    timeout: float | None = None
+    weight: float = 1.0
+    like: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.timeout is not None and not 0 < self.timeout < inf:
+            raise InvalidRequestError("timeout: expected a number of seconds above 0", field="timeout")
+
+    @property
+    def vendor(self) -> Provider:
+        """The provider itself."""
+        return provider_by_name(self.provider) if isinstance(self.provider, str) else self.provider
+
+    @property
+    def name(self) -> str:
+        """The provider's name."""
+        return self.provider if isinstance(self.provider, str) else self.provider.name
+
+    @property
+    def identity(self) -> tuple[object, ...]:
+        """What makes it the same target in another request: its health is shared."""
+        return (self.name, self.model, self.base_url, hash(self.api_key))
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """Call this target now, then `FallbackPlan.record` what came of it.
+
+    Attributes:
+        id: which attempt of the plan, from 0.
+        target: whom to call.
+        timeout: seconds for the call, from the target's own and what is left of the deadline; None for no limit.
+    """
+
+    id: int
+    target: Target
+    timeout: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Ask again after so many seconds, or when an attempt under way has been recorded; `inf` for only then."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """There is nothing more to do: an answer was recorded, or `FallbackPlan.error` says why there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """One attempt as it went, for ``response.attempts``.
+
+    Attributes:
+        provider: the provider's name.
+        model: the target's model, None for the provider's default.
+        seconds: how long it took.
+        error: what went wrong; None for the answer.
+    """
+
+    provider: str
+    model: str | None
+    seconds: float
+    error: RerankError | None = None
