@@ -7,11 +7,10 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from .. import errors as e
 from ..batching import split_request
 from ..canonical import Document, Query, RerankRequest, RerankResponse
 from ..errors import InvalidRequestError, RerankError
-from ..fallback import Attempt, FallbackPlan, Target, Wait
+from ..fallback import Attempt, FallbackPlan, Target, Wait, loss_too_many
 from ..registry import Answer, Call
 from .settings import MustKeep, Settings
 
@@ -82,7 +81,9 @@ def _attempt(settings: Settings, step: Attempt, request: RerankRequest, must_kee
     )
     calls = [_prepared(settings, target, part, model) for part in batch.parts]
     for call in calls:
-        _refuse_losses(call, must_keep)
+        refused = loss_too_many(call.losses, must_keep, target.name)
+        if refused is not None:
+            raise refused
     timeout = settings.timeout if step.timeout is None else min(step.timeout, settings.timeout)
     answers = yield Send(calls, timeout)
     responses: list[RerankResponse] = []
@@ -103,13 +104,6 @@ def _prepared(settings: Settings, target: Target, part: RerankRequest, model: st
         echo=False,
         like=target.like,
     )
-
-
-def _refuse_losses(call: Call, must_keep: MustKeep) -> None:
-    for loss in call.losses:
-        if loss.affects_result and (must_keep == "all" or loss.field in must_keep):
-            message = f"{loss.field}: would be {loss.action} ({loss.reason}), and must be kept"
-            raise e.UnsupportedRequestError(message, field=loss.field)
 
 
 def _told(response: RerankResponse, plan: FallbackPlan) -> RerankResponse:

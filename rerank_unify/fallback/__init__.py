@@ -10,7 +10,7 @@ seconds on any clock that never goes back, the same for both.
 """
 
 from .health import Health
-from .plan import FallbackPlan, Outcome
+from .plan import FallbackPlan, Outcome, loss_too_many
 from .policy import DEFAULT_POLICY, RULES, Backoff, FallbackPolicy, Rule, exponential
 from .target import Attempt, Finished, Target, Tried, Wait
 
@@ -29,4 +29,5 @@ __all__ = [
     "Tried",
     "Wait",
     "exponential",
+    "loss_too_many",
 ]

@@ -8,7 +8,7 @@ from math import inf
 from typing import Literal, TypeAlias
 
 from .. import errors as e
-from ..canonical import RerankRequest, RerankResponse
+from ..canonical import Loss, RerankRequest, RerankResponse
 from ..errors import InvalidRequestError, RerankError, UnsupportedRequestError
 from ..registry import Provider
 from .health import Health
@@ -178,8 +178,15 @@ def _passed_over(
     except UnsupportedRequestError as error:
         error.provider = vendor.name
         return error
-    for loss in encoded.losses:
+    return loss_too_many(encoded.losses, must_keep, vendor.name)
+
+
+def loss_too_many(
+    losses: Sequence[Loss], must_keep: Iterable[str] | Literal["all"], provider: str
+) -> UnsupportedRequestError | None:
+    """The first loss that affects the result, of a field that must be kept, as an error; None where there is none."""
+    for loss in losses:
         if loss.affects_result and (must_keep == "all" or loss.field in must_keep):
             message = f"{loss.field}: would be {loss.action} ({loss.reason}), and must be kept"
-            return UnsupportedRequestError(message, field=loss.field, provider=vendor.name)
+            return UnsupportedRequestError(message, field=loss.field, provider=provider)
     return None
