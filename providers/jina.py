@@ -37,7 +37,8 @@ dialect = Dialect(
             "completion_tokens_details": "usage.completion_tokens_details",
             "search_units": "usage.search_units",
         },
-        fixed={"object": "list"},
+        # Jina always sends `usage`, and its clients read it unasked (haystack-jina, measured 2026-11).
+        fixed={"object": "list", "usage": {}},
     ),
     errors=Errors(
         message="detail",

@@ -133,7 +133,7 @@ class Provider:
             MissingApiKeyError: the vendor needs a key.
         """
         encoded = self.encode_fields(request.fields, model=model, like=like, echo=echo)
-        key = api_key if api_key is not None and api_key.strip() else None
+        key = api_key.strip(" \t") if api_key is not None and api_key.strip() else None
         send = _HEADERS | checked_headers(headers)
         self.auth.write(send, key, self.name)
         url = self.endpoint.resolve(base_url=base_url, api_key=key, model=encoded.model)

@@ -48,6 +48,12 @@ def test_a_base_url_is_taken_as_meant(name: str, base: str | None, expected: str
     assert url(name, base_url=base) == expected
 
 
+def test_spaces_around_a_key_are_none_of_it() -> None:
+    assert url("voyage", api_key=" al-123 ") == "https://ai.mongodb.com/v1/rerank"
+    http = ru.provider("jina").prepare(REQUEST, api_key="\tk ").http
+    assert http.headers["authorization"] == "Bearer k"
+
+
 def test_voyages_host_goes_by_the_key() -> None:
     assert url("voyage", api_key="al-123") == "https://ai.mongodb.com/v1/rerank"
     assert url("voyage", api_key="al-123", base_url="https://gw") == "https://gw/v1/rerank"

@@ -215,6 +215,7 @@ EPOCH = 1795348800.0  # of DATE
         ({"X-RateLimit-Reset": str(EPOCH + 5), "Date": DATE}, None, 5),
         ({"X-RateLimit-Reset": str(EPOCH + 5)}, None, None),
         ({"X-RateLimit-Reset": "12"}, None, 12),
+        ({"X-RateLimit-Reset": str(EPOCH * 1000 + 5000)}, EPOCH, 5),
         ({"Retry-After": "Sun, 99 Foo 2026 12:00:00 GMT"}, EPOCH, None),
         ({"Retry-After": "Sun Nov 22 12:00:30 2026"}, EPOCH, 30),
         ({"Retry-After": "Sun, 22 Nov 2026 12:00:30 -0000"}, EPOCH, 30),

@@ -132,7 +132,8 @@ def test_usage_is_complete_once_it_is_known(given: dict[str, Any], complete: tup
 
 def test_json_for_jina_has_what_is_known_and_nothing_invented() -> None:
     bare = ru.RerankResponse(results=[ru.Result(0, 0.5)])
-    assert json.loads(bare.to_json()) == {"object": "list", "results": [{"index": 0, "relevance_score": 0.5}]}
+    row = {"index": 0, "relevance_score": 0.5}
+    assert json.loads(bare.to_json()) == {"object": "list", "usage": {}, "results": [row]}
     full = answer(id="i", usage=ru.Usage(total_tokens=3), warnings=["w"])
     assert json.loads(full.to_json()) == {
         "model": "m",

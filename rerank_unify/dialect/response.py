@@ -273,7 +273,7 @@ class Rows:
         if self._model_path and model is not None:
             put(body, self._model_path, model)
         for path, value in self._fixed_paths:
-            put(body, path, value)
+            put(body, path, dict(value) if is_object(value) else value)  # an object may be written into
         if response.usage is not NO_USAGE:
             self._write_usage(body, response.usage)
         put(body, self._rows_path, rows)

@@ -12,6 +12,8 @@ Headers: TypeAlias = Mapping[str, str] | Iterable[tuple[str, str]]
 
 # An X-RateLimit-Reset below this cannot be an epoch (2001-09-09); some servers write the seconds to wait there.
 _EPOCH = 1e9
+# One above this (the year 5138) is in milliseconds, as some servers write it.
+_EPOCH_MS = 1e11
 
 _REQUEST_IDS = (
     "x-request-id",
@@ -65,7 +67,7 @@ def retry_after(headers: Mapping[str, str], now: float | None = None) -> float |
     if seconds is None:
         seconds = _number(headers.get("x-ratelimit-reset", ""))
         if seconds is not None and seconds >= _EPOCH:
-            seconds = _until(seconds, now)
+            seconds = _until(seconds / 1000 if seconds >= _EPOCH_MS else seconds, now)
     return None if seconds is None else max(seconds, 0.0)
 
 
