@@ -160,3 +160,15 @@ def test_dashscope_hides_errors_under_200() -> None:
         vendor.encode_request(request().replace(provider_options={"dashscope-like": {"parameters": {"top_n": 3}}}))
     passed = request().replace(provider_options={"dashscope-like": {"parameters": {"fps": 2}}})
     assert vendor.encode_request(passed)["parameters"] == {"top_n": 1, "return_documents": True, "fps": 2}
+
+
+def test_the_contract_notices_a_null() -> None:
+    careless = Provider(
+        name="careless",
+        dialect=Dialect(request=Fields(fixed={"user": None}), response=Rows()),
+        endpoint=Endpoint("http://localhost/rerank"),
+        auth=bearer(required=False),
+        default_model="m",
+    )
+    with pytest.raises(AssertionError, match="a null is sent"):
+        assert_provider_contract(careless, max_examples=5)
