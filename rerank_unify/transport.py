@@ -152,6 +152,8 @@ class AiohttpSender:
 
     async def __call__(self, http: HttpRequest, timeout: float, /) -> Answer:
         """Send; see `Sender`."""
+        import asyncio
+
         import aiohttp
 
         body = _Body(self._most, timeout)
@@ -165,7 +167,7 @@ class AiohttpSender:
                     if not body.add(chunk):
                         break
                 return answer.status, [(name, value) for name, value in answer.headers.items()], body.whole()
-        except TimeoutError as error:
+        except asyncio.TimeoutError as error:  # another class than TimeoutError on Python 3.10
             raise too_late(timeout) from error
         except aiohttp.ClientConnectorError as error:
             raise e.ConnectError(f"no connection ({type(error).__name__})") from error
