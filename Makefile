@@ -39,7 +39,7 @@ wheel: $(VENV)/.dev ## build the wheel, look inside, install it elsewhere and te
 	$(BIN)/check-wheel-contents --ignore W002 --toplevel rerank_unify dist/*.whl # W002: fixtures may be alike
 	$(PYTHON) -m venv $(WHEEL) && $(WHEEL)/bin/python -m pip install --quiet --upgrade pip
 	$(WHEEL)/bin/python -m pip install --quiet "$$(ls dist/*.whl)[all,testing]" --group test
-	$(BIN)/python tests/in_wheel.py $(WHEEL)/bin/python
+	$(BIN)/python tests/in_wheel.py dist/*.whl $(WHEEL)/bin/python
 
 interop: $(INTEROP)/.done ## test against the official SDKs of Cohere, Voyage and Xinference
 	$(INTEROP)/bin/python -m pytest -q tests/interop

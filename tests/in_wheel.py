@@ -1,6 +1,6 @@
-"""Run the tests against an installed wheel, away from the sources.
+"""Compare a wheel with the sources, then run the tests against it where it is installed, away from the sources.
 
-Usage: ``python tests/in_wheel.py PYTHON``, where PYTHON has the wheel and the test dependencies.
+Usage: ``python tests/in_wheel.py WHEEL PYTHON``, where PYTHON has the wheel and the test dependencies.
 """
 
 import os
@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import zipfile
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -15,8 +16,25 @@ ROOT = Path(__file__).parent.parent
 BESIDE = ("tests", "providers", "README.md", "CHANGELOG.md", "docs", "pyproject.toml")
 
 
-def main(python: str) -> int:
+# Where the folders of the sources are in the wheel. The links inside rerank_unify/ are not followed.
+PLACES = {"rerank_unify": "rerank_unify", "providers": "rerank_unify/providers", "fixtures": "rerank_unify/fixtures"}
+
+
+def compare(wheel: Path) -> None:
+    """Every file of the sources is in the wheel, and nothing else.
+
+    Packages are named one by one in pyproject.toml, so that a new one could be forgotten.
+    """
+    tracked = subprocess.check_output(["git", "ls-files", "-s", *PLACES], cwd=ROOT, text=True).splitlines()
+    files = [line.split("\t")[1] for line in tracked if not line.startswith("120000")]
+    expected = {PLACES[name.split("/")[0]] + name[name.index("/") :] for name in files}
+    packed = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
+    assert packed == expected, f"not in the wheel: {expected - packed}; only there: {packed - expected}"
+
+
+def main(wheel: str, python: str) -> int:
     """Copy the tests to an empty folder, without the package, and run them there."""
+    compare(Path(wheel))
     with tempfile.TemporaryDirectory() as folder:
         for name in BESIDE:
             source = ROOT / name
@@ -35,4 +53,4 @@ def main(python: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    sys.exit(main(sys.argv[1], sys.argv[2]))
