@@ -47,6 +47,7 @@ interop: $(INTEROP)/.done ## test against the official SDKs of Cohere, Voyage an
 bench: $(VENV)/.dev ## speed, as ratios to a floor measured in the same run
 	$(BIN)/python benchmarks/ratios.py
 	$(BIN)/python benchmarks/imports.py
+	$(BIN)/python benchmarks/fuzz_depth.py
 
 fuzz: $(VENV)/.test ## a million broken answers, for a nightly run
 	RERANK_UNIFY_FUZZ=1000000 $(BIN)/python -m pytest -q tests/test_fuzz.py
