@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, Final, TypeAlias, TypeGuard
 
 Path: TypeAlias = tuple[str, ...]
@@ -11,6 +12,7 @@ _OBJECT = (dict, Mapping)  # dict first: the check of an abstract class is ten t
 ABSENT: Final[Any] = object()  # what `dig` answers when nothing is there; None would be a JSON null
 
 
+@cache
 def compile_path(dotted: str) -> Path:
     """The steps of a dotted path. The empty string is the root and has no steps."""
     return tuple(dotted.split(".")) if dotted else ()

@@ -10,6 +10,7 @@ from pydantic_core import from_json
 
 from .canonical import NO_USAGE, Loss, RequestFields, RerankResponse, Row, ScoreKind
 from .dialect import UNCHECKED, Dialect, Encoded, Model, fill_documents, texts_of
+from .endpoint import HttpRequest
 from .errors import Headers, InvalidRequestError, InvalidResponseError, RerankError, parse
 
 Body: TypeAlias = bytes | str | Mapping[str, Any] | Sequence[Any]
@@ -27,7 +28,7 @@ class Asked:
         kept: for each document sent its index in the caller's list; None where all were sent.
         sent: how many documents were sent.
         losses: what the vendor did not get as asked.
-        secrets: keys that must not get into a message.
+        http: what was sent, whose keys must not get into a message.
     """
 
     fields: RequestFields | None = None
@@ -36,17 +37,22 @@ class Asked:
     kept: tuple[int, ...] | None = None
     sent: int | None = None
     losses: tuple[Loss, ...] = ()
-    secrets: tuple[str, ...] = field(default=(), repr=False)
+    http: HttpRequest | None = field(default=None, repr=False)
 
     @classmethod
-    def of(cls, encoded: Encoded, secrets: tuple[str, ...] = ()) -> Asked:
+    def of(cls, encoded: Encoded, http: HttpRequest | None = None) -> Asked:
         """What is known of an encoded request."""
-        return cls(encoded.fields, encoded.model, encoded.traits, encoded.kept, encoded.sent, encoded.losses, secrets)
+        return cls(encoded.fields, encoded.model, encoded.traits, encoded.kept, encoded.sent, encoded.losses, http)
 
     @property
     def texts(self) -> Sequence[str]:
         """The texts that must not get into a message."""
         return texts_of(self.fields) if self.fields is not None else ()
+
+    @property
+    def secrets(self) -> Sequence[str]:
+        """The keys that must not get into a message."""
+        return self.http.secrets if self.http is not None else ()
 
 
 NOBODY = Asked()

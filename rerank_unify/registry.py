@@ -138,7 +138,7 @@ class Provider:
         self.auth.write(send, key, self.name)
         url = self.endpoint.resolve(base_url=base_url, api_key=key, model=encoded.model)
         http = HttpRequest("POST", url, send, to_json(encoded.body))
-        return Call(self, request, http, encoded, http.secrets)
+        return Call(self, request, http, encoded)
 
     def build_request(
         self,
@@ -280,7 +280,6 @@ class Call:
     request: RerankRequest = field(repr=False)
     http: HttpRequest
     encoded: Encoded = field(repr=False)
-    _secrets: tuple[str, ...] = field(repr=False, default=())
 
     @property
     def losses(self) -> tuple[Loss, ...]:
@@ -294,7 +293,7 @@ class Call:
 
     @cached_property
     def _asked(self) -> Asked:
-        return Asked.of(self.encoded, self._secrets)
+        return Asked.of(self.encoded, self.http)
 
     def decode(self, status: int, headers: Headers, body: bytes | str, now: float | None = None) -> RerankResponse:
         """The answer to this call, or the error that it is, raised; see `Provider.decode`."""

@@ -4,7 +4,6 @@ from .faults import checked_model
 from .ranked import as_text, chosen_fields
 from .request import (
     ALIASES,
-    DEFAULTS,
     FIELD_NAMES,
     Document,
     Query,
@@ -14,11 +13,10 @@ from .request import (
 )
 from .response import RerankResponse
 from .result import Action, Loss, Result, Row, ScoreKind
-from .usage import NO_USAGE, USAGE_FIELDS, Usage, complete_tokens
+from .usage import NO_USAGE, USAGE_FIELDS, Usage
 
 __all__ = [
     "ALIASES",
-    "DEFAULTS",
     "FIELD_NAMES",
     "NO_USAGE",
     "USAGE_FIELDS",
@@ -36,6 +34,5 @@ __all__ = [
     "as_text",
     "checked_model",
     "chosen_fields",
-    "complete_tokens",
     "validate_fields",
 ]

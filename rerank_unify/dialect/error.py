@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import ceil, isfinite
 from typing import Any
 
 from .. import errors as e
-from ..errors import Codes, Headers, RerankError, StatusError
+from ..errors import Codes, Headers, RerankError, StatusError, Told
 from ..paths import ABSENT, compile_path, is_object, put
 
 Wording = Callable[[int, str, str | None], type[StatusError] | None]
@@ -69,7 +69,7 @@ class Errors:
         self,
         status: int,
         headers: Headers,
-        body: bytes | str,
+        body: bytes,
         *,
         provider: str,
         now: float | None = None,
@@ -77,40 +77,38 @@ class Errors:
         secrets: Sequence[str] = (),
     ) -> StatusError:
         """The error that an answer with an error status is."""
-        told = e.read_error(e.parse(body), body)
+        told, folded = e.read_error(e.parse(body), body), e.fold(headers)
         kind = self.wording(status, e.text_of(body[:4096]), told.message) if self.wording else None
-        folded = e.fold(headers)
         return (kind or e.classify(status, told.code, self.codes))(
             self._sentence(told.message, texts, secrets) or "the vendor gave no reason",
-            provider=provider,
-            status=status,
-            code=self._sentence(told.code, texts, secrets, _CODE),
-            request_id=told.request_id or e.request_id(folded),
             retryable=False if status in self.final else None,
             retry_after=e.retry_after(folded, now),
-            body=body if isinstance(body, bytes) else body.encode("utf-8", "replace"),
+            code=self._sentence(told.code, texts, secrets, _CODE),
+            **_about(told, folded, provider, status, body),
         )
 
     def decode_hidden(
-        self, status: int | None, headers: Headers, value: Any, body: bytes, *, rows: str, provider: str, **more: Any
+        self,
+        status: int,
+        headers: Headers,
+        value: Any,
+        body: bytes,
+        *,
+        rows: str,
+        provider: str,
+        now: float | None = None,
+        texts: Sequence[str] = (),
+        secrets: Sequence[str] = (),
     ) -> RerankError:
         """The error that a body without an answer is, under a success status."""
-        told = e.read_error(value, body)
-        hide = (more.get("texts", ()), more.get("secrets", ()))
-        sentence = self._sentence(told.message, *hide)
+        told, folded = e.read_error(value, body), e.fold(headers)
+        sentence = self._sentence(told.message, texts, secrets)
+        about = _about(told, folded, provider, status, body)
+        about["code"] = self._sentence(told.code, texts, secrets, _CODE)
         kind = e.classify_hidden(told.code, self.codes)
-        folded = e.fold(headers)
-        about: dict[str, Any] = {
-            "provider": provider,
-            "status": status,
-            "code": self._sentence(told.code, *hide, _CODE),
-            "request_id": told.request_id or e.request_id(folded),
-            "body": body,
-        }
-        if kind is not None:
-            retry_after = e.retry_after(folded, more.get("now"))
-            return kind(sentence or "an error without a reason", retry_after=retry_after, **about)
-        return e.InvalidResponseError(_no_answer(value, body, rows, sentence), path=rows, **about)
+        if kind is None:
+            return e.InvalidResponseError(_no_answer(value, body, rows, sentence), path=rows, **about)
+        return kind(sentence or "an error without a reason", retry_after=e.retry_after(folded, now), **about)
 
     def _sentence(
         self, told: str | None, texts: Sequence[str], secrets: Sequence[str], most: int = e.MESSAGE_LIMIT
@@ -159,6 +157,12 @@ class Errors:
         if isinstance(error, e.ProviderServerError):
             return error.status if error.status in (500, 502, 504) else 502
         return self.bad_request
+
+
+def _about(told: Told, folded: Mapping[str, str], provider: str, status: int, body: bytes) -> dict[str, Any]:
+    """What every error says of where it came from."""
+    request_id = told.request_id or e.request_id(folded)
+    return {"provider": provider, "status": status, "request_id": request_id, "body": body}
 
 
 def _no_answer(value: Any, body: bytes, rows: str, sentence: str | None) -> str:

@@ -155,12 +155,14 @@ class Fields:
             merge(draft.body, deepcopy(dict(options)))
 
     def _refuse_written(self, draft: Draft, path: Path) -> None:
-        places = dict.fromkeys([path] if dig(draft.body, path) is not ABSENT else [], "") | dict(self.written)
-        for written, name in places.items():
-            if path[: len(written)] == written or written[: len(path)] == path:
-                place = f"provider_options.{draft.provider}.{'.'.join(path)}"
-                instead = f"set {name} of the request instead" if name else "it cannot be set"
-                raise InvalidRequestError(f"{place}: the library writes this field itself; {instead}", field=place)
+        """Refuse an option where the table writes, or where one of its functions has written already."""
+        overlaps = (name for at, name in self.written.items() if path[: len(at)] == at or at[: len(path)] == path)
+        name = next(overlaps, None)
+        if name is None and dig(draft.body, path) is ABSENT:
+            return
+        place = f"provider_options.{draft.provider}.{'.'.join(path)}"
+        instead = f"set {name} of the request instead" if name else "it cannot be set"
+        raise InvalidRequestError(f"{place}: the library writes this field itself; {instead}", field=place)
 
     # --- from a client
 
