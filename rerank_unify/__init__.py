@@ -50,12 +50,15 @@ __all__ = [
     "AllProvidersFailedError",
     "AsyncClient",
     "Attempt",
+    "AttemptEnded",
+    "AttemptStarted",
     "AuthenticationError",
     "BadRequestError",
     "Batch",
     "Call",
     "Client",
     "ConnectError",
+    "Done",
     "FallbackPlan",
     "FallbackPolicy",
     "Finished",
@@ -69,6 +72,7 @@ __all__ = [
     "ModelNotFoundError",
     "NotFoundError",
     "PermissionDeniedError",
+    "Progress",
     "Provider",
     "ProviderOverloadedError",
     "ProviderServerError",
@@ -104,13 +108,13 @@ __all__ = [
 
 if TYPE_CHECKING:
     from .batching import Batch, split_request
-    from .client import AsyncClient, Client
+    from .client import AsyncClient, AttemptEnded, AttemptStarted, Client, Done, Progress
     from .fallback import Attempt, FallbackPlan, FallbackPolicy, Finished, Health, Rule, Target, Tried, Wait
 
 # Loaded when they are first asked for, so that who only translates does not pay for them.
 _LATE = {
     **dict.fromkeys(("Batch", "split_request"), "batching"),
-    **dict.fromkeys(("AsyncClient", "Client"), "client"),
+    **dict.fromkeys(("AsyncClient", "AttemptEnded", "AttemptStarted", "Client", "Done", "Progress"), "client"),
     **dict.fromkeys(
         ("Attempt", "FallbackPlan", "FallbackPolicy", "Finished", "Health", "Rule", "Target", "Tried", "Wait"),
         "fallback",

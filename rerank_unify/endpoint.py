@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Protocol, TypeAlias
 from urllib.parse import SplitResult, quote, urlsplit, urlunsplit
 
 from .errors import Headers, InvalidRequestError, MissingApiKeyError, pairs_of
@@ -16,6 +16,13 @@ _COMPLETE: Final = frozenset(("rerank", "reranks", "reranking", "rerankings", "r
 _SECRET = re.compile("auth|key|token|secret|cookie|signature")
 _BAD_VALUE = re.compile(r"[\x00-\x1f\x7f]")
 _NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+
+
+class _Masked(dict[str, str]):
+    """Headers whose `repr` hides keys: a debugger's or a monitor's list of local variables shows that."""
+
+    def __repr__(self) -> str:
+        return repr({name: "…" if _SECRET.search(name) else value for name, value in self.items()})
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +41,9 @@ class HttpRequest:
     headers: Mapping[str, str]
     content: bytes
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "headers", _Masked(self.headers))
+
     @property
     def secrets(self) -> tuple[str, ...]:
         """What must not get into a message: the values of headers that carry keys, with and without their scheme."""
@@ -41,9 +51,8 @@ class HttpRequest:
         return tuple(dict.fromkeys(part for value in values for part in (value, value.split(" ", 1)[-1].strip())))
 
     def __repr__(self) -> str:
-        shown = {name: "…" if _SECRET.search(name) else value for name, value in self.headers.items()}
         url = self.url.split("?")[0] + ("?…" if "?" in self.url else "")  # some vendors take the key there
-        return f"HttpRequest({self.method!r}, {url!r}, headers={shown!r}, content=<{len(self.content)} bytes>)"
+        return f"HttpRequest({self.method!r}, {url!r}, headers={self.headers!r}, content=<{len(self.content)} bytes>)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +88,25 @@ class Auth:
         elif self.required and self.header not in headers:
             name = f" or set {self.variables[0]}" if self.variables else ""
             raise MissingApiKeyError(f"{provider} needs an API key: pass api_key={name}", provider=provider)
+
+
+class Secret(Protocol):
+    """What keeps a key out of sight until it is asked for, such as pydantic's ``SecretStr``."""
+
+    def get_secret_value(self) -> str:
+        """The key."""
+        ...
+
+
+Key: TypeAlias = str | Secret
+
+
+def plain_key(api_key: Key | None) -> str | None:
+    """The key as it is sent; None, empty or blank is no key."""
+    if api_key is None:
+        return None
+    key = (api_key if isinstance(api_key, str) else api_key.get_secret_value()).strip(" \t")
+    return key if key.strip() else None
 
 
 def bearer(*variables: str, required: bool = True) -> Auth:

@@ -12,7 +12,7 @@ from pydantic_core import to_json
 from . import names
 from .canonical import Loss, RequestFields, RerankRequest, RerankResponse, ScoreKind, checked_model
 from .dialect import Dialect, Draft, Encoded, Limits, Model, withheld
-from .endpoint import Auth, Endpoint, HttpRequest, checked_headers
+from .endpoint import Auth, Endpoint, HttpRequest, Key, checked_headers, plain_key
 from .errors import Headers, InvalidRequestError, RerankError, UnknownProviderError, UnsupportedRequestError
 from .paths import is_list, is_object
 from .reading import NOBODY, Asked, Body, Reader, parse_request, plain_body
@@ -110,7 +110,7 @@ class Provider:
         request: RerankRequest,
         *,
         model: str | None = None,
-        api_key: str | None = None,
+        api_key: Key | None = None,
         base_url: str | None = None,
         headers: Headers | None = None,
         echo: bool = True,
@@ -121,7 +121,7 @@ class Provider:
         Args:
             request: what is asked.
             model: what to send as model; None for the request's, else the provider's default.
-            api_key: None, empty or blank is no key.
+            api_key: a string or a ``SecretStr``; None, empty or blank is no key.
             base_url: a root, version root, prefix or full path to call instead of the vendor's own.
             headers: further headers.
             echo: whether to ask the vendor for documents; they come from the request either way.
@@ -133,7 +133,7 @@ class Provider:
             MissingApiKeyError: the vendor needs a key.
         """
         encoded = self.encode_fields(request.fields, model=model, like=like, echo=echo)
-        key = api_key.strip(" \t") if api_key is not None and api_key.strip() else None
+        key = plain_key(api_key)
         send = _HEADERS | checked_headers(headers)
         self.auth.write(send, key, self.name)
         url = self.endpoint.resolve(base_url=base_url, api_key=key, model=encoded.model)
@@ -144,7 +144,7 @@ class Provider:
         self,
         request: RerankRequest,
         model: str | None = None,
-        api_key: str | None = None,
+        api_key: Key | None = None,
         base_url: str | None = None,
         headers: Headers | None = None,
     ) -> HttpRequest:

@@ -247,7 +247,7 @@ def test_the_breaker_opens_and_lets_one_probe_through() -> None:
     probe = attempt(prober, 10)
     assert probe.target is JINA
     assert tried(ru.FallbackPlan([JINA, COHERE], policy, health), ANSWER, now=10) == ["cohere"]
-    prober.cancel(probe)
+    prober.cancel(probe, 10)
     again = ru.FallbackPlan([JINA, COHERE], policy, health)
     probe = attempt(again, 10)
     again.record(probe, ru.ConnectError("y"), 11)
@@ -285,7 +285,8 @@ def test_a_slow_target_gets_company() -> None:
     assert plan.next(0.3) == ru.Wait(float("inf"))
     plan.record(quick, ANSWER, 0.4)
     assert plan.next(0.4) == ru.Finished()
-    plan.cancel(slow)
+    plan.cancel(slow, 0.4)
+    assert plan.attempts[-1] == ru.Tried("jina", None, 0.4, cancelled=True)
     unhedged = ru.FallbackPlan([JINA, COHERE])
     attempt(unhedged, 0)
     assert unhedged.next(99) == ru.Wait(float("inf"))

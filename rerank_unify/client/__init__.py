@@ -6,21 +6,26 @@ wait, and gets the answers. Only the awaiting differs.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Generator, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from ..canonical import Document, Query, RerankRequest, RerankResponse
 from ..errors import InvalidRequestError, MissingExtraError, RerankError
 from ..registry import Answer, Call
 from ..transport import AsyncHttpxSender, AsyncSender, HttpxSender, Sender
+from .flights import Answers, AsyncInTurn, InTasks, InThreads, InTurn
+from .many import Done, OnProgress, Progress, checked_concurrency, in_tasks, in_threads
+from .observe import AttemptEnded, AttemptStarted
 from .settings import MustKeep, Targets, read_settings
-from .work import Pause, Send, as_request, work
+from .work import Start, as_request, work
 
 if TYPE_CHECKING:
     import httpx
     from typing_extensions import Self
+
+__all__ = ["AsyncClient", "AttemptEnded", "AttemptStarted", "Client", "Done", "Progress"]
 
 _CLOSED = "the client is closed"
 
@@ -35,6 +40,7 @@ class Client:
         health: cool-downs and breakers; share one between clients that call the same vendors.
         timeout: seconds for one attempt, finite.
         connect_timeout: seconds for its connection.
+        read_timeout: seconds between two pieces of its answer; None for no limit but the attempt's.
         deadline: seconds for one `rerank`, all attempts and waits included; None for no limit but the attempts'.
         headers: further headers for every call.
         max_response_bytes: where reading an answer stops.
@@ -42,7 +48,10 @@ class Client:
         estimate: counts the tokens of a text, rather too many.
         concurrency: parts of one request that are under way at the same time.
         env_keys: whether keys from the environment may go to a ``base_url`` on another host than the vendor's.
-        http_client: an ``httpx.Client`` of yours, for proxies, TLS, HTTP/2 or hooks; it stays yours to close.
+        on_attempt_start, on_attempt_end: told of each attempt with an `AttemptStarted` and an `AttemptEnded`, in the
+            thread that makes it; what they raise is logged.
+        http_client: an ``httpx.Client`` of yours (or httpx2's), for proxies, TLS, HTTP/2 or hooks; it stays yours to
+            close.
         sender: anything that sends an `HttpRequest`, instead.
 
     Raises:
@@ -60,9 +69,9 @@ class Client:
         self.settings = read_settings(targets, **settings)
         self._owned: httpx.Client | None = None
         if sender is None:
-            client = http_client or _httpx().Client()
+            client = http_client or _httpx().Client(limits=_limits())
             self._owned = client if http_client is None else None
-            sender = HttpxSender(client, connect=self.settings.connect_timeout, most=self.settings.most)
+            sender = HttpxSender(client, **self.settings.limits)
         self._sender: Sender | None = sender
 
     def rerank(
@@ -86,21 +95,51 @@ class Client:
             AllProvidersFailedError: every target failed; it holds every cause.
         """
         job = work(self.settings, as_request(query, documents, fields), must_keep)
-        try:
-            step = next(job)
+        hedged = self.settings.policy.hedge_after is not None
+        with InThreads(self._send_all, self._cancel) if hedged else InTurn(self._send_all) as flights, closing(job):
+            landed = None
             while True:
-                if isinstance(step, Pause):
-                    time.sleep(step.seconds)
-                    step = job.send(())
-                else:
-                    step = job.send(self._send_all(step))
-        except StopIteration as done:
-            response: RerankResponse = done.value
-            return response
-        finally:
-            job.close()
+                try:
+                    step = job.send(landed)
+                except StopIteration as done:
+                    response: RerankResponse = done.value
+                    return response
+                landed = flights.start(step) if isinstance(step, Start) else flights.wait(step.seconds)
 
-    def _send_all(self, step: Send) -> Sequence[Answer | RerankError]:
+    def rerank_many(
+        self,
+        requests: Iterable[RerankRequest],
+        *,
+        concurrency: int = 8,
+        ordered: bool = False,
+        progress: OnProgress | None = None,
+        must_keep: MustKeep = (),
+    ) -> Generator[Done, None, None]:
+        """Rank many requests, several at a time; a failed one is a value, not an end.
+
+        Args:
+            requests: any iterable, an endless one too: it is read as there is room, in the caller's own thread.
+            concurrency: how many are under way at a time.
+            ordered: whether results come in the order of the requests, else as they come.
+            progress: told after each one, in the caller's own thread.
+            must_keep: see `rerank`.
+
+        Yields:
+            A `Done` for each request. To stop early, close the generator: what is under way is waited for.
+
+        Raises:
+            InvalidRequestError: ``concurrency`` is no integer above 0.
+        """
+        kept = must_keep if isinstance(must_keep, str) else frozenset(must_keep)
+        return in_threads(
+            lambda request: self.rerank(request, must_keep=kept),
+            requests,
+            concurrency=checked_concurrency(concurrency),
+            ordered=ordered,
+            progress=progress,
+        )
+
+    def _send_all(self, step: Start) -> Answers:
         if len(step.calls) == 1:
             return [self._send(step.calls[0], step.timeout)]
         with ThreadPoolExecutor(self.settings.concurrency) as pool:
@@ -114,6 +153,12 @@ class Client:
             return own(call.http) if own is not None else self._sender(call.http, timeout)
         except RerankError as error:
             return error
+
+    def _cancel(self, call: Call) -> None:
+        """End a call in another thread, where the sender can."""
+        cancel = getattr(self._sender, "cancel", None)
+        if cancel is not None:
+            cancel(call.http)
 
     def close(self) -> None:
         """Close the connections that are the client's own."""
@@ -147,9 +192,9 @@ class AsyncClient:
         self.settings = read_settings(targets, **settings)
         self._owned: httpx.AsyncClient | None = None
         if sender is None:
-            client = http_client or _httpx().AsyncClient()
+            client = http_client or _httpx().AsyncClient(limits=_limits())
             self._owned = client if http_client is None else None
-            sender = AsyncHttpxSender(client, connect=self.settings.connect_timeout, most=self.settings.most)
+            sender = AsyncHttpxSender(client, **self.settings.limits)
         self._sender: AsyncSender | None = sender
 
     async def rerank(
@@ -161,24 +206,42 @@ class AsyncClient:
         **fields: Any,
     ) -> RerankResponse:
         """Rank documents; see `Client.rerank`."""
-        import anyio
-
         job = work(self.settings, as_request(query, documents, fields), must_keep)
-        try:
-            step = next(job)
-            while True:
-                if isinstance(step, Pause):
-                    await anyio.sleep(step.seconds)
-                    step = job.send(())
-                else:
-                    step = job.send(await self._send_all(step))
-        except StopIteration as done:
-            response: RerankResponse = done.value
-            return response
-        finally:
-            job.close()
+        hedged = self.settings.policy.hedge_after is not None
+        async with InTasks(self._send_all) if hedged else AsyncInTurn(self._send_all) as flights:
+            with closing(job):
+                landed = None
+                while True:
+                    try:
+                        step = job.send(landed)
+                    except StopIteration as done:
+                        response: RerankResponse = done.value
+                        return response
+                    landed = flights.start(step) if isinstance(step, Start) else await flights.wait(step.seconds)
 
-    async def _send_all(self, step: Send) -> Sequence[Answer | RerankError]:
+    def rerank_many(
+        self,
+        requests: Iterable[RerankRequest] | AsyncIterable[RerankRequest],
+        *,
+        concurrency: int = 8,
+        ordered: bool = False,
+        progress: OnProgress | None = None,
+        must_keep: MustKeep = (),
+    ) -> AsyncGenerator[Done, None]:
+        """Rank many requests, several at a time; see `Client.rerank_many`.
+
+        To stop early, close the generator (``contextlib.aclosing``): what is under way is cancelled.
+        """
+        kept = must_keep if isinstance(must_keep, str) else frozenset(must_keep)
+        return in_tasks(
+            lambda request: self.rerank(request, must_keep=kept),
+            requests,
+            concurrency=checked_concurrency(concurrency),
+            ordered=ordered,
+            progress=progress,
+        )
+
+    async def _send_all(self, step: Start) -> Answers:
         if len(step.calls) == 1:
             return [await self._send(step.calls[0], step.timeout)]
         import anyio
@@ -196,15 +259,15 @@ class AsyncClient:
         return answers
 
     async def _send(self, call: Call, timeout: float) -> Answer | RerankError:
-        import anyio.to_thread
-
         if self._sender is None:
             raise InvalidRequestError(_CLOSED)
         try:
             own = call.provider.sender
-            if own is not None:
-                return await anyio.to_thread.run_sync(own, call.http)  # it computes: not in the loop's own thread
-            return await self._sender(call.http, timeout)
+            if own is None:
+                return await self._sender(call.http, timeout)
+            import anyio.to_thread
+
+            return await anyio.to_thread.run_sync(own, call.http)  # it computes: not in the loop's own thread
         except RerankError as error:
             return error
 
@@ -219,6 +282,11 @@ class AsyncClient:
 
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()
+
+
+def _limits() -> Any:
+    # As many idle connections as busy ones: httpx keeps 20 of 100, and would connect anew all the time beyond these.
+    return _httpx().Limits(max_connections=100, max_keepalive_connections=100)
 
 
 def _httpx() -> Any:

@@ -5,15 +5,18 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 from urllib.parse import urlsplit
 
 from ..batching import Estimate, estimate_tokens
 from ..canonical import RerankRequest
+from ..endpoint import Key, checked_headers, plain_key
 from ..errors import Headers, InvalidRequestError
 from ..fallback import DEFAULT_POLICY, FallbackPolicy, Health, Target
 from ..registry import Provider
-from ..transport import MOST
+from ..transport.seam import CONNECT, MOST
+from .observe import Ended, Observers, Started, log_end, log_start
+from .spans import with_spans
 
 Targets: TypeAlias = "str | Provider | Target | Sequence[str | Provider | Target]"
 MustKeep: TypeAlias = Iterable[str] | Literal["all"]
@@ -29,12 +32,14 @@ class Settings:
         health: cool-downs and breakers; share one between clients that call the same vendors.
         timeout: seconds for one attempt.
         connect_timeout: seconds for its connection.
+        read_timeout: seconds between two pieces of its answer; None for no limit but the attempt's.
         deadline: seconds for one `rerank`, all attempts and waits included; None for no limit.
         headers: further headers for every call.
         most: bytes of an answer that are read.
         split: whether listwise models are split too when a request is too large for one call.
         estimate: counts the tokens of a text, for splitting.
         concurrency: parts of one request that are under way at the same time.
+        observers: whom to tell of each attempt.
     """
 
     targets: tuple[Target, ...]
@@ -42,24 +47,32 @@ class Settings:
     health: Health
     timeout: float
     connect_timeout: float
+    read_timeout: float | None
     deadline: float | None
     headers: Headers | None = field(repr=False)
     most: int
     split: Literal["pointwise", "always"]
     estimate: Estimate
     concurrency: int
+    observers: Observers = field(repr=False)
+
+    @property
+    def limits(self) -> dict[str, Any]:
+        """What a sender is told."""
+        return {"connect": self.connect_timeout, "read": self.read_timeout, "most": self.most}
 
 
 def read_settings(
     targets: Targets,
     *,
-    api_key: str | None = None,
+    api_key: Key | None = None,
     base_url: str | None = None,
     model: str | None = None,
     policy: FallbackPolicy = DEFAULT_POLICY,
     health: Health | None = None,
     timeout: float = 60.0,
-    connect_timeout: float = 5.0,
+    connect_timeout: float = CONNECT,
+    read_timeout: float | None = None,
     deadline: float | None = None,
     headers: Headers | None = None,
     max_response_bytes: int = MOST,
@@ -67,6 +80,8 @@ def read_settings(
     estimate: Estimate = estimate_tokens,
     concurrency: int = 4,
     env_keys: bool = False,
+    on_attempt_start: Started | None = None,
+    on_attempt_end: Ended | None = None,
 ) -> Settings:
     """Settings from the keywords of the clients; see `Client`.
 
@@ -80,27 +95,38 @@ def read_settings(
     for name, value in {"api_key": api_key, "base_url": base_url, "model": model}.items():
         if value is not None and (not single or isinstance(targets, Target)):
             raise InvalidRequestError(f"{name}: belongs to each Target where targets are given", field=name)
-    for name, seconds in {"timeout": timeout, "connect_timeout": connect_timeout, "deadline": deadline}.items():
+    times = {"timeout": timeout, "connect_timeout": connect_timeout, "read_timeout": read_timeout, "deadline": deadline}
+    for name, seconds in times.items():
         if seconds is not None and not 0 < seconds < float("inf"):
             raise InvalidRequestError(f"{name}: expected a number of seconds above 0", field=name)
-    if policy.hedge_after is not None:
-        raise InvalidRequestError(
-            "hedge_after: the clients do not hedge yet; a FallbackPlan of your own does", field="policy"
-        )
-    made = tuple(one if isinstance(one, Target) else Target(one, model, api_key, base_url) for one in listed)
+    for name, number in {"max_response_bytes": max_response_bytes, "concurrency": concurrency}.items():
+        if type(number) is not int or number < 1:
+            raise InvalidRequestError(f"{name}: expected an integer, 1 or more", field=name)
+    checked_headers(headers)
+    key = plain_key(api_key)
+    made = tuple(one if isinstance(one, Target) else Target(one, model, key, base_url) for one in listed)
     return Settings(
         targets=tuple(_with_key(target, env_keys=env_keys) for target in made),
         policy=policy,
         health=health or Health(),
         timeout=timeout,
         connect_timeout=connect_timeout,
+        read_timeout=read_timeout,
         deadline=deadline,
         headers=headers,
         most=max_response_bytes,
         split=split,
         estimate=estimate,
         concurrency=concurrency,
+        observers=_observers(on_attempt_start, on_attempt_end),
     )
+
+
+def _observers(on_start: Started | None, on_end: Ended | None) -> Observers:
+    """The log, the caller's own, and spans."""
+    started = [] if on_start is None else [on_start]
+    ended = [] if on_end is None else [on_end]
+    return with_spans(Observers((log_start, *started), (log_end, *ended)))
 
 
 def _with_key(target: Target, *, env_keys: bool) -> Target:

@@ -1,36 +1,55 @@
-"""Every decision of a call, as a generator without I/O: it yields what to send or how long to wait."""
+"""Every decision of a call, as a generator without I/O: it yields what to start or how long to wait."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
+from random import random
 from typing import Any, TypeAlias
 
-from ..batching import split_request
+from ..batching import Batch, split_request
 from ..canonical import Document, Query, RerankRequest, RerankResponse
 from ..errors import InvalidRequestError, RerankError
-from ..fallback import Attempt, FallbackPlan, Target, Wait, loss_too_many
+from ..fallback import Attempt, FallbackPlan, Outcome, Target, Wait, loss_too_many
 from ..registry import Answer, Call
+from .observe import Observation
 from .settings import MustKeep, Settings
 
 
 @dataclass(frozen=True, slots=True)
-class Send:
-    """Send these calls to one target, at once; the reply is what came of each."""
+class Start:
+    """Start to send these calls, all to one target, at once."""
 
+    id: int
     calls: Sequence[Call]
     timeout: float
 
 
 @dataclass(frozen=True, slots=True)
-class Pause:
-    """Wait so many seconds."""
+class Await:
+    """Wait so many seconds, or until something that was started has landed; `inf` for only then."""
 
     seconds: float
 
 
-Work: TypeAlias = Generator[Send | Pause, "Sequence[Answer | RerankError]", RerankResponse]
+@dataclass(frozen=True, slots=True)
+class Landed:
+    """What came of a `Start`: an answer or an error for each call, or what a sender raised that is no `RerankError`."""
+
+    id: int
+    answers: Sequence[Answer | RerankError] | Exception
+
+
+Work: TypeAlias = Generator[Start | Await, Landed | None, RerankResponse]
+
+
+@dataclass(frozen=True, slots=True)
+class _Flight:
+    attempt: Attempt
+    batch: Batch
+    calls: Sequence[Call]
+    observation: Observation
 
 
 def as_request(
@@ -51,66 +70,115 @@ def as_request(
 def work(settings: Settings, request: RerankRequest, must_keep: MustKeep) -> Work:
     """One request through its targets: the generator that both clients drive."""
     ends = None if settings.deadline is None else time.monotonic() + settings.deadline
-    plan = FallbackPlan(settings.targets, settings.policy, settings.health, ends)
-    while isinstance(step := plan.next(time.monotonic()), (Attempt, Wait)):
-        if isinstance(step, Wait):
-            yield Pause(step.seconds)
-            continue
-        outcome: RerankResponse | RerankError
-        try:
-            outcome = yield from _attempt(settings, step, request, must_keep)
-        except RerankError as error:
-            error.provider = error.provider or step.target.name
-            outcome = error
-        except BaseException:
-            plan.cancel(step)
-            raise
-        plan.record(step, outcome, time.monotonic())
-        if isinstance(outcome, RerankResponse) and plan.answered:
-            return _told(outcome, plan)
-    raise plan.error()
+    plan = FallbackPlan(settings.targets, settings.policy, settings.health, ends, random=random)
+    under_way: dict[int, _Flight] = {}
+    answer: RerankResponse | None = None
+    try:
+        while isinstance(step := plan.next(time.monotonic()), (Attempt, Wait)):
+            if isinstance(step, Attempt):
+                yield from _set_out(settings, plan, step, request, must_keep, under_way)
+                continue
+            landed = yield Await(step.seconds)
+            if landed is not None:
+                flight = under_way.pop(landed.id)
+                answer = _arrived(plan, flight, landed)
+                if answer is not None and flight.attempt.target is not plan.targets[0]:
+                    answer = _warned(answer, plan.targets[0])
+    finally:
+        for flight in under_way.values():
+            plan.cancel(flight.attempt, time.monotonic())
+            flight.observation.cancelled()
+    if answer is None:
+        raise plan.error()
+    return answer.replace(attempts=tuple(plan.attempts))
 
 
-def _attempt(settings: Settings, step: Attempt, request: RerankRequest, must_keep: MustKeep) -> Work:
-    """One target: split, sent, read and merged. What it cannot express is an error here, without a call."""
-    target = step.target
+def _set_out(
+    settings: Settings,
+    plan: FallbackPlan,
+    attempt: Attempt,
+    request: RerankRequest,
+    must_keep: MustKeep,
+    under_way: dict[int, _Flight],
+) -> Generator[Start, Landed | None, None]:
+    """Start an attempt. A target that cannot express the request has failed already, without a call."""
+    try:
+        batch, calls = _prepared(settings, attempt.target, request, must_keep)
+    except RerankError as error:
+        error.provider = error.provider or attempt.target.name
+        plan.record(attempt, error, time.monotonic())
+        return
+    except BaseException:
+        plan.cancel(attempt, time.monotonic())
+        raise
+    timeout = settings.timeout if attempt.timeout is None else min(attempt.timeout, settings.timeout)
+    observation = Observation(settings.observers, attempt, calls, timeout)
+    under_way[attempt.id] = _Flight(attempt, batch, calls, observation)
+    yield Start(attempt.id, calls, timeout)
+
+
+def _prepared(
+    settings: Settings, target: Target, request: RerankRequest, must_keep: MustKeep
+) -> tuple[Batch, list[Call]]:
+    """The calls that the request takes at a target.
+
+    Raises:
+        RerankError: the target cannot express it, or would lose what must be kept.
+    """
     vendor = target.vendor
     model = target.model or (vendor.default_model if len(settings.targets) > 1 else None)
     batch = split_request(
         request, vendor, model=model, like=target.like, split=settings.split, estimate=settings.estimate
     )
-    calls = [_prepared(settings, target, part, model) for part in batch.parts]
+    calls = [
+        vendor.prepare(
+            part,
+            model=model,
+            api_key=target.api_key,
+            base_url=target.base_url,
+            headers=settings.headers,
+            echo=False,
+            like=target.like,
+        )
+        for part in batch.parts
+    ]
     for call in calls:
         refused = loss_too_many(call.losses, must_keep, target.name)
         if refused is not None:
             raise refused
-    timeout = settings.timeout if step.timeout is None else min(step.timeout, settings.timeout)
-    answers = yield Send(calls, timeout)
-    responses: list[RerankResponse] = []
-    for call, answer in zip(calls, answers, strict=True):
-        if isinstance(answer, RerankError):
-            raise answer
-        responses.append(call.decode(*answer, now=time.time()))
-    return batch.merge(responses)
+    return batch, calls
 
 
-def _prepared(settings: Settings, target: Target, part: RerankRequest, model: str | None) -> Call:
-    return target.vendor.prepare(
-        part,
-        model=model,
-        api_key=target.api_key,
-        base_url=target.base_url,
-        headers=settings.headers,
-        echo=False,
-        like=target.like,
-    )
+def _arrived(plan: FallbackPlan, flight: _Flight, landed: Landed) -> RerankResponse | None:
+    """The answer, where it is one that the policy takes."""
+    if isinstance(landed.answers, Exception):
+        plan.cancel(flight.attempt, time.monotonic())
+        flight.observation.ended(landed.answers, None)
+        raise landed.answers
+    outcome = _outcome(flight, landed.answers)
+    refused = plan.record(flight.attempt, outcome, time.monotonic())
+    flight.observation.ended(refused, outcome if isinstance(outcome, RerankResponse) else None)
+    return outcome if refused is None and isinstance(outcome, RerankResponse) else None
 
 
-def _told(response: RerankResponse, plan: FallbackPlan) -> RerankResponse:
-    """The answer with the whole story, and a warning where its scores are of another kind than the first target's."""
-    first = plan.targets[0]
+def _outcome(flight: _Flight, answers: Sequence[Answer | RerankError]) -> Outcome:
+    """What an attempt led to: read and merged, or the first part's error for the whole."""
+    try:
+        responses: list[RerankResponse] = []
+        for call, answer in zip(flight.calls, answers, strict=True):
+            if isinstance(answer, RerankError):
+                raise answer
+            responses.append(call.decode(*answer, now=time.time()))
+        return flight.batch.merge(responses)
+    except RerankError as error:
+        error.provider = error.provider or flight.attempt.target.name
+        return error
+
+
+def _warned(response: RerankResponse, first: Target) -> RerankResponse:
+    """The answer, with a warning where its scores are of another kind than the first target's would have been."""
     expected = first.vendor.model(first.model, like=first.like).score_kind
-    warnings = response.warnings
-    if len(plan.attempts) > 1 and response.score_kind != expected:
-        warnings += (f"scores are of kind {response.score_kind}, not {expected} as the first target's",)
-    return response.replace(attempts=tuple(plan.attempts), warnings=warnings)
+    if response.score_kind == expected:
+        return response
+    told = f"scores are of kind {response.score_kind}, not {expected} as the first target's"
+    return response.replace(warnings=(*response.warnings, told))

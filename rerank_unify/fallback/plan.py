@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from math import inf
 from typing import Literal, TypeAlias
@@ -17,6 +17,11 @@ from .target import Attempt, Finished, Target, Tried, Wait
 
 Outcome: TypeAlias = RerankResponse | RerankError
 """What an attempt led to."""
+
+
+def _never() -> float:
+    """No chance at all."""
+    return 0.0
 
 
 @dataclass(slots=True)
@@ -36,6 +41,7 @@ class FallbackPlan:
         deadline: the instant, on the clock of ``now``, after which nothing is started; None for never.
         request: what is asked; targets that cannot express it are passed over without a call.
         must_keep: canonical fields that must not be lost in a way that affects the result, or ``"all"``.
+        random: such as ``random.random``, for the policy's jitter; without it there is none.
 
     Raises:
         InvalidRequestError: there is no target, or the request is wrong for every vendor.
@@ -51,6 +57,7 @@ class FallbackPlan:
         *,
         request: RerankRequest | None = None,
         must_keep: Iterable[str] | Literal["all"] = (),
+        random: Callable[[], float] = _never,
     ) -> None:
         if not targets:
             raise InvalidRequestError("targets: expected one or more", field="targets")
@@ -60,6 +67,7 @@ class FallbackPlan:
         self.health = health or Health()
         self.deadline = inf if deadline is None else deadline
         self.attempts: list[Tried] = []
+        self._random = random
         self._progress = [_Progress() for _ in self.targets]
         self._allowed = 1 + (policy.retries if policy.retries is not None else 2 * (len(self.targets) == 1))
         self._under_way: dict[int, tuple[int, float]] = {}
@@ -116,8 +124,11 @@ class FallbackPlan:
         left = self.deadline - now
         return own if left == inf else min(left, own if own is not None else left)
 
-    def record(self, attempt: Attempt, outcome: Outcome, now: float) -> None:
+    def record(self, attempt: Attempt, outcome: Outcome, now: float) -> RerankError | None:
         """Tell the plan what came of an attempt. An answer after another one changes nothing.
+
+        Returns:
+            Why it is no answer, or why the policy does not take it; None for a good answer.
 
         Raises:
             InvalidRequestError: the attempt is not under way: of another plan, or recorded already.
@@ -128,20 +139,22 @@ class FallbackPlan:
         if error is None:
             self.health.succeed(attempt.target)
             self._answered = True
-            return
+            return None
         self.health.fail(attempt.target, error, now, self.policy)
         progress = self._progress[index]
         progress.cause = error
         if self.policy.rule(type(error)).action == "stop":
             self._stopped = error
         elif error.retryable:
-            progress.ready_at = now + self.policy.backoff(error, progress.tries)
+            progress.ready_at = now + self.policy.pause(error, progress.tries, self._random())
         else:
             progress.tries = self._allowed
+        return error
 
-    def cancel(self, attempt: Attempt) -> None:
+    def cancel(self, attempt: Attempt, now: float) -> None:
         """An attempt was given up without an outcome, such as the slower one of a hedge."""
-        self._take(attempt)
+        _, began = self._take(attempt)
+        self.attempts.append(Tried(attempt.target.name, attempt.target.model, now - began, cancelled=True))
         self.health.release(attempt.target)
 
     def _take(self, attempt: Attempt) -> tuple[int, float]:

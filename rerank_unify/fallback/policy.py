@@ -50,7 +50,9 @@ class FallbackPolicy:
     Attributes:
         rules: by error class, beside and before the default rules.
         retries: how often one target is tried again after a retryable error; None for 2 with a single target, else 0.
-        backoff: seconds before the same target is tried again; add jitter here if you want it.
+        backoff: seconds before the same target is tried again.
+        jitter: the share of these seconds that chance may take off, 0 to 1, so that many clients that failed together
+            do not come back together; what a vendor said is never shortened.
         max_wait: the longest that the plan waits for a target, in seconds; a longer wait ends it.
         incomplete: whether an answer that lacks rows is taken, or the next target is asked.
         empty: the same for an answer without any row.
@@ -63,6 +65,7 @@ class FallbackPolicy:
     rules: Mapping[type[RerankError], Rule] = field(default_factory=dict[type[RerankError], Rule])
     retries: int | None = None
     backoff: Backoff = exponential
+    jitter: float = 0.5
     max_wait: float = 60.0
     incomplete: Literal["accept", "next"] = "accept"
     empty: Literal["accept", "next"] = "next"
@@ -70,6 +73,11 @@ class FallbackPolicy:
     hedge_after: float | None = None
     breaker_failures: int = 5
     breaker_seconds: float = 30.0
+
+    def pause(self, error: RerankError, tried: int, chance: float) -> float:
+        """Seconds before the same target is tried again; ``chance``, 0 to 1, decides how much jitter takes off."""
+        seconds = self.backoff(error, tried)
+        return seconds if error.retry_after is not None else seconds * (1 - self.jitter * chance)
 
     def rule(self, kind: type[RerankError]) -> Rule:
         """The rule for a class: its own, else its nearest base's."""

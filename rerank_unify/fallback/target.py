@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import inf
+
+from pydantic import SecretStr
 
 from ..errors import InvalidRequestError, RerankError
 from ..registry import Provider
@@ -17,16 +19,16 @@ class Target:
     Attributes:
         provider: its name, or the provider itself.
         model: what is sent as model; None for the provider's default.
-        api_key: the key; `repr` hides it.
+        api_key: the key, kept as a ``SecretStr`` whatever it was given as.
         base_url: where, instead of the vendor's own.
         timeout: seconds for one attempt; None for no limit but the deadline.
-        weight: of several targets the heaviest first, where the policy orders by weight.
+        weight: of several targets the heaviest first, where the policy orders by weight; 0 or more.
         like: the known model behind a name that says nothing.
     """
 
     provider: Provider | str
     model: str | None = None
-    api_key: str | None = field(default=None, repr=False)
+    api_key: SecretStr | str | None = None
     base_url: str | None = None
     timeout: float | None = None
     weight: float = 1.0
@@ -35,6 +37,10 @@ class Target:
     def __post_init__(self) -> None:
         if self.timeout is not None and not 0 < self.timeout < inf:
             raise InvalidRequestError("timeout: expected a number of seconds above 0", field="timeout")
+        if not 0 <= self.weight < inf:
+            raise InvalidRequestError("weight: expected a number, 0 or more", field="weight")
+        if isinstance(self.api_key, str):
+            object.__setattr__(self, "api_key", SecretStr(self.api_key))
 
     @property
     def vendor(self) -> Provider:
@@ -87,10 +93,12 @@ class Tried:
         provider: the provider's name.
         model: the target's model, None for the provider's default.
         seconds: how long it took.
-        error: what went wrong; None for the answer.
+        error: what went wrong; None for the answer, and where it was cancelled.
+        cancelled: whether it was given up, such as the slower one of a hedge.
     """
 
     provider: str
     model: str | None
     seconds: float
     error: RerankError | None = None
+    cancelled: bool = False

@@ -1,0 +1,162 @@
+"""How calls are started and waited for, in both colours: one at a time, or several in a race when the policy hedges.
+
+A driver has `start` and `wait`, and nothing else differs between the clients.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor
+from concurrent.futures import wait as wait_for
+from math import inf
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from ..errors import RerankError
+from ..registry import Answer, Call
+from .work import Landed, Start
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+Answers: TypeAlias = Sequence[Answer | RerankError]
+LONG = 10**6  # seconds, for those who cannot wait for ever
+
+
+class InTurn:
+    """One attempt at a time, in the caller's own thread: sent when it is waited for."""
+
+    def __init__(self, send: Callable[[Start], Answers]) -> None:
+        self._send = send
+        self._started: Start | None = None
+
+    def start(self, step: Start) -> None:
+        """Note what to send."""
+        self._started = step
+
+    def wait(self, seconds: float) -> Landed | None:
+        """Send what was started, else sleep."""
+        step, self._started = self._started, None
+        if step is None:
+            time.sleep(seconds)
+            return None
+        return Landed(step.id, self._send(step))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+
+class InThreads:
+    """A thread for each attempt, so that the next one can start beside it.
+
+    Leaving asks the attempts that still run to end, and does not wait for them.
+    """
+
+    def __init__(self, send: Callable[[Start], Answers], cancel: Callable[[Call], None]) -> None:
+        self._send, self._cancel = send, cancel
+        self._pool = ThreadPoolExecutor(thread_name_prefix="rerank-unify")
+        self._running: dict[Future[Answers], Start] = {}
+
+    def start(self, step: Start) -> None:
+        """Send in a thread."""
+        self._running[self._pool.submit(self._send, step)] = step
+
+    def wait(self, seconds: float) -> Landed | None:
+        """The first attempt that has ended, or None after so many seconds."""
+        if not self._running:
+            time.sleep(seconds)
+            return None
+        done, _ = wait_for(self._running, None if seconds == inf else seconds, FIRST_COMPLETED)
+        for ended in done:
+            return _landed(self._running.pop(ended).id, ended)
+        return None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for step in self._running.values():
+            for call in step.calls:
+                self._cancel(call)
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _landed(number: int, ended: Future[Answers]) -> Landed:
+    failed = ended.exception()
+    if failed is not None and not isinstance(failed, Exception):
+        raise failed
+    return Landed(number, ended.result() if failed is None else failed)
+
+
+class AsyncInTurn:
+    """One attempt at a time, in the caller's own task."""
+
+    def __init__(self, send: Callable[[Start], Awaitable[Answers]]) -> None:
+        self._send = send
+        self._started: Start | None = None
+
+    def start(self, step: Start) -> None:
+        """Note what to send."""
+        self._started = step
+
+    async def wait(self, seconds: float) -> Landed | None:
+        """Send what was started, else sleep."""
+        step, self._started = self._started, None
+        if step is not None:
+            return Landed(step.id, await self._send(step))
+        import anyio
+
+        await anyio.sleep(min(seconds, LONG))
+        return None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        pass
+
+
+class InTasks:
+    """A task for each attempt. Leaving cancels those that still run, and waits until they have gone."""
+
+    def __init__(self, send: Callable[[Start], Awaitable[Answers]]) -> None:
+        import anyio
+
+        self._send = send
+        self._group: Any = anyio.create_task_group()
+        self._landing, self._landed = anyio.create_memory_object_stream[Landed](LONG)
+
+    def start(self, step: Start) -> None:
+        """Send in a task."""
+        self._group.start_soon(self._fly, step)
+
+    async def wait(self, seconds: float) -> Landed | None:
+        """The first attempt that has ended, or None after so many seconds."""
+        import anyio
+
+        with anyio.move_on_after(seconds):
+            return await self._landed.receive()
+        return None
+
+    async def _fly(self, step: Start) -> None:
+        try:
+            landed = Landed(step.id, await self._send(step))
+        except Exception as error:  # noqa: BLE001 - a sender of the caller's own may raise anything; raised by `work`
+            landed = Landed(step.id, error)
+        self._landing.send_nowait(landed)
+
+    async def __aenter__(self) -> Self:
+        await self._group.__aenter__()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._group.cancel_scope.cancel()
+        try:
+            # Not told of an error in the body: the group would wrap it.
+            await self._group.__aexit__(None, None, None)
+        finally:
+            self._landing.close()
+            self._landed.close()

@@ -1,0 +1,223 @@
+"""Many requests: as they come or in order, failures as values, and never more read than there is room for."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Generator, Iterable, Sized
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor
+from concurrent.futures import wait as wait_for
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
+
+from ..canonical import RerankRequest, RerankResponse
+from ..errors import InvalidRequestError, RerankError
+
+AHEAD: Final = 4  # requests read ahead of the slowest, in multiples of what is under way: in order, they wait for it
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What came of one of many requests: a response or an error.
+
+    Attributes:
+        index: which request, zero-based.
+        request: the request itself.
+        response: the answer, or None.
+        error: why there is none, or None.
+    """
+
+    index: int
+    request: RerankRequest
+    response: RerankResponse | None = None
+    error: RerankError | None = None
+
+    def unwrap(self) -> RerankResponse:
+        """The answer, or the error, raised."""
+        if self.response is None:
+            raise self.error or InvalidRequestError("neither a response nor an error")
+        return self.response
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far many requests have come.
+
+    Attributes:
+        done: how many have ended, failed ones among them.
+        failed: how many have failed.
+        total: of how many; None where the requests have no length.
+    """
+
+    done: int
+    failed: int
+    total: int | None
+
+
+OnProgress: TypeAlias = Callable[[Progress], object]
+
+
+class _Outlet:
+    """Counts what is done, and hands it out as it comes or in order."""
+
+    def __init__(self, requests: object, *, ordered: bool, progress: OnProgress | None) -> None:
+        self._total = len(requests) if isinstance(requests, Sized) else None
+        self._ordered, self._progress = ordered, progress
+        self._held: dict[int, Done] = {}
+        self._next = self._done = self._failed = 0
+
+    @property
+    def held(self) -> int:
+        """How many wait for an earlier one."""
+        return len(self._held)
+
+    def take(self, done: Done) -> list[Done]:
+        """What can be handed out now that this one is done."""
+        self._done += 1
+        self._failed += done.error is not None
+        if self._progress is not None:
+            self._progress(Progress(self._done, self._failed, self._total))
+        if not self._ordered:
+            return [done]
+        self._held[done.index] = done
+        ready: list[Done] = []
+        while self._next in self._held:
+            ready.append(self._held.pop(self._next))
+            self._next += 1
+        return ready
+
+
+def checked_concurrency(concurrency: int) -> int:
+    """How many requests may be under way.
+
+    Raises:
+        InvalidRequestError: it is no integer above 0.
+    """
+    if type(concurrency) is not int or concurrency < 1:
+        raise InvalidRequestError("concurrency: expected an integer, 1 or more", field="concurrency")
+    return concurrency
+
+
+def in_threads(
+    rank: Callable[[RerankRequest], RerankResponse],
+    requests: Iterable[RerankRequest],
+    *,
+    concurrency: int,
+    ordered: bool,
+    progress: OnProgress | None,
+) -> Generator[Done, None, None]:
+    """Rank in threads; see `Client.rerank_many`."""
+
+    def one(index: int, request: RerankRequest) -> Done:
+        try:
+            return Done(index, request, rank(_checked(request)))
+        except RerankError as error:
+            return Done(index, request, error=error)
+
+    source = enumerate(requests)
+    outlet = _Outlet(requests, ordered=ordered, progress=progress)
+    running: set[Future[Done]] = set()
+    more = True
+    with ThreadPoolExecutor(concurrency, thread_name_prefix="rerank-unify") as pool:
+        try:
+            while more or running:
+                while more and len(running) < concurrency and len(running) + outlet.held < AHEAD * concurrency:
+                    found = next(source, None)
+                    more = found is not None
+                    if found is not None:
+                        running.add(pool.submit(one, *found))
+                ended, running = wait_for(running, return_when=FIRST_COMPLETED)
+                for future in ended:
+                    yield from outlet.take(future.result())
+        finally:
+            for future in running:
+                future.cancel()
+
+
+async def in_tasks(
+    rank: Callable[[RerankRequest], Awaitable[RerankResponse]],
+    requests: Iterable[RerankRequest] | AsyncIterable[RerankRequest],
+    *,
+    concurrency: int,
+    ordered: bool,
+    progress: OnProgress | None,
+) -> AsyncGenerator[Done, None]:
+    """Rank in tasks; see `AsyncClient.rerank_many`."""
+    import anyio
+
+    outlet = _Outlet(requests, ordered=ordered, progress=progress)
+    source = _in_turn(requests)
+    crew = _Crew(rank, source, concurrency)
+    async with anyio.create_task_group() as group, crew.landed:
+        for _ in range(concurrency):
+            group.start_soon(crew.work, crew.landing.clone())
+        crew.landing.close()
+        try:
+            async for done in crew.landed:
+                for ready in outlet.take(done):
+                    yield ready
+                    crew.room.release()
+        except (GeneratorExit, Exception) as error:  # noqa: BLE001 - raised below: here the group would wrap it
+            crew.failed = crew.failed or error
+            group.cancel_scope.cancel()
+    await source.aclose()
+    if isinstance(crew.failed, Exception):
+        raise crew.failed
+
+
+class _Crew:
+    """Workers that rank what the source gives as long as there is room, and the stream on which it lands."""
+
+    def __init__(
+        self,
+        rank: Callable[[RerankRequest], Awaitable[RerankResponse]],
+        source: AsyncGenerator[tuple[int, RerankRequest], None],
+        concurrency: int,
+    ) -> None:
+        import anyio
+
+        self._rank, self._source, self._turn = rank, source, anyio.Lock()
+        self.room = anyio.Semaphore(AHEAD * concurrency)
+        self.landing, self.landed = anyio.create_memory_object_stream[Done]()
+        self.failed: BaseException | None = None
+
+    async def work(self, out: Any) -> None:
+        """Rank one request after the other."""
+        async with out:
+            while (found := await self._next()) is not None:
+                await out.send(await self._one(*found))
+
+    async def _next(self) -> tuple[int, RerankRequest] | None:
+        await self.room.acquire()
+        async with self._turn:
+            if self.failed is not None:
+                return None
+            try:
+                return await anext(self._source, None)
+            except Exception as error:  # noqa: BLE001 - the caller's own iterator may raise anything; raised in the end
+                self.failed = error
+                return None
+
+    async def _one(self, index: int, request: RerankRequest) -> Done:
+        try:
+            return Done(index, request, await self._rank(_checked(request)))
+        except RerankError as error:
+            return Done(index, request, error=error)
+
+
+async def _in_turn(
+    requests: Iterable[RerankRequest] | AsyncIterable[RerankRequest],
+) -> AsyncGenerator[tuple[int, RerankRequest], None]:
+    """The requests, numbered, from either kind of iterable."""
+    if isinstance(requests, Iterable):
+        for index, request in enumerate(requests):
+            yield index, request
+    else:
+        index = 0
+        async for request in requests:
+            yield index, request
+            index += 1
+
+
+def _checked(request: RerankRequest) -> RerankRequest:
+    if not isinstance(request, RerankRequest):  # pyright: ignore[reportUnnecessaryIsInstance] - callers without types
+        raise InvalidRequestError(f"requests: expected RerankRequest, not {type(request).__name__}", field="requests")
+    return request

@@ -1,0 +1,164 @@
+"""What others may watch: the log, hooks of the caller's own, and spans. None sees a query, a document or a key."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+from urllib.parse import urlsplit
+
+from ..canonical import RerankResponse, Usage
+from ..errors import RerankError
+from ..fallback import Attempt
+from ..registry import Call
+
+LOG: Final = logging.getLogger("rerank_unify")
+LOG.addHandler(logging.NullHandler())
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AttemptStarted:
+    """An attempt begins.
+
+    Attributes:
+        provider: the provider's name.
+        model: the model that is sent.
+        host: whom the connection is made to, with its port where it is not the scheme's own.
+        number: which attempt of this `rerank`, from 0.
+        documents: how many are sent.
+        calls: in how many HTTP calls.
+        timeout: seconds for all of it.
+        losses: the canonical fields that the vendor does not get as asked.
+    """
+
+    provider: str
+    model: str
+    host: str
+    number: int
+    documents: int
+    calls: int
+    timeout: float
+    losses: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AttemptEnded:
+    """An attempt has ended; each `AttemptStarted` has one, and ``started`` is that very object.
+
+    Attributes:
+        started: its beginning.
+        seconds: how long it took.
+        error: why there is no answer, or why it was not taken; None for a good answer or a cancelled attempt.
+        cancelled: whether it was given up: the slower one of a hedge, or the caller's own cancellation.
+        results: how many rows the answer has; None where there is none.
+        usage: what the vendor reported; None where there is no answer.
+        model: the vendor's word for the model that answered.
+    """
+
+    started: AttemptStarted
+    seconds: float
+    error: Exception | None = None
+    cancelled: bool = False
+    results: int | None = None
+    usage: Usage | None = None
+    model: str | None = None
+
+
+Started: TypeAlias = Callable[[AttemptStarted], object]
+Ended: TypeAlias = Callable[[AttemptEnded], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Observers:
+    """Whom to tell. What they raise is logged and hurts nobody's request."""
+
+    started: Sequence[Started] = ()
+    ended: Sequence[Ended] = ()
+
+
+class Observation:
+    """One attempt, as its observers are told of it."""
+
+    def __init__(self, observers: Observers, attempt: Attempt, calls: Sequence[Call], timeout: float) -> None:
+        self._observers = observers
+        self._began = time.monotonic()
+        self._about = AttemptStarted(
+            provider=attempt.target.name,
+            model=calls[0].model,
+            host=urlsplit(calls[0].http.url).netloc,
+            number=attempt.id,
+            documents=sum(len(call.request.documents) for call in calls),
+            calls=len(calls),
+            timeout=timeout,
+            losses=tuple(dict.fromkeys(loss.field for call in calls for loss in call.losses)),
+        )
+        for tell in observers.started:
+            _tell(tell, self._about)
+
+    def ended(self, error: Exception | None, response: RerankResponse | None) -> None:
+        """It led to an answer, or failed, or both: an answer that the policy does not take."""
+        seconds = time.monotonic() - self._began
+        if response is None:
+            self._tell(AttemptEnded(self._about, seconds, error))
+        else:
+            self._tell(
+                AttemptEnded(
+                    self._about, seconds, error, results=len(response), usage=response.usage, model=response.model
+                )
+            )
+
+    def cancelled(self) -> None:
+        """It was given up."""
+        self._tell(AttemptEnded(self._about, time.monotonic() - self._began, cancelled=True))
+
+    def _tell(self, about: AttemptEnded) -> None:
+        for tell in self._observers.ended:
+            _tell(tell, about)
+
+
+def _tell(tell: Callable[..., object], about: AttemptStarted | AttemptEnded) -> None:
+    try:
+        tell(about)
+    except Exception:
+        LOG.exception("a hook failed")
+
+
+# --- the log ---------------------------------------------------------------------------------------------------------
+
+
+def log_start(about: AttemptStarted) -> None:
+    """A line for the beginning, at level DEBUG."""
+    LOG.debug(
+        "attempt %d: %s %s at %s, %d documents in %d calls",
+        about.number, about.provider, about.model, about.host, about.documents, about.calls,
+    )  # fmt: skip
+
+
+def log_end(about: AttemptEnded) -> None:
+    """A line for the end: DEBUG, or WARNING where it failed, with the error's class, status and code alone.
+
+    A vendor's sentence may repeat a word of a document, so it is not logged.
+    """
+    started = about.started
+    if about.error is not None:
+        LOG.warning(
+            "attempt %d: %s %s failed after %.3f s: %s",
+            started.number, started.provider, started.model, about.seconds, _named(about.error),
+        )  # fmt: skip
+    else:
+        outcome = "was given up" if about.cancelled else "answered"
+        LOG.debug(
+            "attempt %d: %s %s %s after %.3f s",
+            started.number, started.provider, started.model, outcome, about.seconds,
+        )  # fmt: skip
+
+
+def _named(error: Exception) -> str:
+    if not isinstance(error, RerankError):
+        return type(error).__name__
+    status = f"HTTP {error.status}" if error.status is not None else None
+    wait = f"retry after {error.retry_after:g} s" if error.retry_after is not None else None
+    about = [part for part in (status, error.code, error.request_id, wait) if part]
+    return f"{type(error).__name__} ({', '.join(about)})" if about else type(error).__name__

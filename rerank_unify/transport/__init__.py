@@ -1,0 +1,11 @@
+"""The seam: send this HttpRequest, give me (status, headers, body). Each built-in sender is a thin one.
+
+A sender translates what its HTTP library raises into `ConnectError`, `TimeoutError` or `TransportError`, keeps the
+cause, follows no redirect, and stops reading at ``most`` bytes. What the answer means is not its business.
+"""
+
+from .over_aiohttp import AiohttpSender
+from .over_httpx import AsyncHttpxSender, HttpxSender
+from .seam import MOST, AsyncSender, Sender
+
+__all__ = ["MOST", "AiohttpSender", "AsyncHttpxSender", "AsyncSender", "HttpxSender", "Sender"]

@@ -1,0 +1,51 @@
+"""Over aiohttp: more calls per second, on asyncio alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..endpoint import HttpRequest
+from ..registry import Answer
+from .seam import CONNECT, MOST, Body, lost, no_connection, too_late
+
+if TYPE_CHECKING:
+    import aiohttp
+
+
+class AiohttpSender:
+    """Sends over an ``aiohttp.ClientSession``, which stays its owner's.
+
+    Args:
+        session: of aiohttp.
+        connect: seconds for a connection.
+        read: seconds between two pieces of an answer; None for no limit but the whole call's.
+        most: bytes of an answer that are read.
+    """
+
+    def __init__(
+        self, session: aiohttp.ClientSession, *, connect: float = CONNECT, read: float | None = None, most: int = MOST
+    ) -> None:
+        self._session, self._connect, self._read, self._most = session, connect, read, most
+
+    async def __call__(self, http: HttpRequest, timeout: float, /) -> Answer:
+        """Send; see `Sender`."""
+        import asyncio
+
+        import aiohttp
+
+        body = Body(self._most, timeout)
+        limits = aiohttp.ClientTimeout(total=timeout, sock_connect=min(self._connect, timeout), sock_read=self._read)
+        try:
+            async with self._session.request(
+                http.method, http.url, headers=http.headers, data=http.content, timeout=limits, allow_redirects=False
+            ) as answer:
+                async for chunk in answer.content.iter_any():
+                    if not body.add(chunk):
+                        break
+                return answer.status, [(name, value) for name, value in answer.headers.items()], body.whole()
+        except asyncio.TimeoutError as error:  # another class than TimeoutError on Python 3.10
+            raise too_late(timeout) from error
+        except aiohttp.ClientConnectorError as error:
+            raise no_connection(error) from error
+        except aiohttp.ClientError as error:
+            raise lost(error) from error

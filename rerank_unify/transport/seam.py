@@ -1,0 +1,80 @@
+"""What a sender is, and what all built-in ones have in common."""
+
+from __future__ import annotations
+
+import time
+from typing import Final, Protocol
+
+from .. import errors as e
+from ..endpoint import HttpRequest
+from ..registry import Answer
+
+MOST: Final = 64 * 2**20  # bytes of an answer: a thousand times a large one, and no more than a small machine has
+CONNECT: Final = 5.0  # seconds: a second SYN goes out after one, a third after three
+
+
+class Sender(Protocol):
+    """Sends one request and reads the whole answer."""
+
+    def __call__(self, http: HttpRequest, timeout: float, /) -> Answer:
+        """Status, headers and body.
+
+        Args:
+            http: what to send.
+            timeout: seconds for all of it.
+
+        Raises:
+            TransportError: no answer came.
+        """
+        ...
+
+
+class AsyncSender(Protocol):
+    """Sends one request and reads the whole answer, asynchronously."""
+
+    async def __call__(self, http: HttpRequest, timeout: float, /) -> Answer:
+        """Status, headers and body; see `Sender`."""
+        ...
+
+
+class Body:
+    """Bytes as they come, until there are too many or it takes too long."""
+
+    def __init__(self, most: int, timeout: float) -> None:
+        self.problem: e.TransportError | None = None
+        self._chunks: list[bytes] = []
+        self._left = most
+        self._until = time.monotonic() + timeout
+        self._timeout = timeout
+
+    def add(self, chunk: bytes) -> bool:
+        """Whether to go on reading; `problem` says why not."""
+        self._left -= len(chunk)
+        if self._left < 0:
+            self.problem = e.TransportError("the answer is too long and was not read to its end", retryable=False)
+        elif time.monotonic() > self._until:
+            self.problem = too_late(self._timeout)
+        else:
+            self._chunks.append(chunk)
+        return self.problem is None
+
+    def whole(self) -> bytes:
+        """All of it, or the problem, raised."""
+        if self.problem is not None:
+            raise self.problem
+        return b"".join(self._chunks)
+
+
+def too_late(timeout: float) -> e.TimeoutError:
+    """The error for no answer in time."""
+    return e.TimeoutError(f"no answer within {timeout:g} seconds")
+
+
+def no_connection(cause: Exception) -> e.ConnectError:
+    """The error for a connection that was not made. The cause's text may hold the URL, and the URL a key."""
+    return e.ConnectError(f"no connection ({type(cause).__name__})")
+
+
+def lost(cause: Exception) -> e.TransportError:
+    """The error for a connection that ended early, or whose other end speaks no HTTP."""
+    return e.TransportError(f"the connection was lost ({type(cause).__name__})")
