@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from math import ceil
 from typing import Any, Literal, TypeAlias
 
-from .canonical import NO_USAGE, USAGE_FIELDS, Loss, RerankRequest, RerankResponse, Row, ScoreKind, Usage
+from .canonical import NO_USAGE, USAGE_FIELDS, Loss, RequestFields, RerankRequest, RerankResponse, Row, ScoreKind, Usage
 from .dialect import Limits, strings_in
 from .errors import InvalidRequestError, UnsupportedRequestError
 from .registry import Provider
@@ -115,7 +115,7 @@ def split_request(
     vendor = provider_by_name(provider) if isinstance(provider, str) else provider
     name = model or request.model or vendor.default_model
     traits = vendor.model(name, like=like)
-    ends = _cuts(request, traits.limits, estimate)
+    ends = _cuts(request.fields, traits.limits, estimate)
     if len(ends) == 1:
         return Batch(request, (request,))
     if traits.listwise and split != "always":
@@ -128,13 +128,20 @@ def split_request(
     return Batch(request, tuple(_part(request, start, end) for start, end in zip(starts, ends, strict=True)))
 
 
+def fits(fields: RequestFields, limits: Limits, estimate: Estimate = estimate_tokens) -> bool:
+    """Whether one call takes the request, so that `split_request` would leave it whole."""
+    if limits.total_tokens is None:
+        return limits.documents is None or len(fields["documents"]) <= limits.documents
+    return len(_cuts(fields, limits, estimate)) == 1
+
+
 def _part(request: RerankRequest, start: int, end: int) -> RerankRequest:
     return request.model_copy(update={"documents": request.documents[start:end], "top_n": None})
 
 
-def _cuts(request: RerankRequest, limits: Limits, estimate: Estimate) -> list[int]:
+def _cuts(fields: RequestFields, limits: Limits, estimate: Estimate) -> list[int]:
     """Where each part ends, exclusive. What fits nowhere has a part of its own: the vendor cuts it, or refuses."""
-    costs = _costs(request, limits, estimate)
+    costs = _costs(fields, limits, estimate)
     ends: list[int] = []
     count, spent = 0, 0
     for index, cost in enumerate(costs):
@@ -147,13 +154,13 @@ def _cuts(request: RerankRequest, limits: Limits, estimate: Estimate) -> list[in
     return [*ends, len(costs)]
 
 
-def _costs(request: RerankRequest, limits: Limits, estimate: Estimate) -> list[int]:
+def _costs(fields: RequestFields, limits: Limits, estimate: Estimate) -> list[int]:
     """The tokens that each document costs: the query is counted once for each. No texts are read without a limit."""
     if limits.total_tokens is None:
-        return [0] * len(request.documents)
-    query = sum(map(estimate, strings_in([request.query, request.instruction])))
+        return [0] * len(fields["documents"])
+    query = sum(map(estimate, strings_in([fields["query"], fields["instruction"]])))
     most = limits.pair_tokens or limits.total_tokens  # what is longer is cut by the vendor
-    return [min(query + sum(map(estimate, strings_in(document))), most) for document in request.documents]
+    return [min(query + sum(map(estimate, strings_in(document))), most) for document in fields["documents"]]
 
 
 def _moved(row: Row, offset: int) -> Row:

@@ -132,13 +132,29 @@ class Provider:
             UnsupportedRequestError: this vendor cannot express the request.
             MissingApiKeyError: the vendor needs a key.
         """
-        encoded = self.encode_fields(request.fields, model=model, like=like, echo=echo)
+        return self.prepare_fields(
+            request.fields, model=model, api_key=api_key, base_url=base_url, headers=headers, echo=echo, like=like
+        )
+
+    def prepare_fields(
+        self,
+        fields: RequestFields,
+        *,
+        model: str | None = None,
+        api_key: Key | None = None,
+        base_url: str | None = None,
+        headers: Headers | None = None,
+        echo: bool = True,
+        like: str | None = None,
+    ) -> Call:
+        """The same from plain canonical fields, such as `decode_fields` gives; see `prepare`."""
+        encoded = self.encode_fields(fields, model=model, like=like, echo=echo)
         key = plain_key(api_key)
         send = _HEADERS | checked_headers(headers)
         self.auth.write(send, key, self.name)
         url = self.endpoint.resolve(base_url=base_url, api_key=key, model=encoded.model)
         http = HttpRequest("POST", url, send, to_json(encoded.body))
-        return Call(self, request, http, encoded)
+        return Call(self, http, encoded)
 
     def build_request(
         self,
@@ -271,15 +287,18 @@ class Call:
 
     Attributes:
         provider: whom it is for.
-        request: what is asked.
         http: what to send. Its `repr` masks the key.
         encoded: the request in the vendor's words.
     """
 
     provider: Provider
-    request: RerankRequest = field(repr=False)
     http: HttpRequest
     encoded: Encoded = field(repr=False)
+
+    @cached_property
+    def request(self) -> RerankRequest:
+        """What is asked."""
+        return RerankRequest.model_construct(**self.encoded.fields)
 
     @property
     def losses(self) -> tuple[Loss, ...]:

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
-from ..canonical import Document, Query, RerankRequest, RerankResponse
+from ..canonical import Document, Query, RequestFields, RerankRequest, RerankResponse
 from ..errors import InvalidRequestError, MissingExtraError, RerankError
 from ..registry import Answer, Call
 from ..transport import AsyncHttpxSender, AsyncSender, HttpxSender, Sender
@@ -94,7 +94,11 @@ class Client:
             RerankError: the caller's own mistake, or a single target's error.
             AllProvidersFailedError: every target failed; it holds every cause.
         """
-        job = work(self.settings, as_request(query, documents, fields), must_keep)
+        return self.rerank_fields(as_request(query, documents, fields).fields, must_keep=must_keep)
+
+    def rerank_fields(self, fields: RequestFields, *, must_keep: MustKeep = ()) -> RerankResponse:
+        """The same from plain canonical fields, as `Provider.decode_fields` gives them: no pydantic model is built."""
+        job = work(self.settings, fields, must_keep)
         hedged = self.settings.policy.hedge_after is not None
         with InThreads(self._send_all, self._cancel) if hedged else InTurn(self._send_all) as flights, closing(job):
             landed = None
@@ -206,7 +210,11 @@ class AsyncClient:
         **fields: Any,
     ) -> RerankResponse:
         """Rank documents; see `Client.rerank`."""
-        job = work(self.settings, as_request(query, documents, fields), must_keep)
+        return await self.rerank_fields(as_request(query, documents, fields).fields, must_keep=must_keep)
+
+    async def rerank_fields(self, fields: RequestFields, *, must_keep: MustKeep = ()) -> RerankResponse:
+        """The same from plain canonical fields; see `Client.rerank_fields`."""
+        job = work(self.settings, fields, must_keep)
         hedged = self.settings.policy.hedge_after is not None
         async with InTasks(self._send_all) if hedged else AsyncInTurn(self._send_all) as flights:
             with closing(job):

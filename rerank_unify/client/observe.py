@@ -89,7 +89,7 @@ class Observation:
             model=calls[0].model,
             host=urlsplit(calls[0].http.url).netloc,
             number=attempt.id,
-            documents=sum(len(call.request.documents) for call in calls),
+            documents=sum(len(call.encoded.fields["documents"]) for call in calls),
             calls=len(calls),
             timeout=timeout,
             losses=tuple(dict.fromkeys(loss.field for call in calls for loss in call.losses)),

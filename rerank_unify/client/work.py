@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from random import random
 from typing import Any, TypeAlias
 
-from ..batching import Batch, split_request
-from ..canonical import Document, Query, RerankRequest, RerankResponse
+from ..batching import fits, split_request
+from ..canonical import Document, Query, RequestFields, RerankRequest, RerankResponse
 from ..errors import InvalidRequestError, RerankError
 from ..fallback import Attempt, FallbackPlan, Outcome, Target, Wait, loss_too_many
 from ..registry import Answer, Call
@@ -44,11 +45,14 @@ class Landed:
 Work: TypeAlias = Generator[Start | Await, Landed | None, RerankResponse]
 
 
+Merge: TypeAlias = Callable[[Sequence[RerankResponse]], RerankResponse]
+
+
 @dataclass(frozen=True, slots=True)
 class _Flight:
     attempt: Attempt
-    batch: Batch
     calls: Sequence[Call]
+    merge: Merge
     observation: Observation
 
 
@@ -67,7 +71,7 @@ def as_request(
     return RerankRequest(query=query, documents=documents, **fields)  # type: ignore[arg-type]  # None is refused there
 
 
-def work(settings: Settings, request: RerankRequest, must_keep: MustKeep) -> Work:
+def work(settings: Settings, fields: RequestFields, must_keep: MustKeep) -> Work:
     """One request through its targets: the generator that both clients drive."""
     ends = None if settings.deadline is None else time.monotonic() + settings.deadline
     plan = FallbackPlan(settings.targets, settings.policy, settings.health, ends, random=random)
@@ -76,7 +80,7 @@ def work(settings: Settings, request: RerankRequest, must_keep: MustKeep) -> Wor
     try:
         while isinstance(step := plan.next(time.monotonic()), (Attempt, Wait)):
             if isinstance(step, Attempt):
-                yield from _set_out(settings, plan, step, request, must_keep, under_way)
+                yield from _set_out(settings, plan, step, fields, must_keep, under_way)
                 continue
             landed = yield Await(step.seconds)
             if landed is not None:
@@ -97,13 +101,13 @@ def _set_out(
     settings: Settings,
     plan: FallbackPlan,
     attempt: Attempt,
-    request: RerankRequest,
+    fields: RequestFields,
     must_keep: MustKeep,
     under_way: dict[int, _Flight],
 ) -> Generator[Start, Landed | None, None]:
     """Start an attempt. A target that cannot express the request has failed already, without a call."""
     try:
-        batch, calls = _prepared(settings, attempt.target, request, must_keep)
+        calls, merge = _prepared(settings, attempt.target, fields, must_keep)
     except RerankError as error:
         error.provider = error.provider or attempt.target.name
         plan.record(attempt, error, time.monotonic())
@@ -113,25 +117,23 @@ def _set_out(
         raise
     timeout = settings.timeout if attempt.timeout is None else min(attempt.timeout, settings.timeout)
     observation = Observation(settings.observers, attempt, calls, timeout)
-    under_way[attempt.id] = _Flight(attempt, batch, calls, observation)
+    under_way[attempt.id] = _Flight(attempt, calls, merge, observation)
     yield Start(attempt.id, calls, timeout)
 
 
 def _prepared(
-    settings: Settings, target: Target, request: RerankRequest, must_keep: MustKeep
-) -> tuple[Batch, list[Call]]:
-    """The calls that the request takes at a target.
+    settings: Settings, target: Target, fields: RequestFields, must_keep: MustKeep
+) -> tuple[list[Call], Merge]:
+    """The calls that the request takes at a target, and what makes one answer of theirs.
 
     Raises:
         RerankError: the target cannot express it, or would lose what must be kept.
     """
     vendor = target.vendor
     model = target.model or (vendor.default_model if len(settings.targets) > 1 else None)
-    batch = split_request(
-        request, vendor, model=model, like=target.like, split=settings.split, estimate=settings.estimate
-    )
+    parts, merge = _parts(settings, target, fields, model)
     calls = [
-        vendor.prepare(
+        vendor.prepare_fields(
             part,
             model=model,
             api_key=target.api_key,
@@ -140,13 +142,31 @@ def _prepared(
             echo=False,
             like=target.like,
         )
-        for part in batch.parts
+        for part in parts
     ]
     for call in calls:
         refused = loss_too_many(call.losses, must_keep, target.name)
         if refused is not None:
             raise refused
-    return batch, calls
+    return calls, merge
+
+
+def _parts(
+    settings: Settings, target: Target, fields: RequestFields, model: str | None
+) -> tuple[Sequence[RequestFields], Merge]:
+    """The request as it is where one call takes it: no model is built then. Else in parts."""
+    name = model or fields["model"]
+    if fits(fields, target.vendor.model(name, like=target.like).limits, settings.estimate):
+        return (fields,), itemgetter(0)
+    batch = split_request(
+        RerankRequest.model_construct(**fields),
+        target.vendor,
+        model=model,
+        like=target.like,
+        split=settings.split,
+        estimate=settings.estimate,
+    )
+    return [part.fields for part in batch.parts], batch.merge
 
 
 def _arrived(plan: FallbackPlan, flight: _Flight, landed: Landed) -> RerankResponse | None:
@@ -169,7 +189,7 @@ def _outcome(flight: _Flight, answers: Sequence[Answer | RerankError]) -> Outcom
             if isinstance(answer, RerankError):
                 raise answer
             responses.append(call.decode(*answer, now=time.time()))
-        return flight.batch.merge(responses)
+        return flight.merge(responses)
     except RerankError as error:
         error.provider = error.provider or flight.attempt.target.name
         return error
