@@ -150,6 +150,19 @@ dialect = Dialect(
     errors=Errors(message="detail", wording=wording, final=frozenset((500,)), bad_request=400, model_not_found=404),
 )
 
+# --- what the official client asks first (`client/restful/restful_client.py`) -----------------------------------------
+
+
+def cluster_auth(_model: str | None, locked: bool) -> Any:
+    """Whether to send a key with what follows."""
+    return {"auth": locked}
+
+
+def model_description(model: str | None, _locked: bool) -> Any:
+    """What `get_model` reads to know which kind of handle to give."""
+    return {"id": model, "object": "model", "model_name": model, "model_type": "rerank"}
+
+
 _INSTRUCTION = frozenset(("instruction",))
 _TEXT = Model(score_kind="probability")
 _QWEN = Model(score_kind="probability", takes=_INSTRUCTION)
@@ -186,5 +199,6 @@ provider = Provider(
         "jina-reranker-m0": Model(images=True, takes=frozenset(("doc_type",))),
         "minicpm-reranker": Model(),
     },
+    asides={"/v1/cluster/auth": cluster_auth, "/v1/models/{model}": model_description},
     docs="https://inference.readthedocs.io/en/latest/models/model_abilities/rerank.html",
 )

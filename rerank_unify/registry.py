@@ -20,6 +20,9 @@ from .reading import NOBODY, Asked, Body, Reader, parse_request, plain_body
 Answer: TypeAlias = tuple[int, Headers, bytes]
 """Status, headers and body of an HTTP answer."""
 
+Aside: TypeAlias = Callable[[str | None, bool], Any]
+"""From a model's name, and whether keys are needed, to a JSON value."""
+
 _HEADERS: Final = {"content-type": "application/json", "accept": "application/json", "user-agent": "rerank-unify"}
 _NOTHING_KNOWN: Final = Model()
 
@@ -37,6 +40,8 @@ class Provider:
         models: what is known of its models, by name. Names that are not here pass, and nothing is guessed of them.
         unknown_model: what holds for every other model.
         docs: where the vendor documents it.
+        asides: what the vendor's official client asks beside reranking, for a gateway that stands in for the vendor:
+            GET paths, with ``{model}`` for a name, each with what makes the answer.
         sender: for a provider inside this process, what takes its `HttpRequest`; None for HTTP.
     """
 
@@ -48,6 +53,7 @@ class Provider:
     models: Mapping[str, Model] = field(default_factory=dict[str, Model])
     unknown_model: Model = _NOTHING_KNOWN
     docs: str = ""
+    asides: Mapping[str, Aside] = field(default_factory=dict[str, "Aside"])
     sender: Callable[[HttpRequest], Answer] | None = None
 
     def __post_init__(self) -> None:

@@ -1,0 +1,65 @@
+"""``serve`` and ``key``: the gateway, from the command line."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from ..errors import MissingExtraError
+from .show import write_json
+
+
+@click.command()
+@click.option("--config", metavar="FILE", envvar="RERANK_UNIFY_CONFIG", help="Settings in TOML; else variables alone.")
+@click.option(
+    "--host", metavar="HOST", help="Where to listen; beyond this machine only with keys.  [default: 127.0.0.1]"
+)
+@click.option("--port", type=int, metavar="PORT", help="0 for a free one.  [default: 8080]")
+@click.option("--workers", type=int, metavar="N", help="Processes.  [default: 1]")
+@click.option("--check", is_flag=True, help="Read the settings, say what is served, and end.")
+def serve(config: str | None, host: str | None, port: int | None, workers: int | None, check: bool) -> None:
+    """Run the gateway: any rerank client, any rerank vendor.
+
+    Without a file, names of models lead to the vendors whose keys are set; with no key at all, `local` answers every
+    name by word overlap. A flag counts before a variable (RERANK_UNIFY_PORT), a variable before the file.
+    """
+    flags = {"host": host, "port": port, "workers": workers}
+    try:
+        from ..gateway import create_app
+        from ..gateway.serve import serve as run
+        from ..gateway.settings import read_settings
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("the gateway needs its extra: pip install 'rerank-unify[gateway]'") from error
+    settings = read_settings(config, **{name: value for name, value in flags.items() if value is not None})
+    if not check:
+        run(settings)
+        return
+    settings.checked_host()
+    write_json(_served(create_app(settings).state.gateway))
+
+
+def _served(gateway: Any) -> dict[str, Any]:
+    settings, router = gateway.settings, gateway.router
+    return {
+        "listens": f"{settings.host}:{settings.port}",
+        "keys": list(settings.keys),
+        "models": {name: [one.provider for one in route.targets] for name, route in settings.models.items()},
+        "vendors": router.keyed,
+        "offline": router.offline,
+    }
+
+
+@click.command()
+@click.option("--hash", "given", metavar="KEY", help="Hash this key instead of making a new one; - asks for it.")
+def key(given: str | None) -> None:
+    """Make a key for the gateway's clients.
+
+    The key is for the client; the hash is for the gateway's configuration, which holds no key.
+    """
+    from ..gateway.keys import hash_of, new_key
+
+    if given == "-":
+        given = str(click.prompt("key", hide_input=True, err=True))
+    made = given or new_key()
+    write_json({"key": made, "hash": hash_of(made)} if given is None else {"hash": hash_of(made)})

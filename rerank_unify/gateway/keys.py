@@ -1,0 +1,69 @@
+"""The gateway's own keys: kept as hashes, compared in constant time.
+
+A key is 256 bits of chance, so that a plain SHA-256 of it can be neither guessed nor looked up; a slow hash would only
+slow down every request.
+"""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+
+from ..errors import AuthenticationError
+
+
+def new_key() -> str:
+    """A key that nobody has."""
+    return f"ru-{secrets.token_urlsafe(32)}"
+
+
+def hash_of(key: str) -> str:
+    """What stands in the configuration for a key."""
+    return f"sha256:{sha256(key.encode()).hexdigest()}"
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who calls.
+
+    Attributes:
+        name: the key's name; "" where the gateway is open to all.
+        own_key: the vendor key of the client's own, where it sent one beside or instead of the gateway's.
+    """
+
+    name: str
+    own_key: str | None
+
+
+def admit(keys: Mapping[str, str], headers: Mapping[str, str]) -> Caller:
+    """Who calls, by ``Authorization: Bearer KEY`` or ``x-api-key: KEY``.
+
+    Raises:
+        AuthenticationError: no key, or none of the gateway's.
+    """
+    bearer = _bearer(headers.get("authorization", ""))
+    if not keys:
+        return Caller("", bearer)
+    named = {key: _name(keys, key) for key in (bearer, headers.get("x-api-key")) if key}
+    found = next((name for name in named.values() if name is not None), None)
+    if found is None:
+        told = "the API key is not known here" if named else "no API key: send Authorization: Bearer KEY"
+        raise AuthenticationError(told, status=401)
+    return Caller(found, bearer if bearer and named[bearer] is None else None)
+
+
+def _bearer(value: str) -> str | None:
+    scheme, _, key = value.partition(" ")
+    return (key.strip() or None) if scheme.lower() == "bearer" else None
+
+
+def _name(keys: Mapping[str, str], key: str) -> str | None:
+    """The key's name. All keys are compared, whichever it is."""
+    given, found = hash_of(key), None
+    for name, kept in keys.items():
+        if hmac.compare_digest(given, kept):
+            found = name
+    return found

@@ -1,0 +1,158 @@
+"""Who answers for a model name.
+
+1. A route of the configuration.
+2. ``provider/model``, and a name that a provider declares: that provider, where its key is set.
+3. The default: as configured, else every provider whose key is set.
+4. No key at all: `local` answers every name, so that a new installation works offline, and says so.
+
+`local` is in no other chain unless the configuration or the client names it: a vendor's outage must not turn into word
+overlap in silence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+
+from ..client import AsyncClient
+from ..errors import AuthenticationError, InvalidRequestError, ModelNotFoundError
+from ..fallback import Health, Target
+from ..registry import Provider, provider, provider_names
+from ..transport import AsyncSender
+from .keys import Caller
+from .metrics import Metrics
+from .settings import GatewaySettings, RouteSettings, TargetSettings
+
+LOCAL = "local"
+
+
+class Router:
+    """From a model's name to the client that calls its targets.
+
+    Args:
+        settings: the gateway's.
+        environ: where the keys are, such as ``os.environ``.
+        sender: shared by all clients.
+        metrics: told of each attempt.
+
+    Raises:
+        InvalidRequestError: a route lacks its key; the sentence names the variable.
+    """
+
+    def __init__(
+        self, settings: GatewaySettings, environ: Mapping[str, str], sender: AsyncSender, metrics: Metrics
+    ) -> None:
+        self._settings, self._environ, self._sender, self._metrics = settings, environ, sender, metrics
+        self._health = Health()
+        self.keyed = [name for name in provider_names() if provider(name).key(environ) is not None]
+        self.offline = not self.keyed and not settings.models and not isinstance(settings.default, RouteSettings)
+        self._named = lru_cache(maxsize=1024)(self._client_for_name)
+        self._routes = {name: self._of_route(route, name) for name, route in settings.models.items()}
+        self._default = self._of_default()
+
+    @property
+    def names(self) -> list[tuple[str, str]]:
+        """The names that are known to be served, each with who answers first."""
+        listed = {name: route.targets[0].provider for name, route in self._settings.models.items()}
+        for name in [LOCAL] if self.offline else self.keyed:
+            vendor = provider(name)
+            listed |= dict.fromkeys([*vendor.models, *filter(None, [vendor.default_model])], name)
+        return sorted(listed.items())
+
+    def find(self, model: str | None, caller: Caller) -> tuple[AsyncClient, bool]:
+        """Who answers, and whether with the caller's own vendor key.
+
+        Raises:
+            ModelNotFoundError: nobody does.
+            AuthenticationError: the route passes on the client's own key, and there is none.
+        """
+        route = self._settings.models.get(model or "")
+        if route is None and isinstance(self._settings.default, RouteSettings) and self._pinned(model) is None:
+            route = self._settings.default
+        if route is not None and any(target.relay for target in route.targets):
+            if caller.own_key is None:
+                raise AuthenticationError(
+                    "this model takes your own vendor key as Authorization: Bearer KEY", status=401
+                )
+            return self._client([self._target(one, caller.own_key) for one in route.targets]), len(route.targets) == 1
+        return self._routes.get(model or "") or self._named(model), False
+
+    def _client_for_name(self, model: str | None) -> AsyncClient:
+        pinned = self._pinned(model)
+        if pinned is not None:
+            return self._client([pinned])
+        if self._default is None:
+            raise ModelNotFoundError(f"model: nobody serves {model!r} here" if model else "model: name one", status=404)
+        return self._default
+
+    def _pinned(self, model: str | None) -> Target | None:
+        """The one target that a name means by itself: ``provider/model``, or a name that a provider declares."""
+        if model is None or self.offline:
+            return None
+        head, _, tail = model.partition("/")
+        if tail and head in provider_names():
+            return self._keyed_target(head, tail)
+        served = (provider(name) for name in (LOCAL, *self.keyed))
+        name = next((one.name for one in served if model in one.models or model == one.default_model), None)
+        return None if name is None else self._keyed_target(name, model)
+
+    def _keyed_target(self, name: str, model: str) -> Target:
+        vendor = provider(name)
+        key = vendor.key(self._environ)
+        if key is None and vendor.auth.required:
+            raise ModelNotFoundError(f"model: no key for {name} is set here", status=404)
+        return Target(name, model, key)
+
+    def _of_route(self, route: RouteSettings, name: str) -> AsyncClient | None:
+        if any(target.relay for target in route.targets):
+            return None
+        try:
+            return self._client([self._target(one, None) for one in route.targets])
+        except InvalidRequestError as error:
+            raise InvalidRequestError(f"models.{name}: {error.message}") from None
+
+    def _of_default(self) -> AsyncClient | None:
+        default = self._settings.default
+        if isinstance(default, RouteSettings):
+            return self._of_route(default, "default")
+        if default == "none":
+            return None
+        if self.offline:
+            return self._client([Target(LOCAL)])
+        # One provider for each key: two dialects of one vendor fail together.
+        vendors = {provider(name).env: provider(name) for name in reversed(self.keyed)}
+        targets = [Target(one.name, None, one.key(self._environ)) for one in reversed(vendors.values())]
+        return self._client(targets) if targets else None
+
+    def _target(self, one: TargetSettings, own_key: str | None) -> Target:
+        vendor = provider(one.provider)
+        key = own_key if one.relay else self._key(one, vendor)
+        return Target(one.provider, one.model, key, one.base_url, one.timeout, one.weight, one.like)
+
+    def _key(self, one: TargetSettings, vendor: Provider) -> str | None:
+        if one.key_env is not None:
+            key = self._environ.get(one.key_env, "").strip()
+            if not key:
+                raise InvalidRequestError(f"{one.provider} needs the key in {one.key_env}, which is not set")
+            return key
+        # A key of the environment goes to the vendor's own host alone.
+        own = vendor.key(self._environ) if one.base_url is None else None
+        if own is None and vendor.auth.required:
+            variable = vendor.env[0] if one.base_url is None and vendor.env else "key_env"
+            raise InvalidRequestError(f"{one.provider} needs a key: set {variable}")
+        return own
+
+    def _client(self, targets: list[Target]) -> AsyncClient:
+        upstream = self._settings.upstream
+        return AsyncClient(
+            targets,
+            sender=self._sender,
+            policy=upstream.policy(),
+            health=self._health,
+            timeout=upstream.timeout,
+            connect_timeout=upstream.connect_timeout,
+            deadline=upstream.deadline,
+            max_response_bytes=upstream.max_response_bytes,
+            split=upstream.split,
+            on_attempt_end=self._metrics.attempt,
+        )

@@ -1,0 +1,237 @@
+"""The gateway's settings: one validated object, from a TOML file, environment variables and flags.
+
+A flag counts before a variable, a variable before the file. Variables are called ``RERANK_UNIFY_PORT`` or, deeper,
+``RERANK_UNIFY_LIMITS__DOCUMENTS``. No key of a vendor stands here: only the names of the variables that hold them.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from typing_extensions import Self
+
+from ..canonical import RerankRequest
+from ..errors import InvalidRequestError, RerankError
+from ..fallback import FallbackPolicy
+from ..registry import provider
+
+_HASH = re.compile(r"sha256:[0-9a-f]{64}")
+_PROBE = RerankRequest(query="q", documents=["d"])
+
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1)]
+
+
+def _hashed(value: str) -> str:
+    if not _HASH.fullmatch(value):
+        raise ValueError("expected sha256: and 64 hex digits, as `rerank-unify key` prints them, never the key itself")
+    return value
+
+
+KeyHash = Annotated[str, AfterValidator(_hashed)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class TargetSettings(_Part):
+    """One vendor to try."""
+
+    provider: str = Field(description="A provider's name, such as cohere; `rerank-unify providers` lists them.")
+    model: str | None = Field(default=None, description="The model to send; without it the provider's default.")
+    key_env: str | None = Field(
+        default=None, description="The environment variable with the key; else the provider's own."
+    )
+    base_url: str | None = Field(default=None, description="Where, instead of the vendor's own host.")
+    timeout: Seconds | None = Field(default=None, description="Seconds for one attempt.")
+    weight: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
+        default=1.0, description="The heaviest first, with upstream.order = weight."
+    )
+    like: str | None = Field(default=None, description="The known model behind a name that says nothing.")
+    relay: bool = Field(default=False, description="Whether the client's own key is passed on to this vendor.")
+
+    @model_validator(mode="after")
+    def _known(self) -> Self:
+        vendor = provider(self.provider)
+        if self.relay and self.key_env is not None:
+            raise ValueError("relay and key_env exclude each other: the key is the client's or the gateway's")
+        vendor.build_request(
+            _PROBE, model=self.model or vendor.default_model or "m", api_key="k", base_url=self.base_url
+        )
+        return self
+
+
+class RouteSettings(_Part):
+    """Who answers for a model name, in the order in which they are tried."""
+
+    targets: Annotated[tuple[TargetSettings, ...], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _one_relay(self) -> Self:
+        if sum(target.relay for target in self.targets) > 1:
+            raise ValueError("relay: one target of a route at most, or a client's key would go to several vendors")
+        return self
+
+
+class LimitSettings(_Part):
+    """What the gateway takes at once; beyond it refuses, and says when to come again."""
+
+    body_bytes: Count = Field(default=8 * 2**20, description="Bytes of a request's body; beyond: 413.")
+    body_seconds: Seconds = Field(
+        default=30.0, description="Seconds in which a client must have sent its body; beyond: 408."
+    )
+    documents: Count = Field(default=10_000, description="Documents of a request; beyond: refused as too large.")
+    concurrency: Count = Field(
+        default=256, description="Requests under way in one worker; beyond: 503 with Retry-After."
+    )
+    concurrency_per_key: Count | None = Field(
+        default=None, description="The same for one key; beyond: 429 with Retry-After."
+    )
+
+
+class UpstreamSettings(_Part):
+    """How vendors are called."""
+
+    timeout: Seconds = Field(default=60.0, description="Seconds for one attempt.")
+    connect_timeout: Seconds = Field(default=5.0, description="Seconds for its connection.")
+    deadline: Seconds = Field(default=90.0, description="Seconds for all attempts of a request together.")
+    retries: Annotated[int, Field(ge=0)] | None = Field(
+        default=None, description="How often one target is tried again; without it 2 with a single target, else 0."
+    )
+    max_wait: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
+        default=10.0, description="The longest wait for a target, in seconds."
+    )
+    hedge_after: Seconds | None = Field(
+        default=None, description="Seconds until the next target starts beside a slow one."
+    )
+    incomplete: Literal["accept", "next"] = Field(default="accept", description="What an answer that lacks rows does.")
+    order: Literal["given", "weight"] = Field(default="given", description="Targets as given, or the heaviest first.")
+    split: Literal["pointwise", "always"] = Field(
+        default="pointwise", description="Whether listwise models are split too."
+    )
+    max_response_bytes: Count = Field(default=64 * 2**20, description="Bytes of a vendor's answer that are read.")
+    trust_env: bool = Field(default=False, description="Whether proxies are taken from the environment.")
+
+    def policy(self) -> FallbackPolicy:
+        """What each outcome does."""
+        return FallbackPolicy(
+            retries=self.retries,
+            max_wait=self.max_wait,
+            hedge_after=self.hedge_after,
+            incomplete=self.incomplete,
+            order=self.order,
+        )
+
+
+class GatewaySettings(BaseSettings):
+    """All settings of the gateway."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="RERANK_UNIFY_",
+        env_nested_delimiter="__",
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,
+        validate_default=False,
+    )
+
+    host: str = Field(default="127.0.0.1", description="Where to listen; beyond the loopback only with keys.")
+    port: Annotated[int, Field(ge=0, le=65535)] = Field(default=8080, description="The port; 0 for a free one.")
+    workers: Count = Field(default=1, description="Processes.")
+    drain_seconds: Seconds = Field(
+        default=30.0, description="How long requests under way may take when the gateway stops."
+    )
+    keys: dict[str, KeyHash] = Field(
+        default={}, description="The gateway's own keys, hashed, by name; none: open to all."
+    )
+    models: dict[str, RouteSettings] = Field(default={}, description="Routes by the model name that clients send.")
+    default: RouteSettings | Literal["keys", "none"] = Field(
+        default="keys", description="For other names: a route, every provider whose key is set, or nobody (404)."
+    )
+    limits: LimitSettings = LimitSettings()
+    upstream: UpstreamSettings = UpstreamSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic-settings' signature
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Flags, variables, file."""
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+    @property
+    def on_loopback(self) -> bool:
+        """Whether only this machine can reach it."""
+        if self.host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+    def checked_host(self) -> str:
+        """Where to listen.
+
+        Raises:
+            InvalidRequestError: beyond the loopback, without a key.
+        """
+        if self.on_loopback or self.keys:
+            return self.host
+        raise InvalidRequestError(
+            f"host: {self.host} is open to other machines, and keys are not set: make one with `rerank-unify key`",
+            field="host",
+        )
+
+
+def read_settings(
+    source: GatewaySettings | Mapping[str, Any] | str | Path | None = None, **flags: Any
+) -> GatewaySettings:
+    """Settings from a file's path, from a mapping, or from variables alone.
+
+    Args:
+        source: a TOML file, a mapping of the same shape, or settings that are ready.
+        **flags: what counts before all else.
+
+    Raises:
+        InvalidRequestError: one sentence for each thing that is wrong; keys are not repeated.
+        OSError: the file cannot be read.
+    """
+    if isinstance(source, GatewaySettings):
+        return source
+    kind = GatewaySettings
+    if isinstance(source, (str, Path)):
+        Path(source).read_bytes()  # pydantic-settings takes a missing file for an empty one
+        kind = _from_file(Path(source))
+    given = dict(source) if isinstance(source, Mapping) else {}
+    try:
+        return kind(**{**given, **flags})
+    except ValidationError as error:
+        raise InvalidRequestError("; ".join(map(_sentence, error.errors(include_url=False)))) from None
+    except RerankError as error:
+        raise InvalidRequestError(error.message) from None
+    except ValueError as error:
+        raise InvalidRequestError(f"{source}: {error}") from None
+
+
+def _from_file(path: Path) -> type[GatewaySettings]:
+    class FromFile(GatewaySettings):
+        model_config = SettingsConfigDict(toml_file=path)
+
+    return FromFile
+
+
+def _sentence(fault: Any) -> str:
+    where = ".".join(str(step) for step in fault["loc"]) or "settings"
+    said = fault["msg"].removeprefix("Value error, ")
+    return f"{where}: {said[0].lower()}{said[1:]}"
