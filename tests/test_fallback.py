@@ -4,6 +4,7 @@ import threading
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
@@ -361,3 +362,52 @@ class Plans(RuleBasedStateMachine):
 
 
 TestPlans = Plans.TestCase
+
+
+# --- data that the user writes ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("setting", "sentence"),
+    [
+        ({"retries": -1}, "retries: expected a number, 0 or more"),
+        ({"jitter": 1.5}, "jitter: expected a share, 0 to 1"),
+        ({"jitter": -0.1}, "jitter: expected a number, 0 or more"),
+        ({"max_wait": float("nan")}, "max_wait: expected a number, 0 or more"),
+        ({"hedge_after": -1}, "hedge_after: expected a number, 0 or more"),
+        ({"breaker_failures": 0}, "breaker_failures: expected a number, 1 or more"),
+        ({"breaker_seconds": -1}, "breaker_seconds: expected a number, 0 or more"),
+        ({"incomplete": "no"}, "incomplete: expected accept or next"),
+        ({"empty": "no"}, "empty: expected accept or next"),
+        ({"order": "random"}, "order: expected given or weight"),
+    ],
+)
+def test_a_wrong_policy_is_told(setting: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(ru.InvalidRequestError, match=sentence):
+        ru.FallbackPolicy(**setting)
+
+
+@pytest.mark.parametrize("weight", [-1, float("inf"), float("nan")])
+def test_a_wrong_weight_is_told(weight: float) -> None:
+    with pytest.raises(ru.InvalidRequestError, match="weight: expected a number, 0 or more"):
+        ru.Target("jina", weight=weight)
+
+
+def test_chance_takes_from_the_backoff_and_never_from_what_the_vendor_said() -> None:
+    for chance, seconds in ((0.0, 0.5), (0.5, 0.375), (1.0, 0.25)):
+        plan = ru.FallbackPlan([JINA], random=lambda chance=chance: chance)  # type: ignore[misc]
+        plan.record(attempt(plan, 0), ru.ConnectError("x"), 0)
+        assert plan.next(0) == ru.Wait(seconds)
+    plan = ru.FallbackPlan([JINA], random=lambda: 1.0)
+    plan.record(attempt(plan, 0), ru.RateLimitError("x", retry_after=7), 0)
+    assert plan.next(0) == ru.Wait(7)
+
+
+def test_a_target_keeps_its_key_out_of_sight() -> None:
+    target = ru.Target("jina", api_key="jina_0123456789")
+    assert "0123" not in repr(target)
+    assert target.api_key == SecretStr("jina_0123456789")
+    assert target == ru.Target("jina", api_key=SecretStr("jina_0123456789"))
+    call = target.vendor.prepare(ru.RerankRequest(query="q", documents=["d"]), api_key=target.api_key)
+    assert call.http.headers["authorization"] == "Bearer jina_0123456789"
+    assert "0123" not in repr(call.http.headers)

@@ -8,7 +8,7 @@ from typing import Final, Literal, TypeAlias
 
 from .. import errors as e
 from ..canonical import RerankResponse
-from ..errors import RerankError
+from ..errors import InvalidRequestError, RerankError
 
 Backoff: TypeAlias = Callable[[RerankError, int], float]
 """From an error, and how often the target has been tried, to the seconds before the same target is tried again."""
@@ -60,6 +60,9 @@ class FallbackPolicy:
         hedge_after: seconds after which the next target is started beside a slow one; None for never.
         breaker_failures: counted failures in a row after which a target is left alone.
         breaker_seconds: for how long; then one attempt probes it.
+
+    Raises:
+        InvalidRequestError: a number is too low, or a word is not known.
     """
 
     rules: Mapping[type[RerankError], Rule] = field(default_factory=dict[type[RerankError], Rule])
@@ -73,6 +76,28 @@ class FallbackPolicy:
     hedge_after: float | None = None
     breaker_failures: int = 5
     breaker_seconds: float = 30.0
+
+    def __post_init__(self) -> None:
+        least = {
+            "retries": (self.retries, 0),
+            "jitter": (self.jitter, 0),
+            "max_wait": (self.max_wait, 0),
+            "hedge_after": (self.hedge_after, 0),
+            "breaker_failures": (self.breaker_failures, 1),
+            "breaker_seconds": (self.breaker_seconds, 0),
+        }
+        for name, (value, low) in least.items():
+            if value is not None and not value >= low:
+                raise InvalidRequestError(f"{name}: expected a number, {low} or more", field=name)
+        if self.jitter > 1:
+            raise InvalidRequestError("jitter: expected a share, 0 to 1", field="jitter")
+        for name, value, known in (
+            ("incomplete", self.incomplete, ("accept", "next")),
+            ("empty", self.empty, ("accept", "next")),
+            ("order", self.order, ("given", "weight")),
+        ):
+            if value not in known:
+                raise InvalidRequestError(f"{name}: expected {' or '.join(known)}", field=name)
 
     def pause(self, error: RerankError, tried: int, chance: float) -> float:
         """Seconds before the same target is tried again; ``chance``, 0 to 1, decides how much jitter takes off."""
