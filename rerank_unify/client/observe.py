@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from typing import Final, TypeAlias
 from urllib.parse import urlsplit
 
@@ -72,33 +73,47 @@ Ended: TypeAlias = Callable[[AttemptEnded], object]
 
 @dataclass(frozen=True, slots=True)
 class Observers:
-    """Whom to tell. What they raise is logged and hurts nobody's request."""
+    """Whom to tell. What they raise is logged and hurts nobody's request.
+
+    Attributes:
+        started, ended: what is called with each beginning and end.
+        idle: whether nobody among them wants to know of an attempt now, unless it fails.
+    """
 
     started: Sequence[Started] = ()
     ended: Sequence[Ended] = ()
+    idle: Callable[[], bool] = bool
 
 
 class Observation:
     """One attempt, as its observers are told of it."""
 
     def __init__(self, observers: Observers, attempt: Attempt, calls: Sequence[Call], timeout: float) -> None:
-        self._observers = observers
+        self._observers, self._attempt, self._calls, self._timeout = observers, attempt, calls, timeout
         self._began = time.monotonic()
-        self._about = AttemptStarted(
-            provider=attempt.target.name,
+        self._idle = observers.idle()
+        if not self._idle:
+            for tell in observers.started:
+                _tell(tell, self._about)
+
+    @cached_property
+    def _about(self) -> AttemptStarted:
+        calls = self._calls
+        return AttemptStarted(
+            provider=self._attempt.target.name,
             model=calls[0].model,
-            host=urlsplit(calls[0].http.url).netloc,
-            number=attempt.id,
+            host=_host(calls[0].http.url),
+            number=self._attempt.id,
             documents=sum(len(call.encoded.fields["documents"]) for call in calls),
             calls=len(calls),
-            timeout=timeout,
+            timeout=self._timeout,
             losses=tuple(dict.fromkeys(loss.field for call in calls for loss in call.losses)),
         )
-        for tell in observers.started:
-            _tell(tell, self._about)
 
     def ended(self, error: Exception | None, response: RerankResponse | None) -> None:
         """It led to an answer, or failed, or both: an answer that the policy does not take."""
+        if self._idle and error is None:
+            return
         seconds = time.monotonic() - self._began
         if response is None:
             self._tell(AttemptEnded(self._about, seconds, error))
@@ -111,11 +126,17 @@ class Observation:
 
     def cancelled(self) -> None:
         """It was given up."""
-        self._tell(AttemptEnded(self._about, time.monotonic() - self._began, cancelled=True))
+        if not self._idle:
+            self._tell(AttemptEnded(self._about, time.monotonic() - self._began, cancelled=True))
 
     def _tell(self, about: AttemptEnded) -> None:
         for tell in self._observers.ended:
             _tell(tell, about)
+
+
+@lru_cache(maxsize=256)
+def _host(url: str) -> str:
+    return urlsplit(url).netloc
 
 
 def _tell(tell: Callable[..., object], about: AttemptStarted | AttemptEnded) -> None:
@@ -126,6 +147,11 @@ def _tell(tell: Callable[..., object], about: AttemptStarted | AttemptEnded) -> 
 
 
 # --- the log ---------------------------------------------------------------------------------------------------------
+
+
+def log_idle() -> bool:
+    """Whether only failures are logged."""
+    return not LOG.isEnabledFor(logging.DEBUG)
 
 
 def log_start(about: AttemptStarted) -> None:

@@ -15,7 +15,7 @@ from ..errors import Headers, InvalidRequestError
 from ..fallback import DEFAULT_POLICY, FallbackPolicy, Health, Target
 from ..registry import Provider
 from ..transport.seam import CONNECT, MOST
-from .observe import Ended, Observers, Started, log_end, log_start
+from .observe import Ended, Observers, Started, log_end, log_idle, log_start
 from .spans import with_spans
 
 Targets: TypeAlias = "str | Provider | Target | Sequence[str | Provider | Target]"
@@ -126,7 +126,8 @@ def _observers(on_start: Started | None, on_end: Ended | None) -> Observers:
     """The log, the caller's own, and spans."""
     started = [] if on_start is None else [on_start]
     ended = [] if on_end is None else [on_end]
-    return with_spans(Observers((log_start, *started), (log_end, *ended)))
+    idle = bool if started or ended else log_idle
+    return with_spans(Observers((log_start, *started), (log_end, *ended), idle))
 
 
 def _with_key(target: Target, *, env_keys: bool) -> Target:

@@ -22,7 +22,11 @@ def with_spans(observers: Observers) -> Observers:
     except ImportError:
         return observers
     spans = _Spans(api)
-    return Observers((spans.started, *observers.started), (spans.ended, *observers.ended))
+    return Observers(
+        (spans.started, *observers.started),
+        (spans.ended, *observers.ended),
+        lambda: observers.idle() and not spans.wanted(),
+    )
 
 
 class _Spans:
@@ -30,7 +34,12 @@ class _Spans:
 
     def __init__(self, api: Any) -> None:
         self._api = api
+        self._tracer = api.get_tracer("rerank_unify")  # stands for whatever is set up later
         self._open: dict[AttemptStarted, Span] = {}
+
+    def wanted(self) -> bool:
+        """Whether anybody has set something up to take spans."""
+        return not isinstance(self._api.get_tracer_provider(), self._api.ProxyTracerProvider)
 
     def started(self, about: AttemptStarted) -> None:
         """Begin a span."""
@@ -45,14 +54,15 @@ class _Spans:
         }
         if host.port is not None:
             attributes["server.port"] = host.port
-        tracer = self._api.get_tracer("rerank_unify")
-        self._open[about] = tracer.start_span(
-            f"rerank {about.model}", kind=self._api.SpanKind.CLIENT, attributes=attributes
-        )
+        span = self._tracer.start_span(f"rerank {about.model}", kind=self._api.SpanKind.CLIENT, attributes=attributes)
+        if span.is_recording():
+            self._open[about] = span
 
     def ended(self, about: AttemptEnded) -> None:
         """End it, with what the vendor reported."""
-        span = self._open.pop(about.started)
+        span = self._open.pop(about.started, None)
+        if span is None:
+            return
         usage = about.usage
         told = {
             "gen_ai.response.model": about.model,

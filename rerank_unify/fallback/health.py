@@ -15,6 +15,7 @@ from .target import Target
 class _State:
     cool_until: float = -inf
     failures: int = 0
+    opened_at: float = -inf
     open_until: float = -inf
     probe_until: float = -inf
     cause: RerankError | None = None
@@ -47,10 +48,15 @@ class Health:
                 state.probe_until = now + policy.breaker_seconds
             return True
 
-    def succeed(self, target: Target) -> None:
-        """The target answered: its slate is clean."""
+    def succeed(self, target: Target, began: float) -> None:
+        """The target answered a call that ``began`` then: its failures are forgotten, and its breaker closes.
+
+        An answer to a call from before the breaker opened tells nothing new, and nobody's Retry-After ends early.
+        """
         with self._lock:
-            self._states[target.identity] = _State()
+            state = self._state(target)
+            if began >= state.opened_at:
+                self._states[target.identity] = _State(cool_until=state.cool_until, cause=state.cause)
 
     def fail(self, target: Target, error: RerankError, now: float, policy: FallbackPolicy) -> None:
         """The target failed: remember for how long it asked to be left alone, and count it."""
@@ -63,7 +69,7 @@ class Health:
             if policy.rule(type(error)).counts:
                 state.failures += 1
                 if state.failures >= policy.breaker_failures:
-                    state.open_until = now + policy.breaker_seconds
+                    state.opened_at, state.open_until = now, now + policy.breaker_seconds
 
     def release(self, target: Target) -> None:
         """An attempt ended without an outcome, such as by cancellation: it probes no more."""

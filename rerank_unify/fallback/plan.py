@@ -137,7 +137,7 @@ class FallbackPlan:
         error = self.policy.refuse(outcome) if isinstance(outcome, RerankResponse) else outcome
         self.attempts.append(Tried(attempt.target.name, attempt.target.model, now - began, error))
         if error is None:
-            self.health.succeed(attempt.target)
+            self.health.succeed(attempt.target, began)
             self._answered = True
             return None
         self.health.fail(attempt.target, error, now, self.policy)

@@ -38,6 +38,9 @@ RULES: Final[Mapping[type[RerankError], Rule]] = {
 """The default rules. A class that is not here goes by its nearest base: every other error moves on."""
 
 
+_WORDS: Final = {"incomplete": ("accept", "next"), "empty": ("accept", "next"), "order": ("given", "weight")}
+
+
 def exponential(error: RerankError, tried: int) -> float:
     """Half a second, doubled with each try, at most 8 seconds; what the vendor said counts before."""
     return error.retry_after if error.retry_after is not None else min(0.5 * 2 ** (tried - 1), 8.0)
@@ -78,7 +81,7 @@ class FallbackPolicy:
     breaker_seconds: float = 30.0
 
     def __post_init__(self) -> None:
-        least = {
+        least: dict[str, tuple[float | None, int]] = {
             "retries": (self.retries, 0),
             "jitter": (self.jitter, 0),
             "max_wait": (self.max_wait, 0),
@@ -86,17 +89,13 @@ class FallbackPolicy:
             "breaker_failures": (self.breaker_failures, 1),
             "breaker_seconds": (self.breaker_seconds, 0),
         }
-        for name, (value, low) in least.items():
-            if value is not None and not value >= low:
+        for name, (number, low) in least.items():
+            if number is not None and not number >= low:
                 raise InvalidRequestError(f"{name}: expected a number, {low} or more", field=name)
         if self.jitter > 1:
             raise InvalidRequestError("jitter: expected a share, 0 to 1", field="jitter")
-        for name, value, known in (
-            ("incomplete", self.incomplete, ("accept", "next")),
-            ("empty", self.empty, ("accept", "next")),
-            ("order", self.order, ("given", "weight")),
-        ):
-            if value not in known:
+        for name, known in _WORDS.items():
+            if getattr(self, name) not in known:
                 raise InvalidRequestError(f"{name}: expected {' or '.join(known)}", field=name)
 
     def pause(self, error: RerankError, tried: int, chance: float) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import inf
 
 from pydantic import SecretStr
@@ -24,6 +24,7 @@ class Target:
         timeout: seconds for one attempt; None for no limit but the deadline.
         weight: of several targets the heaviest first, where the policy orders by weight; 0 or more.
         like: the known model behind a name that says nothing.
+        identity: what makes it the same target in another request, so that its health is shared.
     """
 
     provider: Provider | str
@@ -33,6 +34,7 @@ class Target:
     timeout: float | None = None
     weight: float = 1.0
     like: str | None = None
+    identity: tuple[object, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.timeout is not None and not 0 < self.timeout < inf:
@@ -41,6 +43,8 @@ class Target:
             raise InvalidRequestError("weight: expected a number, 0 or more", field="weight")
         if isinstance(self.api_key, str):
             object.__setattr__(self, "api_key", SecretStr(self.api_key))
+        identity = (self.name, self.model, self.base_url, hash(self.api_key))
+        object.__setattr__(self, "identity", identity)
 
     @property
     def vendor(self) -> Provider:
@@ -51,11 +55,6 @@ class Target:
     def name(self) -> str:
         """The provider's name."""
         return self.provider if isinstance(self.provider, str) else self.provider.name
-
-    @property
-    def identity(self) -> tuple[object, ...]:
-        """What makes it the same target in another request: its health is shared."""
-        return (self.name, self.model, self.base_url, hash(self.api_key))
 
 
 @dataclass(frozen=True, slots=True)
