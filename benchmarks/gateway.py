@@ -52,7 +52,7 @@ from timing import Bar, judge, machine, print_table
 ROUNDS: Final = 5
 TAKEN: Final = 50  # by the gateway of the second part, of four times as many
 ROOT: Final = Path(__file__).resolve().parents[1]
-LITELLM: Final = ROOT / ".venv-litellm" / "bin" / "litellm"
+LITELLM: Final = ROOT / ".venv-litellm"
 SERVE: Final = "from rerank_unify.cli.gateway import serve; serve()"
 RIGHT = "every answer is the right one"
 TAIL = "p99 <= 5 x p50"
@@ -288,7 +288,7 @@ class _Connection(asyncio.Protocol):
                 self._load.first()
             self.ask(self._load.next(self._number))
 
-    def connection_lost(self, _: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
         self.ended.set_result(None)
 
 
@@ -414,7 +414,15 @@ def litellm(upstream: str) -> Iterator[Proxy]:
     with TemporaryDirectory() as folder:
         config = Path(folder, "litellm.yaml")
         config.write_text(json.dumps(settings))  # JSON is YAML
-        command = [str(LITELLM), "--config", str(config), "--host", "127.0.0.1", "--num_workers", "1"]
+        command = [
+            str(LITELLM / "bin" / "litellm"),
+            "--config",
+            str(config),
+            "--host",
+            "127.0.0.1",
+            "--num_workers",
+            "1",
+        ]
         with proxy(command, "/health/liveliness", environ) as started:
             yield started
 
@@ -476,7 +484,7 @@ def measure_rounds(load: Load, upstream: str, requests: int) -> list[Bar]:
         ours = stack.enter_context(gateway(upstream))
         jobs = {"gateway": (Measured(ours), Job(ours.url, requests // ROUNDS))}
         jobs["the server itself"] = (Measured(None), Job(upstream, requests // ROUNDS // 2))
-        if LITELLM.exists():
+        if (LITELLM / ".done").exists():
             theirs = stack.enter_context(litellm(upstream))
             jobs["LiteLLM's proxy"] = (Measured(theirs), Job(theirs.url, 300))
         for turn in range(-1, ROUNDS):
@@ -555,7 +563,7 @@ def main() -> int:
         load()
         return 0
     requests: int = 10_000 if options.quick else options.requests
-    beside = "beside LiteLLM's proxy" if LITELLM.exists() else "LiteLLM's proxy is not installed"
+    beside = "beside LiteLLM's proxy" if (LITELLM / ".done").exists() else "LiteLLM's proxy is not installed"
     print(f"{machine()}; {beside}")
     command = [sys.executable, str(Path(__file__).resolve()), "--load"]
     with server() as upstream, running(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:

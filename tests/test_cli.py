@@ -10,12 +10,13 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from contextlib import redirect_stdout
+from contextlib import redirect_stderr, redirect_stdout
 from importlib.resources import files
 from pathlib import Path
 from threading import Thread
 from typing import IO, Any
 
+import click
 import pytest
 from click.testing import CliRunner, Result
 from rich.cells import cell_len
@@ -25,6 +26,11 @@ import rerank_unify as ru
 from rerank_unify.canonical import ScoreKind
 from rerank_unify.cli import lines, show
 from rerank_unify.cli.app import app
+from rerank_unify.cli.options import target_options
+from rerank_unify.cli.targets import Wanted
+
+from .scripted.server import Play, ScriptedServer  # type: ignore[import-not-found]  # mypy reads tests/ flat
+from .scripted.server import vendor as answers_of
 
 QUERY = "organic skincare for sensitive skin"
 DOCUMENTS = [
@@ -231,6 +237,7 @@ def test_documents_that_cannot_be_read_are_told_by_line(tmp_path: Path, name: st
         ("--query", "q", "--documents", "d.csv"),
         ("--top-n", "many"),
         ("a.json", "b.json"),
+        ("a.json", "--json", "--table"),
     ],
 )
 def test_a_wrong_command_line_is_exit_code_2(args: Sequence[str]) -> None:
@@ -240,15 +247,281 @@ def test_a_wrong_command_line_is_exit_code_2(args: Sequence[str]) -> None:
     assert "Error: " in result.stderr
 
 
-@pytest.mark.parametrize("vendor", ["voyage", "jina", "xinference"])
-def test_a_vendor_over_http_waits_for_the_client(request_file: str, vendor: str) -> None:
-    result = run("rerank", request_file, "--provider", vendor)
+# --- rerank over HTTP ------------------------------------------------------------------------------------------------
+
+BUSY = Play(status=429, body={"detail": "slow down"})
+TEXTS = ("--query", "skin", "--document", "motor oil", "--document", "skin cream")
+
+
+def served(script: Sequence[Any] = (), name: str = "xinference") -> Any:
+    return ScriptedServer(script, answer=answers_of(name))
+
+
+def over(server: Any, *more: str) -> tuple[str, ...]:
+    return ("rerank", *TEXTS, "--provider", "xinference", "--base-url", server.url, *more)
+
+
+def test_a_vendor_without_a_key_is_not_called(request_file: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("VOYAGE_API_KEY", raising=False)
+    with served(name="voyage") as server:
+        line = failed("rerank", request_file, "--provider", "voyage", "--base-url", server.url)
+        assert server.calls == []
+    assert "voyage needs an API key" in line
+    assert "VOYAGE_API_KEY" in line
+    assert line == failed("rerank", request_file, "--provider", "local", "--fallback", "voyage")
+
+
+def test_a_key_goes_to_another_host_when_told_alone(request_file: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VOYAGE_API_KEY", HIDDEN)
+    with served(name="voyage") as server:
+        args = ("rerank", request_file, "--provider", "voyage", "--base-url", server.url)
+        expected = "VOYAGE_API_KEY is set, and goes to another host than the vendor's only with --env-keys"
+        assert failed(*args) == f"error: voyage needs an API key: {expected}"
+        assert server.calls == []
+        assert len(ok(*args, "--env-keys")["results"]) == 2
+        (seen,) = server.calls
+    assert (seen.path, seen.headers["authorization"]) == ("/v1/rerank", f"Bearer {HIDDEN}")
+    assert (seen.json["model"], seen.json["top_k"]) == ("rerank-2.5", 2)
+
+
+def test_a_vendor_answers(tmp_path: Path) -> None:
+    path = write(tmp_path / "r.json", {**REQUEST, "model": "own"})
+    with served() as server:
+        for more, model in ((), "own"), (("--model", "my-uid"), "my-uid"):
+            args = ("rerank", path, "--provider", "xinference", "--base-url", server.url, *more)
+            answer = ok(*args)
+            assert [row["document"]["text"] for row in answer["results"]] == [
+                DOCUMENTS[row["index"]] for row in answer["results"]
+            ]
+            assert server.calls[-1].json["model"] == model
+
+
+def test_an_error_over_http_is_one_line(request_file: str) -> None:
+    with served([Play(status=401, body={"detail": "who are you"})]) as server:
+        line = failed("rerank", request_file, "--provider", "xinference", "--base-url", server.url)
+    assert line == "error: xinference: AuthenticationError (HTTP 401): who are you"
+
+
+def test_a_base_url_is_for_http_alone(request_file: str) -> None:
+    result = run("rerank", request_file, "--base-url", "http://127.0.0.1:9")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "--base-url is for providers over HTTP; local ranks in this process." in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("--timeout", "0"),
+        ("--timeout", "soon"),
+        ("--deadline", "-1"),
+        ("--deadline", "inf"),
+        ("--hedge-after", "nan"),
+        ("--retries", "-1"),
+        ("--retries", "1.5"),
+        ("--split", "never"),
+        ("--must-keep", "instructions"),
+        ("--fallback", ""),
+        ("--fallback", "local,,voyage"),
+        ("--fallback", "local:"),
+        ("--fallback", ":m"),
+    ],
+)
+def test_a_wrong_option_is_exit_code_2(option: str, value: str) -> None:
+    result = run("rerank", *TEXTS, option, value)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert option in result.stderr
+
+
+def test_an_unknown_fallback_is_told() -> None:
+    assert (
+        failed("rerank", *TEXTS, "--fallback", "locl") == "error: no provider is called 'locl'; did you mean 'local'?"
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "targets"),
+    [
+        ((), []),
+        (("xinference:a/b:c",), [("xinference", "a/b:c")]),
+        (("xinference:one, local", "jina:two"), [("xinference", "one"), ("local", None), ("jina", "two")]),
+        (("xinference:a\\,b,local",), [("xinference", "a,b"), ("local", None)]),
+    ],
+)
+def test_fallbacks_have_models_of_their_own(given: Sequence[str], targets: Any) -> None:
+    options = [part for value in given for part in ("--fallback", value)]
+    assert [(target.name, target.model) for target in wanted(*options).chain] == targets
+
+
+def wanted(*options: str) -> Wanted:
+    """What the options say."""
+    found: list[Wanted] = []
+
+    @click.command()
+    @target_options
+    def take(wanted: Wanted) -> None:
+        found.append(wanted)
+
+    assert CliRunner().invoke(take, options).exit_code == 0
+    return found[0]
+
+
+def test_the_next_provider_answers() -> None:
+    with served([BUSY]) as server:
+        args = over(server, "--model", "mine", "--fallback", "local")
+        result = run(*args, "--show-attempts")
+        assert [call.json["model"] for call in server.calls] == ["mine"]
+    assert result.exit_code == 0
+    assert json.loads(result.stdout)["model"] == "local-bm25"
+    assert result.stdout_bytes.count(b"\n") == 1
+    first, second, third = result.stderr.splitlines()
+    assert first.startswith("warning: scores are of kind unit")
+    assert re.fullmatch(r"attempt: xinference, mine, \d\.\d{3} s: RateLimitError \(HTTP 429\): slow down", second)
+    assert re.fullmatch(r"attempt: local, local-bm25, \d\.\d{3} s: answered", third)
+    assert "attempt:" not in run(*args).stderr
+
+
+def test_attempts_stand_below_a_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
+    with served([Play(status=529, body={"detail": "[red]busy[/red] \x1b[31m"})]) as server:
+        result = run(*over(server, "--fallback", "local:m", "--show-attempts", "--table"))
+    assert (result.exit_code, result.stderr) == (0, "")
+    *_, empty, head, _, first, last = [line.rstrip() for line in result.stdout.splitlines()]
+    assert empty == ""
+    assert head.split() == ["provider", "model", "seconds", "outcome"]
+    assert re.match(r"xinference  bge-reranker-base +\d\.\d{3}  ProviderOverloadedError \(HTTP 529\):", first)
+    assert first.endswith(": [red]busy[/red]")
+    assert re.match(r"local +m +\d\.\d{3}  answered$", last)
+
+
+def test_a_chain_that_fails_shows_what_was_tried(tmp_path: Path) -> None:
+    path = write(tmp_path / "r.json", {**REQUEST, "instruction": "Find"})
+    args = ("--provider", "xinference", "--like", "Qwen3-Reranker-4B", "--fallback", "local", "--must-keep", "all")
+    with served([BUSY]) as server:
+        result = run("rerank", path, *args, "--base-url", server.url, "--show-attempts")
     assert (result.exit_code, result.stdout) == (1, "")
-    assert result.stderr.startswith(f"error: {vendor}: ")
-    assert "http extra" in result.stderr
-    assert "rerank-unify explain" in result.stderr
-    assert "convert response" in result.stderr
-    assert len(result.stderr.splitlines()) == 1
+    first, second, error = result.stderr.splitlines()
+    assert first.endswith(" s: RateLimitError (HTTP 429): slow down")
+    assert second.startswith("attempt: local, –, –: not called: UnsupportedRequestError: instruction: would be dropped")
+    assert error == "error: every target failed (xinference: RateLimitError, local: UnsupportedRequestError)"
+
+
+def test_a_provider_that_is_passed_over_is_shown_in_its_place(tmp_path: Path) -> None:
+    path = write(tmp_path / "r.json", {**REQUEST, "max_tokens_per_doc": 7})
+    keeping = ("--must-keep", "max_tokens_per_doc", "--show-attempts")
+    with served() as server:
+        args = ("--base-url", server.url, "--provider", "xinference", "--model", "m", "--fallback", "local")
+        result = run("rerank", path, *args, "--retries", "0", *keeping)
+        assert server.calls == []
+    first, second, *_ = [line for line in result.stderr.splitlines() if line.startswith("attempt:")]
+    assert first.startswith("attempt: xinference, –, –: not called: UnsupportedRequestError: max_tokens_per_doc: ")
+    assert second.startswith("attempt: local, ")
+    line = run("rerank", path, "--must-keep", "max_tokens_per_doc").stderr
+    assert line.startswith("error: local: UnsupportedRequestError: max_tokens_per_doc: would be ")
+
+
+def test_a_provider_may_be_passed_over_on_the_way_to_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VOYAGE_API_KEY", HIDDEN)
+    with served([BUSY]) as server:
+        chain = ("--document", "", "--fallback", "voyage,local", "--must-keep", "documents", "--show-attempts")
+        result = run(*over(server, *chain))
+    assert result.exit_code == 0
+    first, second, third = [line for line in result.stderr.splitlines() if line.startswith("attempt:")]
+    assert first.startswith("attempt: xinference, bge-reranker-base, ")
+    assert second.startswith("attempt: voyage, –, –: not called: UnsupportedRequestError: documents: would be withheld")
+    assert third.startswith("attempt: local, local-bm25, ")
+
+
+def test_retries_are_counted() -> None:
+    again = Play(status=429, headers={"retry-after": "0"}, body={"detail": "slow down"})
+    with served([again] * 9) as server:
+        for retries, calls in (("0", 1), ("1", 3)):
+            result = run(*over(server, "--retries", retries, "--show-attempts"))
+            assert result.exit_code == 1
+            assert len(server.calls) == calls
+            assert result.stderr.count("attempt: xinference, bge-reranker-base, ") == int(retries) + 1
+            assert result.stderr.splitlines()[-1].startswith("error: xinference: RateLimitError (HTTP 429)")
+
+
+@pytest.mark.parametrize("option", ["--timeout", "--deadline"])
+def test_time_is_limited(option: str) -> None:
+    with served([Play(delay=3600)]) as server:
+        line = failed(*over(server, option, "0.2", "--retries", "0"))
+        server.wait_left()
+    assert re.search(r"TimeoutError: no answer within 0\.\d+ seconds$", line)
+
+
+def test_a_slow_provider_is_overtaken() -> None:
+    with served([Play(delay=3600)]) as server:
+        result = run(*over(server, "--fallback", "local", "--hedge-after", "0.1", "--show-attempts"))
+        server.wait_left()
+    assert result.exit_code == 0
+    told = sorted(line for line in result.stderr.splitlines() if line.startswith("attempt:"))
+    assert re.fullmatch(r"attempt: local, local-bm25, \d\.\d{3} s: answered", told[0])
+    assert re.fullmatch(r"attempt: xinference, bge-reranker-base, \d\.\d{3} s: cancelled", told[1])
+
+
+def test_listwise_models_are_split_when_told_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JINA_API_KEY", "jina_0123456789")
+    documents = [f"{number} " + "word " * 30_000 for number in range(6)]
+    path = write(tmp_path / "r.json", {"query": "q", "documents": documents})
+    with served(name="jina") as server:
+        model = ("--provider", "jina", "--model", "jina-reranker-v3")
+        args = ("rerank", path, *model, "--env-keys", "--base-url", server.url)
+        assert "UnsupportedRequestError" in failed(*args)
+        assert server.calls == []
+        result = run(*args, "--split", "always")
+        assert len(server.calls) > 1
+    assert result.exit_code == 0
+    assert len(json.loads(result.stdout)["results"]) == 6
+
+
+@pytest.mark.parametrize("more", [(), ("--hedge-after", "60", "--fallback", "local")])
+def test_ctrl_c_while_waiting(more: Sequence[str]) -> None:
+    with served([Play(delay=3600)]) as server:
+        command = (*SCRIPT, *over(server, *more))
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as waiting:
+            server.wait_calls(timeout=60)
+            waiting.send_signal(signal.SIGINT)
+            output, complaint = waiting.communicate(timeout=30)
+    assert (waiting.returncode, output, complaint.strip()) == (130, b"", b"")
+
+
+NO_HTTP = "import sys; sys.modules.update(dict.fromkeys(('httpx', 'anyio'))); from rerank_unify.cli import main; main()"
+
+
+def test_local_alone_needs_no_http() -> None:
+    for args, code in ((), 0), (("--fallback", "local:m", "--must-keep", "all"), 0), (("--provider", "xinference"), 1):
+        ended = subprocess.run(
+            [sys.executable, "-c", NO_HTTP, "rerank", *TEXTS, *args], capture_output=True, check=False, timeout=60
+        )
+        assert ended.returncode == code
+        if code:
+            assert ended.stderr == b"error: the client needs httpx and anyio: pip install 'rerank-unify[http]'\n"
+
+
+def test_the_client_is_imported_when_it_is_needed() -> None:
+    code = (
+        "import sys\nfrom rerank_unify.cli.app import app\n"
+        "print([name for name in ('rerank_unify.client', 'httpx', 'anyio', 'rich.progress') if name in sys.modules])"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout == b"[]\n"
+
+
+# --- a batch on a terminal -------------------------------------------------------------------------------------------
+
+
+def test_a_batch_shows_how_far_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in ON_TERMINAL.items():
+        monkeypatch.setenv(name, value)
+    source = write(tmp_path / "in.jsonl", b'{"query": "q", "documents": ["d"]}\n\nnonsense\n' * 20)
+    terminal = Terminal()
+    stderr = os.fdopen(terminal.theirs, "w", encoding="utf-8")
+    with stderr, redirect_stderr(stderr), pytest.raises(SystemExit) as ended:
+        app.main(["batch", source, str(tmp_path / "out.jsonl")], prog_name="rerank-unify")
+    assert ended.value.code == 1
+    screen = terminal.finish()
+    assert re.search(r"━ 40/40 20 failed \d:\d\d:\d\d", screen)
+    assert re.search(r"h20 answered, 20 failed, \d+\.\d s$", screen.rstrip())
 
 
 # --- errors ----------------------------------------------------------------------------------------------------------
@@ -611,7 +884,7 @@ def test_a_terminal_without_block_characters_gets_other_bars() -> None:
 def test_help_shows_commands_in_order_and_examples() -> None:
     result = run("--help")
     assert result.exit_code == 0
-    commands = [result.stdout.index(f"\n  {name} ") for name in ("rerank", "convert", "providers", "explain")]
+    commands = [result.stdout.index(f"\n  {name} ") for name in ("rerank", "batch", "convert", "providers", "explain")]
     assert commands == sorted(commands)
     assert "rerank-unify explain request.json --provider voyage" in result.stdout
     assert max(map(len, result.stdout.splitlines())) <= 100
@@ -619,7 +892,15 @@ def test_help_shows_commands_in_order_and_examples() -> None:
 
 @pytest.mark.parametrize(
     "command",
-    [("rerank",), ("convert",), ("convert", "request"), ("convert", "response"), ("providers",), ("explain",)],
+    [
+        ("rerank",),
+        ("batch",),
+        ("convert",),
+        ("convert", "request"),
+        ("convert", "response"),
+        ("providers",),
+        ("explain",),
+    ],
 )
 def test_every_command_has_help(command: Sequence[str]) -> None:
     result = run(*command, "-h")

@@ -234,7 +234,9 @@ def test_a_vendor_that_said_retry_after_is_left_alone_until_then() -> None:
     assert waiting.next(110) == ru.Wait(20)
     given_up = ru.FallbackPlan([JINA], ru.FallbackPolicy(max_wait=5), health=waiting.health)
     assert given_up.next(110) == ru.Finished()
-    assert given_up.error() is limited
+    told = given_up.error()
+    assert (type(told), str(told)) == (ru.RateLimitError, str(limited))
+    assert told is not limited  # each request raises its own
     assert waiting.health.cause(JINA) is limited
 
 

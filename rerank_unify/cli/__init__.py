@@ -18,7 +18,7 @@ def main() -> None:
 
         app()
     except ModuleNotFoundError as error:
-        if error.name not in _NEEDED:
+        if (error.name or "").partition(".")[0] not in _NEEDED:
             raise
         sys.stderr.write("error: the command line needs click and rich: pip install 'rerank-unify[cli]'\n")
         sys.exit(1)

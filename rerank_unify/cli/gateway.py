@@ -28,7 +28,7 @@ def serve(config: str | None, host: str | None, port: int | None, workers: int |
     try:
         from ..gateway import create_app
         from ..gateway.serve import serve as run
-        from ..gateway.settings import read_settings
+        from ..gateway.sources import read_settings
     except ModuleNotFoundError as error:
         raise MissingExtraError("the gateway needs its extra: pip install 'rerank-unify[gateway]'") from error
     settings = read_settings(config, **{name: value for name, value in flags.items() if value is not None})
@@ -42,7 +42,7 @@ def serve(config: str | None, host: str | None, port: int | None, workers: int |
 def _served(gateway: Any) -> dict[str, Any]:
     settings, router = gateway.settings, gateway.router
     return {
-        "listens": f"{settings.host}:{settings.port}",
+        "listens": f"[{settings.host}]:{settings.port}" if ":" in settings.host else f"{settings.host}:{settings.port}",
         "keys": list(settings.keys),
         "models": {name: [one.provider for one in route.targets] for name, route in settings.models.items()},
         "vendors": router.keyed,
@@ -61,5 +61,7 @@ def key(given: str | None) -> None:
 
     if given == "-":
         given = str(click.prompt("key", hide_input=True, err=True))
+    if given is not None and not given.strip():
+        raise click.BadParameter("the key is empty", param_hint="--hash")
     made = given or new_key()
     write_json({"key": made, "hash": hash_of(made)} if given is None else {"hash": hash_of(made)})

@@ -2,7 +2,7 @@
 
 =====  ==============================================================
 0      done
-1      an error of the request, the answer, a file or the installation
+1      an error of the request, the answer, a file or the installation; a batch in which a request has failed
 2      the command line itself is wrong (click's own code and words)
 130    Ctrl-C
 141    whoever read the output has gone, as in ``… | head -1``

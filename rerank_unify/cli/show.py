@@ -53,7 +53,8 @@ def console() -> Console:
     return Console(file=sys.stdout, highlight=False, markup=False, emoji=False)
 
 
-def _table(*, expand: bool = False, show_lines: bool = False) -> Table:
+def new_table(*, expand: bool = False, show_lines: bool = False) -> Table:
+    """A table in the style of all of them."""
     return Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), expand=expand, show_lines=show_lines)
 
 
@@ -82,7 +83,7 @@ def _title(response: RerankResponse, documents: int) -> Text:
 
 
 def _ranking(out: Console, response: RerankResponse, request: RerankRequest) -> Table:
-    table = _table(expand=True)
+    table = new_table(expand=True)
     table.add_column("rank", justify="right", no_wrap=True)
     table.add_column("score", justify="right", no_wrap=True)
     table.add_column("", style="cyan", no_wrap=True, width=BAR)
@@ -119,7 +120,7 @@ _WIDE = 96  # cells in which everything about the built-in vendors stands unbrok
 
 def show_providers(out: Console, providers: Iterable[Mapping[str, Any]]) -> None:
     """The installed providers as a table, from what ``providers --json`` gives of each."""
-    table = _table(show_lines=True)
+    table = new_table(show_lines=True)
     table.add_column("name", style="bold", no_wrap=True)
     for title in ("endpoint, key variables, default model", "models for images", "limits of a call, scores"):
         table.add_column(title, overflow="fold", no_wrap=out.width >= _WIDE)

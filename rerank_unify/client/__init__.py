@@ -6,21 +6,22 @@ wait, and gets the answers. Only the awaiting differs.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterable, Generator, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Generator, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from ..canonical import Document, Query, RequestFields, RerankRequest, RerankResponse
-from ..errors import InvalidRequestError, MissingExtraError, RerankError
+from ..errors import InvalidRequestError, MissingExtraError, RerankError, TransportError
 from ..registry import Answer, Call
 from ..transport import AsyncHttpxSender, AsyncSender, HttpxSender, Sender
 from .flights import Answers, AsyncInTurn, InTasks, InThreads, InTurn
 from .many import Done, OnProgress, Progress, checked_concurrency, in_tasks, in_threads
 from .observe import AttemptEnded, AttemptStarted
 from .settings import MustKeep, Targets, read_settings
-from .work import Start, as_request, work
+from .work import Landed, Start, as_request, work
 
 if TYPE_CHECKING:
     import httpx
@@ -48,6 +49,7 @@ class Client:
         split: ``"always"`` splits for listwise models too when a request is too large for one call.
         estimate: counts the tokens of a text, rather too many.
         concurrency: parts of one request that are under way at the same time.
+        max_connections: calls that an asynchronous client hands to httpx at a time; others wait their turn.
         env_keys: whether keys from the environment may go to a ``base_url`` on another host than the vendor's.
         on_attempt_start, on_attempt_end: told of each attempt with an `AttemptStarted` and an `AttemptEnded`, in the
             thread that makes it; what they raise is logged.
@@ -68,11 +70,11 @@ class Client:
         **settings: Any,
     ) -> None:
         self.settings = read_settings(targets, **settings)
-        self._owned: Any = None
-        if sender is None:
-            client = http_client or _httpx().own_transport()
-            self._owned = client if http_client is None else None
-            sender = HttpxSender(client, **self.settings.limits)
+        self._close: Callable[[], None] | None = None
+        if sender is None and http_client is not None:
+            sender = HttpxSender(http_client, **self.settings.limits)
+        elif sender is None:
+            sender, self._close = _httpx().own_sender(**self.settings.limits)
         self._sender: Sender | None = sender
 
     def rerank(
@@ -101,15 +103,18 @@ class Client:
         """The same from plain canonical fields, as `Provider.decode_fields` gives them: no pydantic model is built."""
         job = work(self.settings, fields, must_keep)
         hedged = self.settings.policy.hedge_after is not None
-        with InThreads(self._send_all, self._cancel) if hedged else InTurn(self._send_all) as flights, closing(job):
-            landed = None
+        driver = (
+            InThreads(self._send_all, self._cancel, len(self.settings.targets)) if hedged else InTurn(self._send_all)
+        )
+        with driver as flights, closing(job):
+            landed: list[Landed | None] = [None]  # taken out to be sent: errors hold frames
             while True:
                 try:
-                    step = job.send(landed)
+                    step = job.send(landed.pop())
                 except StopIteration as done:
                     response: RerankResponse = done.value
                     return response
-                landed = flights.start(step) if isinstance(step, Start) else flights.wait(step.seconds)
+                landed.append(flights.start(step) if isinstance(step, Start) else flights.wait(step.seconds))
 
     def rerank_many(
         self,
@@ -146,30 +151,34 @@ class Client:
 
     def _send_all(self, step: Start) -> Answers:
         if len(step.calls) == 1:
-            return [self._send(step.calls[0], step.timeout)]
+            return [self._send(step, step.calls[0])]
         with ThreadPoolExecutor(self.settings.concurrency) as pool:
-            return list(pool.map(self._send, step.calls, [step.timeout] * len(step.calls)))
+            return list(pool.map(partial(self._send, step), step.calls))
 
-    def _send(self, call: Call, timeout: float) -> Answer | RerankError:
+    def _send(self, step: Start, call: Call) -> Answer | RerankError:
         if self._sender is None:
             raise InvalidRequestError(_CLOSED)
+        if step.dropped.is_set():
+            return TransportError("given up")
         try:
             own = call.provider.sender
-            return own(call.http) if own is not None else self._sender(call.http, timeout)
+            return own(call.http) if own is not None else self._sender(call.http, step.timeout)
         except RerankError as error:
             return error
 
-    def _cancel(self, call: Call) -> None:
-        """End a call in another thread, where the sender can."""
+    def _cancel(self, step: Start) -> None:
+        """End calls in other threads, where the sender can; those to come are not sent."""
+        step.dropped.set()
         cancel = getattr(self._sender, "cancel", None)
         if cancel is not None:
-            cancel(call.http)
+            for call in step.calls:
+                cancel(call.http)
 
     def close(self) -> None:
         """Close the connections that are the client's own."""
         self._sender = None
-        if self._owned is not None:
-            self._owned.close()
+        if self._close is not None:
+            self._close()
 
     def __enter__(self) -> Self:
         return self
@@ -195,11 +204,11 @@ class AsyncClient:
         **settings: Any,
     ) -> None:
         self.settings = read_settings(targets, **settings)
-        self._owned: Any = None
-        if sender is None:
-            client = http_client or _httpx().own_async_transport()
-            self._owned = client if http_client is None else None
-            sender = AsyncHttpxSender(client, **self.settings.limits)
+        self._close: Callable[[], Awaitable[None]] | None = None
+        if sender is None and http_client is not None:
+            sender = AsyncHttpxSender(http_client, at_once=self.settings.max_connections, **self.settings.limits)
+        elif sender is None:
+            sender, self._close = _httpx().own_async_sender(self.settings.max_connections, **self.settings.limits)
         self._sender: AsyncSender | None = sender
 
     async def rerank(
@@ -219,14 +228,14 @@ class AsyncClient:
         hedged = self.settings.policy.hedge_after is not None
         async with InTasks(self._send_all) if hedged else AsyncInTurn(self._send_all) as flights:
             with closing(job):
-                landed = None
+                landed: list[Landed | None] = [None]
                 while True:
                     try:
-                        step = job.send(landed)
+                        step = job.send(landed.pop())
                     except StopIteration as done:
                         response: RerankResponse = done.value
                         return response
-                    landed = flights.start(step) if isinstance(step, Start) else await flights.wait(step.seconds)
+                    landed.append(flights.start(step) if isinstance(step, Start) else await flights.wait(step.seconds))
 
     def rerank_many(
         self,
@@ -256,15 +265,22 @@ class AsyncClient:
         import anyio
 
         answers: list[Any] = [None] * len(step.calls)
+        failed: list[Exception] = []
         limiter = anyio.CapacityLimiter(self.settings.concurrency)
 
         async def one(at: int, call: Call) -> None:
-            async with limiter:
-                answers[at] = await self._send(call, step.timeout)
+            try:
+                async with limiter:
+                    answers[at] = await self._send(call, step.timeout)
+            except Exception as error:  # noqa: BLE001 - raised below: here the group would wrap it
+                failed.append(error)
+                group.cancel_scope.cancel()
 
         async with anyio.create_task_group() as group:
             for at, call in enumerate(step.calls):
                 group.start_soon(one, at, call)
+        if failed:
+            raise failed[0]
         return answers
 
     async def _send(self, call: Call, timeout: float) -> Answer | RerankError:
@@ -283,8 +299,8 @@ class AsyncClient:
     async def aclose(self) -> None:
         """Close the connections that are the client's own."""
         self._sender = None
-        if self._owned is not None:
-            await self._owned.aclose()
+        if self._close is not None:
+            await self._close()
 
     async def __aenter__(self) -> Self:
         return self

@@ -13,7 +13,7 @@ from math import inf
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ..errors import RerankError
-from ..registry import Answer, Call
+from ..registry import Answer
 from .work import Landed, Start
 
 if TYPE_CHECKING:
@@ -40,7 +40,10 @@ class InTurn:
         if step is None:
             time.sleep(seconds)
             return None
-        return Landed(step.id, self._send(step))
+        try:
+            return Landed(step.id, self._send(step))
+        except Exception as error:  # noqa: BLE001 - a sender of the caller's own may raise anything; raised by `work`
+            return Landed(step.id, error)
 
     def __enter__(self) -> Self:
         return self
@@ -55,9 +58,9 @@ class InThreads:
     Leaving asks the attempts that still run to end, and does not wait for them.
     """
 
-    def __init__(self, send: Callable[[Start], Answers], cancel: Callable[[Call], None]) -> None:
+    def __init__(self, send: Callable[[Start], Answers], cancel: Callable[[Start], None], most: int) -> None:
         self._send, self._cancel = send, cancel
-        self._pool = ThreadPoolExecutor(thread_name_prefix="rerank-unify")
+        self._pool = ThreadPoolExecutor(most, thread_name_prefix="rerank-unify")
         self._running: dict[Future[Answers], Start] = {}
 
     def start(self, step: Start) -> None:
@@ -79,8 +82,7 @@ class InThreads:
 
     def __exit__(self, *_: object) -> None:
         for step in self._running.values():
-            for call in step.calls:
-                self._cancel(call)
+            self._cancel(step)
         self._pool.shutdown(wait=False, cancel_futures=True)
 
 
@@ -105,12 +107,15 @@ class AsyncInTurn:
     async def wait(self, seconds: float) -> Landed | None:
         """Send what was started, else sleep."""
         step, self._started = self._started, None
-        if step is not None:
-            return Landed(step.id, await self._send(step))
-        import anyio
+        if step is None:
+            import anyio
 
-        await anyio.sleep(min(seconds, LONG))
-        return None
+            await anyio.sleep(min(seconds, LONG))
+            return None
+        try:
+            return Landed(step.id, await self._send(step))
+        except Exception as error:  # noqa: BLE001 - as above
+            return Landed(step.id, error)
 
     async def __aenter__(self) -> Self:
         return self

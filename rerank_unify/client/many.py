@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Generator, Iterable, Sized
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor
 from concurrent.futures import wait as wait_for
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Final, TypeAlias
 
 from ..canonical import RerankRequest, RerankResponse
@@ -112,24 +114,41 @@ def in_threads(
         except RerankError as error:
             return Done(index, request, error=error)
 
-    source = enumerate(requests)
+    source = _Ahead(requests)
     outlet = _Outlet(requests, ordered=ordered, progress=progress)
     running: set[Future[Done]] = set()
-    more = True
     with ThreadPoolExecutor(concurrency, thread_name_prefix="rerank-unify") as pool:
         try:
-            while more or running:
-                while more and len(running) < concurrency and len(running) + outlet.held < AHEAD * concurrency:
-                    found = next(source, None)
-                    more = found is not None
-                    if found is not None:
-                        running.add(pool.submit(one, *found))
+            while True:
+                room = min(concurrency - len(running), AHEAD * concurrency - len(running) - outlet.held)
+                running |= {pool.submit(one, *found) for found in source.next(room)}
+                if not running:
+                    break
                 ended, running = wait_for(running, return_when=FIRST_COMPLETED)
                 for future in ended:
                     yield from outlet.take(future.result())
         finally:
             for future in running:
                 future.cancel()
+    if source.failed is not None:
+        raise source.failed
+
+
+class _Ahead:
+    """The requests, numbered. What their iterator raises ends them, and is kept until what is under way has landed."""
+
+    def __init__(self, requests: Iterable[RerankRequest]) -> None:
+        self._source = enumerate(requests)
+        self.failed: Exception | None = None
+
+    def next(self, most: int) -> list[tuple[int, RerankRequest]]:
+        """The next ones, at most so many."""
+        found: list[tuple[int, RerankRequest]] = []
+        try:
+            found.extend(islice(self._source, most) if self.failed is None else ())
+        except Exception as error:  # noqa: BLE001 - the caller's own iterator may raise anything; raised in the end
+            self.failed = error
+        return found
 
 
 async def in_tasks(
@@ -146,7 +165,7 @@ async def in_tasks(
     outlet = _Outlet(requests, ordered=ordered, progress=progress)
     source = _in_turn(requests)
     crew = _Crew(rank, source, concurrency)
-    async with anyio.create_task_group() as group, crew.landed:
+    async with _closed(source), anyio.create_task_group() as group, crew.landed:
         for _ in range(concurrency):
             group.start_soon(crew.work, crew.landing.clone())
         crew.landing.close()
@@ -158,9 +177,20 @@ async def in_tasks(
         except (GeneratorExit, Exception) as error:  # noqa: BLE001 - raised below: here the group would wrap it
             crew.failed = crew.failed or error
             group.cancel_scope.cancel()
-    await source.aclose()
     if isinstance(crew.failed, Exception):
         raise crew.failed
+
+
+@asynccontextmanager
+async def _closed(source: AsyncGenerator[Any, None]) -> AsyncGenerator[None]:
+    """Close the source in the end, in a cancelled task too."""
+    import anyio
+
+    try:
+        yield
+    finally:
+        with anyio.CancelScope(shield=True):
+            await source.aclose()
 
 
 class _Crew:
@@ -181,9 +211,12 @@ class _Crew:
 
     async def work(self, out: Any) -> None:
         """Rank one request after the other."""
-        async with out:
-            while (found := await self._next()) is not None:
-                await out.send(await self._one(*found))
+        try:
+            async with out:
+                while (found := await self._next()) is not None:
+                    await out.send(await self._one(*found))
+        except Exception as error:  # noqa: BLE001 - as a sender of the caller's own may raise; raised in the end
+            self.failed = self.failed or error
 
     async def _next(self) -> tuple[int, RerankRequest] | None:
         await self.room.acquire()

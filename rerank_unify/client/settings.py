@@ -14,7 +14,7 @@ from ..endpoint import Key, checked_headers, plain_key
 from ..errors import Headers, InvalidRequestError
 from ..fallback import DEFAULT_POLICY, FallbackPolicy, Health, Target
 from ..registry import Provider
-from ..transport.seam import CONNECT, MOST
+from ..transport.seam import AT_ONCE, CONNECT, MOST
 from .observe import Ended, Observers, Started, log_end, log_idle, log_start
 from .spans import with_spans
 
@@ -39,6 +39,7 @@ class Settings:
         split: whether listwise models are split too when a request is too large for one call.
         estimate: counts the tokens of a text, for splitting.
         concurrency: parts of one request that are under way at the same time.
+        max_connections: calls that an asynchronous client hands to httpx at a time.
         observers: whom to tell of each attempt.
     """
 
@@ -54,6 +55,7 @@ class Settings:
     split: Literal["pointwise", "always"]
     estimate: Estimate
     concurrency: int
+    max_connections: int
     observers: Observers = field(repr=False)
 
     @property
@@ -79,6 +81,7 @@ def read_settings(
     split: Literal["pointwise", "always"] = "pointwise",
     estimate: Estimate = estimate_tokens,
     concurrency: int = 4,
+    max_connections: int = AT_ONCE,
     env_keys: bool = False,
     on_attempt_start: Started | None = None,
     on_attempt_end: Ended | None = None,
@@ -99,7 +102,12 @@ def read_settings(
     for name, seconds in times.items():
         if seconds is not None and not 0 < seconds < float("inf"):
             raise InvalidRequestError(f"{name}: expected a number of seconds above 0", field=name)
-    for name, number in {"max_response_bytes": max_response_bytes, "concurrency": concurrency}.items():
+    counts = {
+        "max_response_bytes": max_response_bytes,
+        "concurrency": concurrency,
+        "max_connections": max_connections,
+    }
+    for name, number in counts.items():
         if type(number) is not int or number < 1:
             raise InvalidRequestError(f"{name}: expected an integer, 1 or more", field=name)
     checked_headers(headers)
@@ -118,6 +126,7 @@ def read_settings(
         split=split,
         estimate=estimate,
         concurrency=concurrency,
+        max_connections=max_connections,
         observers=_observers(on_attempt_start, on_attempt_end),
     )
 

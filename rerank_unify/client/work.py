@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from operator import itemgetter
 from random import random
+from threading import Event
 from typing import Any, TypeAlias
 
 from ..batching import fits, split_request
@@ -20,11 +21,12 @@ from .settings import MustKeep, Settings
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Start to send these calls, all to one target, at once."""
+    """Start to send these calls, all to one target, at once. ``dropped`` is set when nobody waits for them any more."""
 
     id: int
     calls: Sequence[Call]
     timeout: float
+    dropped: Event = field(default_factory=Event, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,7 @@ def work(settings: Settings, fields: RequestFields, must_keep: MustKeep) -> Work
             landed = yield Await(step.seconds)
             if landed is not None:
                 flight = under_way.pop(landed.id)
-                answer = _arrived(plan, flight, landed)
+                answer, landed = _arrived(plan, flight, landed), None
                 if answer is not None and flight.attempt.target is not plan.targets[0]:
                     answer = _warned(answer, plan.targets[0])
     finally:
@@ -93,7 +95,9 @@ def work(settings: Settings, fields: RequestFields, must_keep: MustKeep) -> Work
             plan.cancel(flight.attempt, time.monotonic())
             flight.observation.cancelled()
     if answer is None:
-        raise plan.error()
+        error = plan.error()
+        error.attempts = tuple(plan.attempts)
+        raise error
     return answer.replace(attempts=tuple(plan.attempts))
 
 
@@ -192,7 +196,7 @@ def _outcome(flight: _Flight, answers: Sequence[Answer | RerankError]) -> Outcom
         return flight.merge(responses)
     except RerankError as error:
         error.provider = error.provider or flight.attempt.target.name
-        return error
+        return error.with_traceback(None)  # its frames hold the raw answer, which a key may stand in
 
 
 def _warned(response: RerankResponse, first: Target) -> RerankResponse:

@@ -58,6 +58,7 @@ class RerankError(Exception):
         retryable: whether the same vendor may answer the same request later.
         retry_after: seconds to wait before that, 0 or more, or None where nobody said.
         body: the vendor's raw body. It may repeat your query and documents: do not log it.
+        attempts: what a client tried before it raised this, as in ``response.attempts``; else empty.
     """
 
     abstract: ClassVar[bool] = True
@@ -84,6 +85,7 @@ class RerankError(Exception):
         self.request_id = request_id
         self.retry_after = retry_after
         self.body = body
+        self.attempts: tuple[Any, ...] = ()
         if retryable is not None:
             self.retryable = retryable
 

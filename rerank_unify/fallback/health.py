@@ -33,6 +33,12 @@ class Health:
         with self._lock:
             return self._wait(self._state(target), now)
 
+    def open(self, target: Target, now: float) -> bool:
+        """Whether its breaker is open, or a probe of it under way: nobody waits for that."""
+        with self._lock:
+            state = self._state(target)
+            return max(state.open_until, state.probe_until) > now
+
     def cause(self, target: Target) -> RerankError | None:
         """What went wrong last."""
         with self._lock:

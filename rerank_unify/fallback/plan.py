@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from copy import copy
 from dataclasses import dataclass
 from math import inf
 from typing import Literal, TypeAlias
@@ -106,6 +107,8 @@ class FallbackPlan:
         progress = self._progress[index]
         if progress.tries >= self._allowed or any(index == started for started, _ in self._under_way.values()):
             return inf
+        if self.health.open(self.targets[index], now):
+            return inf
         return max(progress.ready_at - now, self.health.wait(self.targets[index], now), 0.0)
 
     def _hedge_at(self) -> float:
@@ -178,7 +181,9 @@ class FallbackPlan:
 
     def _cause(self, index: int) -> RerankError | None:
         """Why a target gave no answer: its own last error here, else the one for which it is left alone."""
-        return self._progress[index].cause or self.health.cause(self.targets[index])
+        own = self._progress[index].cause
+        shared = None if own is not None else self.health.cause(self.targets[index])
+        return own if shared is None else copy(shared)  # raised by each request, so each has its own
 
 
 def _passed_over(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ..endpoint import HttpRequest
 from ..registry import Answer
-from .seam import CONNECT, MOST, Body, lost, no_connection, too_late
+from .seam import CONNECT, MOST, Body, bare, lost, no_connection, too_late
 
 if TYPE_CHECKING:
     import aiohttp
@@ -44,8 +44,8 @@ class AiohttpSender:
                         break
                 return answer.status, [(name, value) for name, value in answer.headers.items()], body.whole()
         except asyncio.TimeoutError as error:  # another class than TimeoutError on Python 3.10
-            raise too_late(timeout) from error
+            raise too_late(timeout) from bare(error)
         except aiohttp.ClientConnectorError as error:
-            raise no_connection(error) from error
+            raise no_connection(error) from bare(error)
         except aiohttp.ClientError as error:
-            raise lost(error) from error
+            raise lost(error) from bare(error)

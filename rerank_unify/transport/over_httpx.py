@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import sys
-from collections.abc import Generator, Mapping
+from collections.abc import Awaitable, Callable, Generator, Mapping
 from contextlib import aclosing, closing, contextmanager, suppress
 from functools import lru_cache, partial
 from threading import Timer
@@ -14,7 +14,7 @@ from urllib.request import getproxies
 from ..endpoint import HttpRequest
 from ..errors import InvalidRequestError, TransportError
 from ..registry import Answer
-from .seam import CONNECT, MOST, Body, lost, no_connection, too_late
+from .seam import AT_ONCE, CONNECT, MOST, Body, lost, no_connection, too_late
 
 if TYPE_CHECKING:
     import httpx
@@ -76,7 +76,11 @@ class HttpxSender:
 
 
 class AsyncHttpxSender:
-    """Sends over an ``httpx.AsyncClient``, which stays its owner's. Runs on asyncio and trio; see `HttpxSender`."""
+    """Sends over an ``httpx.AsyncClient``, which stays its owner's. Runs on asyncio and trio; see `HttpxSender`.
+
+    Args:
+        at_once: calls that are handed to httpx at a time; the others wait here, where that costs less.
+    """
 
     def __init__(
         self,
@@ -85,7 +89,10 @@ class AsyncHttpxSender:
         connect: float = CONNECT,
         read: float | None = None,
         most: int = MOST,
+        at_once: int = AT_ONCE,
     ) -> None:
+        self._at_once = at_once
+        self._room: Any = None
         self._line, self._most = _Line(client, "AsyncClient", connect, read), most
 
     async def __call__(self, http: HttpRequest, timeout: float, /) -> Answer:
@@ -95,7 +102,9 @@ class AsyncHttpxSender:
         body = Body(self._most, timeout)
         try:
             with anyio.CancelScope(deadline=anyio.current_time() + timeout):
-                async with aclosing(await self._line.send(self._line.request(http, timeout))) as answer:
+                if self._room is None:  # needs a running loop
+                    self._room = anyio.Semaphore(self._at_once, fast_acquire=True)
+                async with self._room, aclosing(await self._line.send(self._line.request(http, timeout))) as answer:
                     async for chunk in answer.aiter_bytes():
                         if not body.add(chunk):
                             # Not left early: the next read fails instead, which ends all generators that httpx
@@ -142,27 +151,36 @@ _ACCEPT: Final = {"accept-encoding": "gzip, deflate", "connection": "keep-alive"
 _DIRECT: Final = {"BaseTransport": "handle_request", "AsyncBaseTransport": "handle_async_request"}
 
 
-def own_transport() -> Any:
-    """A synchronous transport that is nobody else's, or a client where the environment names a proxy.
+def own_sender(**limits: Any) -> tuple[HttpxSender, Callable[[], None]]:
+    """A sender over connections that are nobody else's, and what closes them.
 
-    A client costs twice what its transport does, for what is not needed here.
+    A client of httpx's costs twice what its transport does, for what is not needed here but for proxies.
     """
     import httpx
 
-    return httpx.Client() if getproxies() else httpx.HTTPTransport()
+    from .lanes import Lanes
+
+    client = httpx.Client() if getproxies() else Lanes()
+    return HttpxSender(client, **limits), client.close
 
 
-def own_async_transport() -> Any:
+def own_async_sender(at_once: int, **limits: Any) -> tuple[AsyncHttpxSender, Callable[[], Awaitable[None]]]:
     """The same, asynchronous."""
     import httpx
 
-    return httpx.AsyncClient() if getproxies() else httpx.AsyncHTTPTransport()
+    pool = httpx.Limits(max_connections=at_once, max_keepalive_connections=20)
+    client = httpx.AsyncClient(limits=pool) if getproxies() else httpx.AsyncHTTPTransport(limits=pool)
+    return AsyncHttpxSender(client, at_once=at_once, **limits), client.aclose
+
+
+_MADE: Final = ("connection.connect_tcp.complete", "connection.start_tls.complete", "connection.reused")
 
 
 class _Watch:
     """Ends a blocking call when its time is up: httpx limits each single read, not their sum.
 
-    It knows the connection from the moment it is made, or, where an idle one is used again, from the answer's headers.
+    It knows the connection from the moment it is made. Where an idle one is used again, `Lanes` tells it too; a client
+    of the caller's own does so only with the answer's headers.
     """
 
     def __init__(self, timeout: float) -> None:
@@ -174,7 +192,7 @@ class _Watch:
 
     def trace(self, event: str, about: Mapping[str, Any]) -> None:
         """Told by httpx of what it does."""
-        if event in ("connection.connect_tcp.complete", "connection.start_tls.complete"):
+        if event in _MADE:
             self.follow(about["return_value"])
 
     def follow(self, stream: Any) -> None:

@@ -10,6 +10,7 @@ from ..endpoint import HttpRequest
 from ..registry import Answer
 
 MOST: Final = 64 * 2**20  # bytes of an answer: a thousand times a large one, and no more than a small machine has
+AT_ONCE: Final = 100  # calls: as many as a client of httpx's has connections
 CONNECT: Final = 5.0  # seconds: a second SYN goes out after one, a third after three
 
 
@@ -63,6 +64,15 @@ class Body:
         if self.problem is not None:
             raise self.problem
         return b"".join(self._chunks)
+
+
+def bare(error: BaseException) -> BaseException:
+    """The error and what led to it, without their frames, in whose local variables a key may stand."""
+    link: BaseException | None = error
+    while link is not None:
+        link.__traceback__ = None
+        link = link.__cause__ or link.__context__
+    return error
 
 
 def too_late(timeout: float) -> e.TimeoutError:

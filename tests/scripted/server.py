@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import ssl
 import struct
 import time
 import zlib
@@ -219,15 +220,21 @@ class ScriptedServer:
             where `answer` is given or the script was empty, else the last play again.
         answer: makes the good answers from the JSON that was sent; Jina's unless told otherwise. What it raises is
             raised where the server is left.
+        tls: for HTTPS.
 
     Attributes:
         url: the root, without a slash.
         calls: every request that has arrived, in order.
         left: how often a client hung up before its answer was complete.
+        peak: the most requests that were waiting for the beginning of their answer at the same time.
     """
 
     def __init__(
-        self, script: Sequence[Play] | Mapping[str, Sequence[Play]] = (), *, answer: Answer | None = None
+        self,
+        script: Sequence[Play] | Mapping[str, Sequence[Play]] = (),
+        *,
+        answer: Answer | None = None,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         again = answer is None
         self._scripts: dict[str | None, Iterator[Play]] = (
@@ -236,15 +243,17 @@ class ScriptedServer:
             else {None: _endless(script, again=again)}
         )
         self._answer = answer or vendor("jina")
+        self._tls = tls
         self._changed = Condition()
         self._connections = count()
         self._conversations: list[asyncio.Task[None]] = []
         self.calls: list[Seen] = []
         self.left = 0
+        self.peak = self._waiting = 0
 
     def __enter__(self) -> Self:
         listening = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        self.url = f"http{'s' if self._tls else ''}://127.0.0.1:{listening.getsockname()[1]}"
         self._loop = asyncio.new_event_loop()
         self._thread = Thread(target=self._loop.run_forever, name="scripted")
         self._thread.start()
@@ -278,7 +287,7 @@ class ScriptedServer:
 
     async def _open(self, listening: socket.socket) -> None:
         self._released = asyncio.Event()
-        self._server = await asyncio.start_server(self._greet, sock=listening, limit=_MIB)
+        self._server = await asyncio.start_server(self._greet, sock=listening, limit=_MIB, ssl=self._tls)
 
     async def _close(self) -> None:
         self._server.close()
@@ -340,12 +349,19 @@ class ScriptedServer:
             return replace(play, body={"detail": _phrase(play.status)})
         good = self._answer(seen.json)
         if isinstance(good, Play):
-            return replace(play, status=good.status, headers=good.headers, body=good.body)
+            return replace(
+                play, status=good.status, headers=good.headers, body=good.body, delay=play.delay or good.delay
+            )
         return replace(play, body=good)
 
     async def _play(self, play: Play, writer: asyncio.StreamWriter) -> bool | None:
         """Whether the connection stays open; None where the client left before the end."""
-        await self._pause(play.delay)
+        self._waiting += 1
+        self.peak = max(self.peak, self._waiting)
+        try:
+            await self._pause(play.delay)
+        finally:
+            self._waiting -= 1
         try:
             for piece in _wire(play):
                 writer.write(piece)

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import inspect
 import logging
-import socket
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable
 from typing import Any
 
 import anyio
@@ -18,80 +15,10 @@ import pytest
 from pydantic import SecretStr
 
 import rerank_unify as ru
-from rerank_unify.transport import AiohttpSender, AsyncHttpxSender, HttpxSender
+from rerank_unify.transport import AsyncHttpxSender, HttpxSender
 
+from .helpers import DOCUMENTS, KEY, RANKED, Rerank, ask, failure, indices, jina, nobody_listens, voyage
 from .server import Play, ScriptedServer, score, vendor
-
-KEY = "jina_0123456789abcdef"
-DOCUMENTS = ["aloe vera cream", "motor oil", "天然有机护肤产品 🌿", "cream for skin"]
-RANKED = sorted(range(4), key=lambda index: -score(DOCUMENTS[index]))
-
-Rerank = Callable[..., ru.RerankResponse]
-
-
-def by_httpx(targets: Any, request: Any, settings: dict[str, Any], options: dict[str, Any]) -> ru.RerankResponse:
-    with ru.Client(targets, **settings) as client:
-        return client.rerank(request, **options)
-
-
-def by_async_httpx(targets: Any, request: Any, settings: dict[str, Any], options: dict[str, Any]) -> ru.RerankResponse:
-    async def main() -> ru.RerankResponse:
-        async with ru.AsyncClient(targets, **settings) as client:
-            return await client.rerank(request, **options)
-
-    return anyio.run(main)
-
-
-def by_trio(targets: Any, request: Any, settings: dict[str, Any], options: dict[str, Any]) -> ru.RerankResponse:
-    async def main() -> ru.RerankResponse:
-        async with ru.AsyncClient(targets, **settings) as client:
-            return await client.rerank(request, **options)
-
-    return anyio.run(main, backend="trio")
-
-
-def by_aiohttp(targets: Any, request: Any, settings: dict[str, Any], options: dict[str, Any]) -> ru.RerankResponse:
-    import aiohttp
-
-    async def main() -> ru.RerankResponse:
-        connect, most = settings.get("connect_timeout", 5), settings.get("max_response_bytes", 2**26)
-        async with aiohttp.ClientSession() as session:
-            sender = AiohttpSender(session, connect=connect, most=most)
-            async with ru.AsyncClient(targets, sender=sender, **settings) as client:
-                return await client.rerank(request, **options)
-
-    return anyio.run(main)
-
-
-@pytest.fixture(params=[by_httpx, by_async_httpx, by_trio, by_aiohttp], ids=["httpx", "async", "trio", "aiohttp"])
-def rerank(request: pytest.FixtureRequest) -> Rerank:
-    call = request.param
-
-    def run(
-        targets: Any, asked: ru.RerankRequest | None = None, *, settings: Any = None, **options: Any
-    ) -> ru.RerankResponse:
-        response: ru.RerankResponse = call(targets, asked or ask(), settings or {}, options)
-        return response
-
-    return run
-
-
-def ask(**fields: Any) -> ru.RerankRequest:
-    given: dict[str, Any] = {"query": "skin", "documents": DOCUMENTS, **fields}
-    return ru.RerankRequest(**given)
-
-
-def jina(server: ScriptedServer, **more: Any) -> ru.Target:
-    return ru.Target("jina", api_key=KEY, base_url=server.url, **more)
-
-
-def voyage(server: ScriptedServer, **more: Any) -> ru.Target:
-    return ru.Target("voyage", api_key="pa-0123456789", base_url=server.url, **more)
-
-
-def indices(response: ru.RerankResponse) -> list[int]:
-    return [result.index for result in response]
-
 
 # --- a good answer ---------------------------------------------------------------------------------------------------
 
@@ -129,126 +56,7 @@ def test_local_needs_no_network(rerank: Rerank) -> None:
     assert rerank("local").results[0].index == 3
 
 
-# --- the policy, over the wire ---------------------------------------------------------------------------------------
-
-FAILURES = {
-    "401": (Play(status=401, body={"detail": "bad key"}), ru.AuthenticationError),
-    "402": (Play(status=402, body={"detail": "pay"}), ru.QuotaExceededError),
-    "403": (Play(status=403, how="html"), ru.PermissionDeniedError),
-    "404": (Play(status=404, body={"detail": "Not Found"}), ru.WrongEndpointError),
-    "404 model": (Play(status=404, body={"detail": "x", "code": "model_not_found"}), ru.ModelNotFoundError),
-    "413": (Play(status=413, body={"detail": "large"}), ru.RequestTooLargeError),
-    "429": (Play(status=429, body={"detail": "slow"}), ru.RateLimitError),
-    "500": (Play(status=500, body=b"oops"), ru.ProviderServerError),
-    "503": (Play(status=503, body={"detail": "loading"}), ru.ProviderOverloadedError),
-    "524": (Play(status=524, how="html"), ru.ProviderServerError),
-    "error under 200": (Play(body={"error": {"code": "rate_limit_exceeded", "message": "x"}}), ru.RateLimitError),
-    "nonsense": (Play(body={"results": [{"index": 9, "relevance_score": 1}]}), ru.InvalidResponseError),
-    "no rows": (Play(body={"results": []}), ru.InvalidResponseError),
-    "html": (Play(how="html"), ru.InvalidResponseError),
-    "empty": (Play(body=b""), ru.InvalidResponseError),
-    "garbage": (Play(how="garbage"), ru.TransportError),
-    "reset": (Play(how="reset"), ru.TransportError),
-    "closed": (Play(how="close_before_answer"), ru.TransportError),
-    "closed in mid-body": (Play(how="close_mid_body"), ru.TransportError),
-    "wrong length": (Play(how="wrong_length", off=50), ru.TransportError),
-    "endless": (Play(how="endless"), ru.TransportError),
-    "endless chunks": (Play(how="endless_chunked"), ru.TransportError),
-    "gzip bomb": (Play(how="gzip_bomb", inflated=2**23), ru.TransportError),
-    "too slow": (Play(delay=60), ru.TimeoutError),
-    "dripping": (Play(how="drip", gap=0.1), ru.TimeoutError),
-}
-
-
-@pytest.mark.parametrize("name", FAILURES)
-def test_any_failure_moves_on_at_once(rerank: Rerank, name: str) -> None:
-    play, kind = FAILURES[name]
-    slow = name in ("too slow", "dripping")
-    settings: dict[str, Any] = {"max_response_bytes": 2**20, "timeout": 0.4 if slow else 10}
-    with ScriptedServer([play]) as broken, ScriptedServer(answer=vendor("voyage")) as good:
-        response = rerank([jina(broken), voyage(good)], settings=settings)
-        assert indices(response) == RANKED
-        assert (len(broken.calls), len(good.calls)) == (1, 1)
-    failed, answered = response.attempts
-    assert isinstance(failed.error, kind)
-    assert isinstance(failed.error, ru.RerankError)
-    assert (failed.provider, failed.error.provider, answered.provider, answered.error) == (
-        "jina",
-        "jina",
-        "voyage",
-        None,
-    )
-    assert good.calls[0].json["top_k"] if "top_k" in good.calls[0].json else good.calls[0].json["model"] == "rerank-2.5"
-
-
-def test_a_single_targets_error_is_its_own(rerank: Rerank) -> None:
-    with ScriptedServer([Play(status=401, body={"detail": "bad key"})]) as server:
-        with pytest.raises(ru.AuthenticationError, match=r"jina: AuthenticationError \(HTTP 401\): bad key"):
-            rerank(jina(server))
-        assert len(server.calls) == 1
-
-
-def test_the_callers_mistake_stops(rerank: Rerank) -> None:
-    with ScriptedServer([Play(status=422, body={"detail": "top_n"})]) as first, ScriptedServer() as second:
-        with pytest.raises(ru.BadRequestError, match="top_n"):
-            rerank([jina(first), voyage(second)])
-        assert (len(first.calls), second.calls) == (1, [])
-
-
-def test_all_failed_tells_every_cause(rerank: Rerank) -> None:
-    with (
-        ScriptedServer([Play(status=500, body=b"a")]) as first,
-        ScriptedServer([Play(status=429)]) as second,
-        pytest.raises(ru.AllProvidersFailedError) as caught,
-    ):
-        rerank([jina(first), voyage(second)])
-    assert [type(cause) for cause in caught.value.causes] == [ru.ProviderServerError, ru.RateLimitError]
-
-
-def test_a_retryable_error_is_tried_again(rerank: Rerank) -> None:
-    script = [Play(status=503, headers={"retry-after": "0"}), Play(status=500, headers={"retry-after": "0"})]
-    with ScriptedServer(script, answer=vendor("jina")) as server:
-        response = rerank(jina(server))
-    assert indices(response) == RANKED
-    assert [type(one.error) for one in response.attempts] == [
-        ru.ProviderOverloadedError,
-        ru.ProviderServerError,
-        type(None),
-    ]
-
-
-def test_a_vendor_that_said_retry_after_is_skipped(rerank: Rerank) -> None:
-    health = ru.Health()
-    limited = Play(status=429, headers={"retry-after": "30"}, body={"detail": "slow"})
-    with ScriptedServer([limited]) as first, ScriptedServer(answer=vendor("voyage")) as second:
-        for _ in range(2):
-            assert indices(rerank([jina(first), voyage(second)], settings={"health": health})) == RANKED
-        assert (len(first.calls), len(second.calls)) == (1, 2)
-        assert 29 < health.wait(jina(first), time.monotonic()) <= 30
-
-
-def test_one_deadline_over_everything(rerank: Rerank) -> None:
-    began = time.monotonic()
-    with ScriptedServer([Play(delay=60)]) as first, ScriptedServer([Play(delay=60)]) as second:
-        with pytest.raises(ru.AllProvidersFailedError) as caught:
-            rerank([jina(first, timeout=0.2), voyage(second)], settings={"deadline": 0.5})
-        assert all(isinstance(cause, ru.TimeoutError) for cause in caught.value.causes)
-        assert all(seen.at < began + 0.55 for seen in (*first.calls, *second.calls))
-
-
-def test_what_must_be_kept(rerank: Rerank) -> None:
-    with ScriptedServer() as first, ScriptedServer(answer=vendor("voyage")) as second:
-        response = rerank([jina(first), voyage(second)], ask(instruction="i"), must_keep={"instruction"})
-        assert (response.provider, first.calls) == ("voyage", [])
-        with pytest.raises(ru.UnsupportedRequestError, match="instruction: would be dropped"):
-            rerank(jina(first), ask(instruction="i"), must_keep="all")
-
-
-def test_a_change_of_kind_is_told(rerank: Rerank) -> None:
-    with ScriptedServer([Play(status=500)]) as broken, ScriptedServer() as good:
-        response = rerank([voyage(broken), jina(good, model="jina-reranker-v3")])
-    assert response.score_kind == "cosine"
-    assert "scores are of kind cosine, not probability as the first target's" in response.warnings
+# --- redirects -------------------------------------------------------------------------------------------------------
 
 
 def test_redirects_are_not_followed(rerank: Rerank) -> None:
@@ -278,11 +86,6 @@ def test_one_failing_part_fails_the_whole(rerank: Rerank) -> None:
 
 
 # --- connections, limits, life time ----------------------------------------------------------------------------------
-
-
-def nobody_listens() -> str:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        return f"http://127.0.0.1:{listening.getsockname()[1]}"
 
 
 def test_nobody_there(rerank: Rerank) -> None:
@@ -422,12 +225,12 @@ def test_a_key_is_nowhere_to_be_read(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_sync_and_async_have_the_same_signatures() -> None:
-    for name in ("__init__", "rerank"):
+    for name in ("__init__", "rerank", "rerank_fields", "rerank_many"):
         sync, asynchronous = (inspect.signature(getattr(kind, name)) for kind in (ru.Client, ru.AsyncClient))
         assert list(sync.parameters) == list(asynchronous.parameters)
-    for name in ("__init__", "__call__"):
+    for name, only_async in (("__init__", ["at_once"]), ("__call__", [])):
         sync, asynchronous = (inspect.signature(getattr(kind, name)) for kind in (HttpxSender, AsyncHttpxSender))
-        assert list(sync.parameters) == list(asynchronous.parameters)
+        assert [*sync.parameters, *only_async] == list(asynchronous.parameters)
 
 
 def test_without_httpx_one_sentence_says_what_to_install() -> None:
@@ -437,3 +240,20 @@ def test_without_httpx_one_sentence_says_what_to_install() -> None:
     )
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "pip install 'rerank-unify[http]'" in told.stdout
+
+
+def test_an_error_tells_what_was_tried(rerank: Rerank) -> None:
+    with ScriptedServer([Play(status=500)]) as first, ScriptedServer([Play(status=429)]) as second:
+        for targets, providers in ([jina(first)], ["jina"]), ([jina(first), voyage(second)], ["jina", "voyage"]):
+            error = failure(rerank, targets, settings={"policy": ru.FallbackPolicy(retries=0)})
+            assert [one.provider for one in error.attempts] == providers
+            assert all(one.error is not None for one in error.attempts)
+
+
+def test_an_open_breaker_is_not_waited_for(rerank: Rerank) -> None:
+    settings = {"policy": ru.FallbackPolicy(retries=0, breaker_failures=1), "health": ru.Health()}
+    with ScriptedServer([Play(status=500)]) as server:
+        errors = [failure(rerank, jina(server), settings=settings) for _ in range(3)]
+        assert len(server.calls) == 1
+    assert [type(error) for error in errors] == [ru.ProviderServerError] * 3
+    assert len({id(error) for error in errors}) == 3  # each request raises its own

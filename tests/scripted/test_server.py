@@ -164,6 +164,14 @@ def test_a_delay_can_be_released() -> None:
         for thread in threads:
             thread.join()
     assert answers == [200] * 3
+    assert server.peak == 3
+
+
+def test_an_answer_may_have_a_delay_of_its_own() -> None:
+    with ScriptedServer(answer=lambda _: Play(body={"good": 1}, delay=0.05)) as server:
+        assert post(server)[2] == b'{"good": 1}'
+        answered = time.monotonic()
+    assert answered - server.calls[0].at >= 0.045
 
 
 def test_who_leaves_is_counted() -> None:

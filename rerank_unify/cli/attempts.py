@@ -1,0 +1,88 @@
+"""Who was tried: one line for each attempt, or a table of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.text import Text
+
+from ..canonical import RerankResponse
+from ..errors import AllProvidersFailedError, RerankError
+from .lines import one_line
+from .show import new_table
+
+if TYPE_CHECKING:
+    from ..client import AttemptEnded
+
+
+@dataclass(frozen=True)
+class Line:
+    """One attempt.
+
+    Attributes:
+        provider: the provider's name.
+        model: the model that was sent; "–" where nothing was sent.
+        seconds: how long it took, for reading.
+        outcome: what came of it.
+    """
+
+    provider: str
+    model: str
+    seconds: str
+    outcome: str
+
+
+def told_of_answer(response: RerankResponse, ended: Sequence[AttemptEnded]) -> list[Line]:
+    """The attempts that led to an answer, those that were passed over without a call among them, in their order."""
+    failed = {id(one.error): one for one in ended if one.error is not None}
+    others = iter([one for one in ended if one.error is None])
+    return [
+        _passed_over(tried.error) if tried.error and id(tried.error) not in failed
+        else _line(failed.get(id(tried.error)) or next(others))
+        for tried in response.attempts
+    ]  # fmt: skip
+
+
+def told_of_failure(error: RerankError, ended: Sequence[AttemptEnded]) -> list[Line]:
+    """The attempts that led to no answer, then whoever was not called, and why."""
+    causes = error.causes if isinstance(error, AllProvidersFailedError) else (error,)
+    called = {id(one.error) for one in ended}
+    return [*map(_line, ended), *(_passed_over(cause) for cause in causes if id(cause) not in called)]
+
+
+def _line(ended: AttemptEnded) -> Line:
+    outcome = "answered"
+    if ended.cancelled:
+        outcome = "cancelled"
+    elif ended.error is not None:
+        outcome = _short(ended.error)
+    return Line(ended.started.provider, one_line(ended.started.model), f"{ended.seconds:.3f} s", outcome)
+
+
+def _passed_over(error: RerankError) -> Line:
+    return Line(error.provider or "–", "–", "–", f"not called: {_short(error)}")
+
+
+def _short(error: Exception) -> str:
+    provider = getattr(error, "provider", None)
+    return one_line(str(error).removeprefix(f"{provider}: "))
+
+
+def attempt_line(line: Line) -> str:
+    """An attempt on one line."""
+    return f"attempt: {line.provider}, {line.model}, {line.seconds}: {line.outcome}"
+
+
+def show_attempts(out: Console, told: Iterable[Line]) -> None:
+    """A small table; nothing where there are none."""
+    table = new_table()
+    for title in ("provider", "model", "seconds", "outcome"):
+        table.add_column(title, justify="right" if title == "seconds" else "left", overflow="fold")
+    for line in told:
+        table.add_row(line.provider, Text(line.model), line.seconds.removesuffix(" s"), Text(line.outcome))
+    if table.rows:
+        out.print()
+        out.print(table)

@@ -1,0 +1,82 @@
+"""``convert``: a request or an answer in another dialect."""
+
+from __future__ import annotations
+
+import click
+
+from ..errors import RerankError
+from ..registry import Provider, provider
+from .inputs import names_from, read_bytes
+from .lines import loss_line, notes
+from .options import like_option, model_option
+from .show import complain, write_json
+
+
+@click.group()
+def convert() -> None:
+    """Translate a request or an answer into another dialect."""
+
+
+from_option = click.option(
+    "--from", "source", type=provider, shell_complete=names_from, required=True, help="The dialect it is in."
+)
+to_option = click.option(
+    "--to", "target", type=provider, shell_complete=names_from, required=True, help="The dialect to translate it into."
+)
+file_argument = click.argument("file", metavar="[FILE|-]", default="-")
+
+
+@convert.command("request")
+@file_argument
+@from_option
+@to_option
+@model_option
+@like_option
+def convert_request(file: str, source: Provider, target: Provider, model: str | None, like: str | None) -> None:
+    """Translate a request's body, from FILE or standard input.
+
+    The body goes to stdout; what the vendor cannot be told goes to stderr, one line each.
+    """
+    request = source.decode_request(read_bytes(file))
+    encoded = target.encode_fields(request.fields, model=model, like=like)
+    write_json(encoded.body)
+    complain(map(loss_line, encoded.losses))
+
+
+@convert.command("response")
+@file_argument
+@from_option
+@to_option
+@click.option("--request", "asked", metavar="FILE", help="The request: checks indices, fills in documents.")
+@click.option(
+    "--request-from",
+    "asked_in",
+    type=provider,
+    shell_complete=names_from,
+    help="The dialect that --request is in.  [default: --to's]",
+)
+@click.option(
+    "--status", type=click.IntRange(200, 999), default=200, show_default=True, help="The answer's HTTP status."
+)
+def convert_response(
+    file: str, source: Provider, target: Provider, asked: str | None, asked_in: Provider | None, status: int
+) -> None:
+    """Translate an answer's body, from FILE or standard input.
+
+    An answer that turns out to be an error is one line on stderr and exit code 1. With a --status of 300 or more an
+    error is what you expect: its body is translated too, and stderr says which status it has in the target's dialect.
+    """
+    if file == asked == "-":
+        raise click.UsageError("Standard input cannot be the answer and the request at once: name a file for one.")
+    request = (asked_in or target).decode_request(read_bytes(asked)) if asked is not None else None
+    try:
+        response = source.decode(status, (), read_bytes(file), request)
+    except RerankError as error:
+        if status < 300:
+            raise
+        status, _, body = target.encode_error(error)
+        write_json(body)
+        complain([f"status: {status}"])
+    else:
+        write_json(target.encode_response(response, request))
+        complain(notes(response))

@@ -1,0 +1,62 @@
+"""``explain``: what a provider would be sent, and what would be lost."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+import click
+from pydantic_core import from_json
+
+from ..endpoint import HttpRequest
+from ..registry import Call, Provider, provider
+from .inputs import CANONICAL, names_from, read_bytes
+from .lines import loss_line
+from .options import as_json_option, like_option, model_option
+from .show import console, on_terminal, show_http, write_json
+
+# Stands where a key would, so that a call can be prepared without one; it is masked wherever it is shown.
+_NO_KEY = "key-of-nobody"
+_UNKNOWN_MODEL = "note: {!r} is no model that {} is known to have; --model sends another, --like says what it is"
+
+
+@click.command()
+@click.argument("source", metavar="REQUEST|-")
+@click.option(
+    "--provider", "vendor", type=provider, shell_complete=names_from, required=True, help="Who would be asked."
+)
+@model_option
+@like_option
+@click.option("--base-url", metavar="URL", help="Your own server: a root, a version root, a prefix or the full path.")
+@as_json_option
+def explain(
+    source: str, vendor: Provider, model: str | None, like: str | None, base_url: str | None, as_json: bool
+) -> None:
+    """Show what a provider would be sent, and what would be lost.
+
+    REQUEST is a file in Jina's format, - for standard input. Nothing is sent, and no key is needed.
+    """
+    request = provider(CANONICAL).decode_request(read_bytes(source))
+    key = _NO_KEY if vendor.auth.required else None
+    call = vendor.prepare(request, model=model, api_key=key, base_url=base_url, like=like)
+    if on_terminal() and not as_json:
+        show_http(console(), _shown(call.http), [loss_line(loss) for loss in call.losses])
+        if vendor.models and (like or call.model) not in vendor.models:
+            click.echo(_UNKNOWN_MODEL.format(call.model, vendor.name))
+    else:
+        write_json(_explained(call))
+
+
+def _shown(http: HttpRequest) -> dict[str, Any]:
+    headers = {name: value.replace(_NO_KEY, "…") for name, value in http.headers.items()}
+    return {"method": http.method, "url": http.url, "headers": headers, "body": from_json(http.content)}
+
+
+def _explained(call: Call) -> dict[str, Any]:
+    return {
+        "provider": call.provider.name,
+        "model": call.model,
+        "url": call.http.url,
+        "body": from_json(call.http.content),
+        "losses": [asdict(loss) for loss in call.losses],
+    }

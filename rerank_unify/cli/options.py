@@ -1,0 +1,110 @@
+"""Options that more than one command has."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import fields
+from functools import reduce, wraps
+from math import isfinite
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import click
+
+from ..canonical import RerankRequest
+from ..registry import provider
+from .inputs import names_from
+from .targets import Wanted
+
+if TYPE_CHECKING:
+    from ..fallback import Target
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+as_json_option = click.option("--json", "as_json", is_flag=True, help="JSON, as a pipe gets it, on a terminal too.")
+model_option = click.option("--model", metavar="MODEL", help="The model to send, instead of the request's own.")
+like_option = click.option(
+    "--like", metavar="MODEL", help="The known model behind a name that says nothing, such as a Xinference UID."
+)
+
+
+# --- whom to ask -----------------------------------------------------------------------------------------------------
+
+
+def seconds(value: str) -> float:
+    """A number of seconds above 0, and no infinity."""
+    try:
+        number = float(value)
+    except ValueError:
+        number = 0.0
+    if not (isfinite(number) and number > 0):
+        raise click.BadParameter(f"{value!r} is no number of seconds above 0.")
+    return number
+
+
+def _chain(ctx: click.Context, param: click.Parameter, given: tuple[str, ...]) -> tuple[Target, ...]:
+    """Every provider of every ``--fallback``, in order."""
+    names = [name for value in given for name in re.split(r"(?<!\\),", value)]
+    return tuple(_target(name.replace("\\,", ",").strip(), ctx, param) for name in names)
+
+
+def _target(name: str, ctx: click.Context, param: click.Parameter) -> Target:
+    from ..fallback import Target
+
+    vendor, colon, model = name.partition(":")
+    if not vendor or bool(colon) != bool(model):
+        raise click.BadParameter(f"{name!r}: expected PROVIDER or PROVIDER:MODEL.", ctx, param)
+    return Target(provider(vendor), model or None)
+
+
+_FIELDS: Final = [*RerankRequest.model_fields, "all"]
+_OPTIONS: Final = (
+    click.option(
+        "--provider", "vendor", type=provider, shell_complete=names_from, default="local", show_default=True,
+        help="Who ranks. Its key is in the environment, in the variable that `providers` names.",
+    ),
+    click.option(
+        "--fallback", "chain", metavar="NAME[:MODEL],…", multiple=True, callback=_chain,
+        help=r"Who ranks where the one before fails, each with its own model; repeat it, or use commas (\, in a name).",
+    ),
+    click.option("--model", metavar="MODEL", help="The model that --provider is sent, instead of the request's own."),
+    like_option,
+    click.option(
+        "--base-url", metavar="URL",
+        help="Your own server for --provider. A key from the environment goes to another host than the vendor's only"
+        " with --env-keys.",
+    ),
+    click.option("--env-keys", is_flag=True, help="Let a key from the environment go to --base-url, whosever it is."),
+    click.option("--timeout", type=seconds, metavar="SECONDS", help="For one attempt.  [default: 60]"),
+    click.option(
+        "--deadline", type=seconds, metavar="SECONDS", help="For one request, all attempts and waits included."
+    ),
+    click.option(
+        "--hedge-after", type=seconds, metavar="SECONDS", help="Then the next provider is started beside a slow one."
+    ),
+    click.option(
+        "--retries", type=click.IntRange(min=0), metavar="N",
+        help="How often one provider is tried again.  [default: 2, with --fallback 0]",
+    ),
+    click.option(
+        "--must-keep", metavar="FIELD", multiple=True, type=click.Choice(_FIELDS),
+        help="A field that must reach the provider, such as instruction, or all; repeat it for more.",
+    ),
+    click.option(
+        "--split", type=click.Choice(["pointwise", "always"]), default="pointwise", show_default=True,
+        help="Split a request too large for one call: for models that score each document by itself, or for all.",
+    ),
+)  # fmt: skip
+
+
+def target_options(command: Command) -> Command:
+    """Give a command the options of this module; it gets them as one `Wanted`, named so."""
+
+    @wraps(command)
+    def gathered(**given: Any) -> Any:
+        wanted = Wanted(**{field.name: given.pop(field.name) for field in fields(Wanted)})
+        return command(wanted=wanted, **given)
+
+    decorated: Any = reduce(lambda inner, option: option(inner), reversed(_OPTIONS), gathered)
+    return decorated  # type: ignore[no-any-return]  # click's decorators give back what they are given

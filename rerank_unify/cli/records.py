@@ -1,0 +1,79 @@
+"""The lines of a batch's output: how they are written, and what is read of them when a run goes on."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from pydantic_core import from_json, to_json
+
+from ..canonical import RerankResponse
+from ..errors import AllProvidersFailedError, RerankError
+from ..paths import is_object
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A line of the input.
+
+    Attributes:
+        index: its number, zero-based.
+        print: its fingerprint.
+        id: the request's own, any JSON value, or None.
+    """
+
+    index: int
+    print: int
+    id: Any
+
+    def head(self) -> dict[str, Any]:
+        """What a line of the output begins with."""
+        own = {} if self.id is None else {"id": self.id}
+        return {"index": self.index, **own, "sha": f"{self.print:016x}"}
+
+
+def answer_record(asked: Asked, response: RerankResponse) -> bytes:
+    """A line for an answer, its end included."""
+    head: dict[str, Any] = {**asked.head(), "provider": response.provider}
+    if response.losses:
+        head["losses"] = [asdict(loss) for loss in response.losses]
+    if response.missing:
+        head["missing"] = response.missing
+    return b'%s,"response":%s}\n' % (to_json(head)[:-1], response.to_json())
+
+
+def error_record(asked: Asked, error: RerankError) -> bytes:
+    """A line for a failure, its end included."""
+    causes = error.causes if isinstance(error, AllProvidersFailedError) else ()
+    told = {**_plain(error), "causes": [_plain(cause) for cause in causes]}
+    return to_json({**asked.head(), "error": told}) + b"\n"
+
+
+def _plain(error: RerankError) -> dict[str, Any]:
+    return {
+        "type": type(error).__name__,
+        "message": error.message,
+        "status": error.status,
+        "code": error.code,
+        "provider": error.provider,
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is read of a line of the output: which line of the input it is for, and whether that failed."""
+
+    index: int
+    print: int
+    failed: bool
+
+
+def known(record: bytes) -> Known | None:
+    """What a whole line says; None where it is not one that `answer_record` or `error_record` wrote."""
+    try:
+        line: Any = from_json(record)
+        index, sha = line["index"], int(line["sha"], 16)
+    except (ValueError, LookupError, TypeError):
+        return None
+    answers = is_object(line) and ("response" in line) is not ("error" in line)
+    return Known(index, sha, "error" in line) if answers and type(index) is int else None

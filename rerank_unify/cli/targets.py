@@ -1,0 +1,114 @@
+"""Whom to ask, and how: what ``rerank`` and ``batch`` are told alike, and the clients made of it."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..endpoint import HttpRequest
+from ..errors import MissingApiKeyError
+from ..registry import Answer, Provider
+from .guard import Failure
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from ..client import AsyncClient, Client
+    from ..client.settings import MustKeep
+    from ..fallback import Target
+
+_KEPT_AT_HOME = "{} needs an API key: {} is set, and goes to another host than the vendor's only with --env-keys"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """The options as they were given; None is for the client to decide.
+
+    Attributes:
+        vendor: the first provider.
+        chain: the further ones, in order.
+        model, base_url, like: of the first provider.
+        env_keys: whether keys from the environment may go to ``base_url`` on another host than the vendor's.
+        timeout: seconds for one attempt.
+        deadline: seconds for one request, all attempts and waits included.
+        hedge_after: seconds after which the next provider is started beside a slow one.
+        retries: how often one provider is tried again.
+        must_keep: canonical fields that must not be lost, or ``all``.
+        split: which models a request that is too large for one call is split for.
+    """
+
+    vendor: Provider
+    chain: tuple[Target, ...]
+    model: str | None
+    base_url: str | None
+    env_keys: bool
+    like: str | None
+    timeout: float | None
+    deadline: float | None
+    hedge_after: float | None
+    retries: int | None
+    must_keep: tuple[str, ...]
+    split: str
+
+    @property
+    def kept(self) -> MustKeep:
+        """What the clients call ``must_keep``."""
+        return "all" if "all" in self.must_keep else self.must_keep
+
+    @property
+    def in_process(self) -> bool:
+        """Whether nobody is called over HTTP, so that no HTTP client is needed."""
+        return self.vendor.sender is not None and all(target.vendor.sender is not None for target in self.chain)
+
+    def client(self, **more: Any) -> Client:
+        """A client for these targets.
+
+        Raises:
+            RerankError, Failure: a key or an extra is missing, or an option is wrong.
+        """
+        from ..client import Client
+
+        with self._explained():
+            sender = _nobody if self.in_process else None
+            return Client(self._targets(), sender=sender, **self._settings(), **more)
+
+    def async_client(self) -> AsyncClient:
+        """The same, asynchronously, for targets of which at least one is called over HTTP."""
+        from ..client import AsyncClient
+
+        with self._explained():
+            return AsyncClient(self._targets(), **self._settings())
+
+    def _targets(self) -> list[Target]:
+        from ..fallback import Target
+
+        if self.base_url is not None and self.vendor.sender is not None:
+            raise click.UsageError(f"--base-url is for providers over HTTP; {self.vendor.name} ranks in this process.")
+        return [Target(self.vendor, self.model, base_url=self.base_url, like=self.like), *self.chain]
+
+    def _settings(self) -> dict[str, Any]:
+        from ..fallback import FallbackPolicy
+
+        policy = FallbackPolicy(retries=self.retries, hedge_after=self.hedge_after)
+        timeout = {} if self.timeout is None else {"timeout": self.timeout}
+        return {**timeout, "policy": policy, "deadline": self.deadline, "split": self.split, "env_keys": self.env_keys}
+
+    @contextmanager
+    def _explained(self) -> Generator[None]:
+        """A key that is there and stays at home is no key that is missing."""
+        try:
+            yield
+        except MissingApiKeyError as error:
+            name = next((name for name in self.vendor.env if os.environ.get(name, "").strip()), None)
+            if name is None or self.base_url is None or error.provider != self.vendor.name:
+                raise
+            raise Failure(_KEPT_AT_HOME.format(self.vendor.name, name)) from None
+
+
+def _nobody(http: HttpRequest, timeout: float) -> Answer:
+    """Stands where the HTTP client would, for a client that has no use for one."""
+    raise AssertionError(f"{http.url} is not in this process, {timeout}")  # pragma: no cover - nobody comes here

@@ -1,0 +1,20 @@
+"""A short run of ``benchmarks/chaos.py``: every answer right or a typed error, in time, nothing left behind."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+CHAOS = Path(__file__).parent.parent / "benchmarks" / "chaos.py"
+
+
+@pytest.mark.skipif(not CHAOS.exists(), reason="the benchmarks are not here")
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="counts open sockets in /proc")
+def test_every_answer_is_right_when_most_vendors_are_not() -> None:
+    command = [sys.executable, str(CHAOS), "150", "--seed", "7"]
+    told = subprocess.run(command, check=False, capture_output=True, text=True, timeout=120)
+    assert told.returncode == 0, told.stdout + told.stderr
+    assert "FAIL" not in told.stdout
