@@ -6,27 +6,29 @@ import logging
 import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
+from traceback import format_tb
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 from uuid import uuid4
 
 from pydantic_core import to_json
+from starlette.responses import Response
 
 from ..canonical import RequestFields, RerankResponse
 from ..errors import (
     AllProvidersFailedError,
-    InvalidRequestError,
     ProviderServerError,
     RequestTooLargeError,
     RerankError,
 )
 from ..fallback import Tried
 from ..registry import Provider
-from .intake import GoneError, Message, Receive, RefusedError, read_body, while_connected
+from .intake import GoneError, Message, Receive, RefusedError, is_endless, read_body, while_connected
 from .keys import admit
 
 if TYPE_CHECKING:
-    from .app import Gateway
+    from .state import Gateway
 
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
 
@@ -61,11 +63,18 @@ class RerankRoute:
             reply = await self._reply(scope, headers, receive)
         except GoneError:
             reply = Reply(499)
+        if reply.status >= 400 and self._must_end(scope, headers, reply.status):
+            reply.headers["connection"] = "close"
         seconds = time.perf_counter() - began
         self.gateway.metrics.request(self.dialect.name, reply.status, seconds)
         LOG.info("%s %s %d %.1f ms%s", number, self.dialect.name, reply.status, seconds * 1000, _story(reply.headers))
-        if reply.status != 499:
+        with suppress(OSError):  # some servers say so where the client has left
             await write(send, reply, {"x-request-id": number})
+
+    def _must_end(self, scope: Mapping[str, Any], headers: Mapping[str, str], status: int) -> bool:
+        """Whether the connection must not go on after a refusal: the rest of the body would have to be read."""
+        one = scope.get("http_version", "1.1").startswith("1")
+        return one and (status == 408 or is_endless(headers, self.gateway.settings.limits))
 
     async def _reply(self, scope: Mapping[str, Any], headers: Mapping[str, str], receive: Receive) -> Reply:
         relayed = False
@@ -83,8 +92,11 @@ class RerankRoute:
             return self._failure(error, relayed=relayed)
         except GoneError:
             raise
-        except Exception:
-            LOG.exception("a request failed in a way that nobody foresaw")
+        except Exception as error:  # noqa: BLE001 - whatever it is, the client gets an answer
+            # Where, and not what it says: that may repeat a document.
+            frames = "".join(format_tb(error.__traceback__))
+            told = "a request failed in a way that nobody foresaw: %s\n%s"
+            LOG.error(told, type(error).__name__, frames)  # noqa: TRY400 - not the words
             return self._failure(ProviderServerError("the gateway failed", status=500), 500)
 
     def _fields(self, scope: Mapping[str, Any], body: bytes) -> RequestFields:
@@ -95,7 +107,8 @@ class RerankRoute:
             fields = cast("RequestFields", {**fields, "model": in_path})
         most = self.gateway.settings.limits.documents
         if len(fields["documents"]) > most:
-            raise RequestTooLargeError(f"documents: this gateway takes {most:,} at once", status=413)
+            word = self.dialect.dialect.request.documents.path
+            raise RequestTooLargeError(f"{word}: this gateway takes {most:,} at once", status=413)
         return fields
 
     def _answer(self, fields: RequestFields, response: RerankResponse) -> Reply:
@@ -113,9 +126,7 @@ class RerankRoute:
         """An error as the client understands it. The gateway's own have no provider, and are the client's to see."""
         own = error.provider is None and not isinstance(error, AllProvidersFailedError)
         encoded, headers, body = self.dialect.encode_error(error, relay=own or relayed)
-        content = to_json(body)
-        for host in self.gateway.hidden:
-            content = content.replace(host, "…".encode())
+        content = to_json(self.gateway.without_hosts(body))
         told = {"x-rerank-provider": error.provider or "", "x-rerank-attempts": _causes(error)}
         return Reply(status or encoded, {**headers, **_told(told)}, content)
 
@@ -158,7 +169,12 @@ def _story(headers: Mapping[str, str]) -> str:
     return f" {headers['x-rerank-attempts']}" if "x-rerank-attempts" in headers else ""
 
 
-def refusal(error: InvalidRequestError | RerankError, dialect: Provider) -> Reply:
+def as_json(value: Any, status: int = 200) -> Response:
+    """An answer of another route than a rerank route."""
+    return Response(to_json(value), status, media_type="application/json")
+
+
+def refusal(error: RerankError, dialect: Provider, status: int | None = None) -> Reply:
     """An error outside a rerank route."""
-    status, headers, body = dialect.encode_error(error, relay=True)
-    return Reply(status, headers, to_json(body))
+    encoded, headers, body = dialect.encode_error(error, relay=True)
+    return Reply(status or encoded, headers, to_json(body))

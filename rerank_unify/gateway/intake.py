@@ -45,8 +45,7 @@ async def read_body(headers: Mapping[str, str], receive: Receive, limits: LimitS
         GoneError: the client has left.
     """
     _check_kind(headers)
-    length = headers.get("content-length", "")
-    if length.isdecimal() and int(length) > limits.body_bytes:
+    if _declares_too_much(headers, limits):
         raise _too_large(limits)
     with anyio.move_on_after(limits.body_seconds):
         return await _received(receive, limits)
@@ -70,11 +69,21 @@ async def _received(receive: Receive, limits: LimitSettings) -> bytes:
     return b"".join(chunks)
 
 
+def _declares_too_much(headers: Mapping[str, str], limits: LimitSettings) -> bool:
+    length = headers.get("content-length", "")
+    return length.isdecimal() and (len(length) > 18 or int(length) > limits.body_bytes)
+
+
+def is_endless(headers: Mapping[str, str], limits: LimitSettings) -> bool:
+    """Whether after a refusal more of the body may come than anybody should read: then the connection must end."""
+    return "transfer-encoding" in headers or _declares_too_much(headers, limits)
+
+
 def _check_kind(headers: Mapping[str, str]) -> None:
-    kind = headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+    kind = (headers.get("content-type") or "application/json").partition(";")[0].strip().lower()
     if kind != "application/json" and not kind.endswith("+json"):
         told = "content-type: expected application/json"
-    elif headers.get("content-encoding", "identity").lower() != "identity":
+    elif (headers.get("content-encoding") or "identity").lower() != "identity":
         told = "content-encoding: compressed bodies are not taken"
     else:
         return
@@ -134,7 +143,8 @@ class Room:
             raise ProviderOverloadedError("the gateway is busy", status=503, retry_after=1)
         most = self._limits.concurrency_per_key
         if most is not None and self._by_key[caller.name] >= most:
-            raise RateLimitError(f"more than {most} requests at once with this key", status=429, retry_after=1)
+            who = "with this key" if caller.name else "without a key"
+            raise RateLimitError(f"more than {most} requests at once {who}", status=429, retry_after=1)
         self._count += 1
         self._by_key[caller.name] += 1
         self._metrics.under_way.inc()

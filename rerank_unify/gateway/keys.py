@@ -22,7 +22,11 @@ def new_key() -> str:
 
 def hash_of(key: str) -> str:
     """What stands in the configuration for a key."""
-    return f"sha256:{sha256(key.encode()).hexdigest()}"
+    return _hash(key.encode())
+
+
+def _hash(key: bytes) -> str:
+    return f"sha256:{sha256(key).hexdigest()}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,10 @@ class Caller:
 
 def admit(keys: Mapping[str, str], headers: Mapping[str, str]) -> Caller:
     """Who calls, by ``Authorization: Bearer KEY`` or ``x-api-key: KEY``.
+
+    Args:
+        keys: the gateway's own, hashed, by name.
+        headers: by lower-case name, read as Latin-1.
 
     Raises:
         AuthenticationError: no key, or none of the gateway's.
@@ -62,7 +70,8 @@ def _bearer(value: str) -> str | None:
 
 def _name(keys: Mapping[str, str], key: str) -> str | None:
     """The key's name. All keys are compared, whichever it is."""
-    given, found = hash_of(key), None
+    # Headers are read as Latin-1, so that these are the bytes that came, whatever they are.
+    given, found = _hash(key.encode("latin-1")), None
     for name, kept in keys.items():
         if hmac.compare_digest(given, kept):
             found = name

@@ -7,6 +7,7 @@ from html import escape
 from typing import Any, Final
 
 from ..canonical import RerankRequest, RerankResponse, Result, Usage
+from ..errors import BadRequestError
 from ..paths import is_list, is_object
 from ..registry import Provider, provider
 
@@ -74,7 +75,10 @@ def _operation(path: str, dialect: Provider) -> dict[str, Any]:
         },
         "responses": {str(status): {"description": told} for status, told in _STATUSES.items()},
     }
-    described["responses"]["200"]["content"] = {"application/json": {"example": answer}}
+    failed = dialect.encode_error(BadRequestError("what went wrong", status=400))[2]
+    told = {"application/json": {"schema": {**_schema(failed), "required": list(failed)}, "example": failed}}
+    for status, response in described["responses"].items():
+        response["content"] = {"application/json": {"example": answer}} if status == "200" else told
     if "{model" in path:
         parameter = {"name": "model", "in": "path", "required": True, "schema": {"type": "string"}}
         described["parameters"] = [parameter]

@@ -1,7 +1,7 @@
 """Who answers for a model name.
 
 1. A route of the configuration.
-2. ``provider/model``, and a name that a provider declares: that provider, where its key is set.
+2. ``provider/model``, and a name that a provider declares: that provider, where its key is set or it needs none.
 3. The default: as configured, else every provider whose key is set.
 4. No key at all: `local` answers every name, so that a new installation works offline, and says so.
 
@@ -24,6 +24,7 @@ from .metrics import Metrics
 from .settings import GatewaySettings, RouteSettings, TargetSettings
 
 LOCAL = "local"
+LONGEST = 200  # characters of a model's name: names are kept, for the next request
 
 
 class Router:
@@ -43,20 +44,21 @@ class Router:
         self, settings: GatewaySettings, environ: Mapping[str, str], sender: AsyncSender, metrics: Metrics
     ) -> None:
         self._settings, self._environ, self._sender, self._metrics = settings, environ, sender, metrics
-        self._health = Health()
+        self._health = Health()  # of the configured routes and of the default
         self.keyed = [name for name in provider_names() if provider(name).key(environ) is not None]
-        self.offline = not self.keyed and not settings.models and not isinstance(settings.default, RouteSettings)
+        self.offline = not self.keyed and not settings.models and settings.default == "keys"
         self._named = lru_cache(maxsize=1024)(self._client_for_name)
-        self._routes = {name: self._of_route(route, name) for name, route in settings.models.items()}
+        self._routes = {name: self._of_route(route, f"models.{name}") for name, route in settings.models.items()}
         self._default = self._of_default()
 
     @property
     def names(self) -> list[tuple[str, str]]:
         """The names that are known to be served, each with who answers first."""
-        listed = {name: route.targets[0].provider for name, route in self._settings.models.items()}
+        listed: dict[str, str] = {}
         for name in [LOCAL] if self.offline else self.keyed:
             vendor = provider(name)
             listed |= dict.fromkeys([*vendor.models, *filter(None, [vendor.default_model])], name)
+        listed |= {name: route.targets[0].provider for name, route in self._settings.models.items()}
         return sorted(listed.items())
 
     def find(self, model: str | None, caller: Caller) -> tuple[AsyncClient, bool]:
@@ -66,6 +68,8 @@ class Router:
             ModelNotFoundError: nobody does.
             AuthenticationError: the route passes on the client's own key, and there is none.
         """
+        if model is not None and (len(model) > LONGEST or not model.isprintable()):
+            raise ModelNotFoundError("model: nobody serves such a name here", status=404)
         route = self._settings.models.get(model or "")
         if route is None and isinstance(self._settings.default, RouteSettings) and self._pinned(model) is None:
             route = self._settings.default
@@ -74,13 +78,16 @@ class Router:
                 raise AuthenticationError(
                     "this model takes your own vendor key as Authorization: Bearer KEY", status=401
                 )
-            return self._client([self._target(one, caller.own_key) for one in route.targets]), len(route.targets) == 1
+            # A client's key is in no shared state: its own health, gone with the request.
+            client = self._client([self._target(one, caller.own_key) for one in route.targets], Health())
+            return client, len(route.targets) == 1
         return self._routes.get(model or "") or self._named(model), False
 
     def _client_for_name(self, model: str | None) -> AsyncClient:
         pinned = self._pinned(model)
         if pinned is not None:
-            return self._client([pinned])
+            # Clients make names up, so that what is known of them must be forgotten: with this client.
+            return self._client([pinned], Health())
         if self._default is None:
             raise ModelNotFoundError(f"model: nobody serves {model!r} here" if model else "model: name one", status=404)
         return self._default
@@ -103,13 +110,13 @@ class Router:
             raise ModelNotFoundError(f"model: no key for {name} is set here", status=404)
         return Target(name, model, key)
 
-    def _of_route(self, route: RouteSettings, name: str) -> AsyncClient | None:
-        if any(target.relay for target in route.targets):
-            return None
+    def _of_route(self, route: RouteSettings, place: str) -> AsyncClient | None:
+        """The route's client; None where a target takes the client's own key, so that each request needs another."""
         try:
-            return self._client([self._target(one, None) for one in route.targets])
+            targets = [self._target(one, None) for one in route.targets if not one.relay]
+            return self._client(targets, self._health) if len(targets) == len(route.targets) else None
         except InvalidRequestError as error:
-            raise InvalidRequestError(f"models.{name}: {error.message}") from None
+            raise InvalidRequestError(f"{place}: {error.message}") from None
 
     def _of_default(self) -> AsyncClient | None:
         default = self._settings.default
@@ -118,11 +125,11 @@ class Router:
         if default == "none":
             return None
         if self.offline:
-            return self._client([Target(LOCAL)])
+            return self._client([Target(LOCAL)], self._health)
         # One provider for each key: two dialects of one vendor fail together.
         vendors = {provider(name).env: provider(name) for name in reversed(self.keyed)}
         targets = [Target(one.name, None, one.key(self._environ)) for one in reversed(vendors.values())]
-        return self._client(targets) if targets else None
+        return self._client(targets, self._health) if targets else None
 
     def _target(self, one: TargetSettings, own_key: str | None) -> Target:
         vendor = provider(one.provider)
@@ -142,13 +149,13 @@ class Router:
             raise InvalidRequestError(f"{one.provider} needs a key: set {variable}")
         return own
 
-    def _client(self, targets: list[Target]) -> AsyncClient:
+    def _client(self, targets: list[Target], health: Health) -> AsyncClient:
         upstream = self._settings.upstream
         return AsyncClient(
             targets,
             sender=self._sender,
             policy=upstream.policy(),
-            health=self._health,
+            health=health,
             timeout=upstream.timeout,
             connect_timeout=upstream.connect_timeout,
             deadline=upstream.deadline,

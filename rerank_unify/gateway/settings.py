@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 from typing_extensions import Self
 
@@ -24,8 +22,17 @@ from ..registry import provider
 _HASH = re.compile(r"sha256:[0-9a-f]{64}")
 _PROBE = RerankRequest(query="q", documents=["d"])
 
-Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Count = Annotated[int, Field(ge=1)]
+
+def _number(value: Any) -> Any:
+    if isinstance(value, bool):  # which pydantic would take for 1 or 0
+        raise ValueError("expected a number")  # noqa: TRY004 - pydantic adds the place to a ValueError alone
+    return value
+
+
+_Number = BeforeValidator(_number)
+Seconds = Annotated[float, _Number, Field(gt=0, allow_inf_nan=False)]
+NotNegative = Annotated[float, _Number, Field(ge=0, allow_inf_nan=False)]
+Count = Annotated[int, _Number, Field(ge=1)]
 
 
 def _hashed(value: str) -> str:
@@ -51,30 +58,32 @@ class TargetSettings(_Part):
     )
     base_url: str | None = Field(default=None, description="Where, instead of the vendor's own host.")
     timeout: Seconds | None = Field(default=None, description="Seconds for one attempt.")
-    weight: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
-        default=1.0, description="The heaviest first, with upstream.order = weight."
-    )
+    weight: NotNegative = Field(default=1.0, description="The heaviest first, with upstream.order = weight.")
     like: str | None = Field(default=None, description="The known model behind a name that says nothing.")
     relay: bool = Field(default=False, description="Whether the client's own key is passed on to this vendor.")
 
     @model_validator(mode="after")
     def _known(self) -> Self:
-        vendor = provider(self.provider)
         if self.relay and self.key_env is not None:
             raise ValueError("relay and key_env exclude each other: the key is the client's or the gateway's")
-        vendor.build_request(
-            _PROBE, model=self.model or vendor.default_model or "m", api_key="k", base_url=self.base_url
-        )
+        try:
+            vendor = provider(self.provider)
+            model = self.model or vendor.default_model or "m"
+            vendor.build_request(_PROBE, model=model, api_key="k", base_url=self.base_url)
+        except RerankError as error:
+            raise ValueError(error.message) from None  # pydantic adds the place
         return self
 
 
 class RouteSettings(_Part):
     """Who answers for a model name, in the order in which they are tried."""
 
-    targets: Annotated[tuple[TargetSettings, ...], Field(min_length=1)]
+    targets: tuple[TargetSettings, ...] = Field(description="Whom to try, one or more tables.")
 
     @model_validator(mode="after")
-    def _one_relay(self) -> Self:
+    def _counted(self) -> Self:
+        if not self.targets:  # no constraint of the field: pydantic would name it beside a target that is wrong
+            raise ValueError("targets: expected one or more")
         if sum(target.relay for target in self.targets) > 1:
             raise ValueError("relay: one target of a route at most, or a client's key would go to several vendors")
         return self
@@ -92,7 +101,7 @@ class LimitSettings(_Part):
         default=256, description="Requests under way in one worker; beyond: 503 with Retry-After."
     )
     concurrency_per_key: Count | None = Field(
-        default=None, description="The same for one key; beyond: 429 with Retry-After."
+        default=None, description="The same for one key (without keys: for all together); beyond: 429."
     )
 
 
@@ -102,12 +111,10 @@ class UpstreamSettings(_Part):
     timeout: Seconds = Field(default=60.0, description="Seconds for one attempt.")
     connect_timeout: Seconds = Field(default=5.0, description="Seconds for its connection.")
     deadline: Seconds = Field(default=90.0, description="Seconds for all attempts of a request together.")
-    retries: Annotated[int, Field(ge=0)] | None = Field(
+    retries: Annotated[int, _Number, Field(ge=0)] | None = Field(
         default=None, description="How often one target is tried again; without it 2 with a single target, else 0."
     )
-    max_wait: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
-        default=10.0, description="The longest wait for a target, in seconds."
-    )
+    max_wait: NotNegative = Field(default=10.0, description="The longest wait for a target, in seconds.")
     hedge_after: Seconds | None = Field(
         default=None, description="Seconds until the next target starts beside a slow one."
     )
@@ -130,6 +137,19 @@ class UpstreamSettings(_Part):
         )
 
 
+KINDS: Final = ("a route", "a word")
+"""Names of the two forms of ``default``, for pydantic alone: they are no steps of a place."""
+
+
+def _kind(value: Any) -> str:
+    return KINDS[1] if isinstance(value, str) else KINDS[0]
+
+
+Default = Annotated[
+    Annotated[RouteSettings, Tag(KINDS[0])] | Annotated[Literal["keys", "none"], Tag(KINDS[1])], Discriminator(_kind)
+]
+
+
 class GatewaySettings(BaseSettings):
     """All settings of the gateway."""
 
@@ -143,7 +163,9 @@ class GatewaySettings(BaseSettings):
     )
 
     host: str = Field(default="127.0.0.1", description="Where to listen; beyond the loopback only with keys.")
-    port: Annotated[int, Field(ge=0, le=65535)] = Field(default=8080, description="The port; 0 for a free one.")
+    port: Annotated[int, _Number, Field(ge=0, le=65535)] = Field(
+        default=8080, description="The port; 0 for a free one."
+    )
     workers: Count = Field(default=1, description="Processes.")
     drain_seconds: Seconds = Field(
         default=30.0, description="How long requests under way may take when the gateway stops."
@@ -152,8 +174,9 @@ class GatewaySettings(BaseSettings):
         default={}, description="The gateway's own keys, hashed, by name; none: open to all."
     )
     models: dict[str, RouteSettings] = Field(default={}, description="Routes by the model name that clients send.")
-    default: RouteSettings | Literal["keys", "none"] = Field(
-        default="keys", description="For other names: a route, every provider whose key is set, or nobody (404)."
+    default: Default = Field(
+        default="keys",
+        description="For names that mean nobody: a route, every provider whose key is set, or nobody (404).",
     )
     limits: LimitSettings = LimitSettings()
     upstream: UpstreamSettings = UpstreamSettings()
@@ -192,46 +215,3 @@ class GatewaySettings(BaseSettings):
             f"host: {self.host} is open to other machines, and keys are not set: make one with `rerank-unify key`",
             field="host",
         )
-
-
-def read_settings(
-    source: GatewaySettings | Mapping[str, Any] | str | Path | None = None, **flags: Any
-) -> GatewaySettings:
-    """Settings from a file's path, from a mapping, or from variables alone.
-
-    Args:
-        source: a TOML file, a mapping of the same shape, or settings that are ready.
-        **flags: what counts before all else.
-
-    Raises:
-        InvalidRequestError: one sentence for each thing that is wrong; keys are not repeated.
-        OSError: the file cannot be read.
-    """
-    if isinstance(source, GatewaySettings):
-        return source
-    kind = GatewaySettings
-    if isinstance(source, (str, Path)):
-        Path(source).read_bytes()  # pydantic-settings takes a missing file for an empty one
-        kind = _from_file(Path(source))
-    given = dict(source) if isinstance(source, Mapping) else {}
-    try:
-        return kind(**{**given, **flags})
-    except ValidationError as error:
-        raise InvalidRequestError("; ".join(map(_sentence, error.errors(include_url=False)))) from None
-    except RerankError as error:
-        raise InvalidRequestError(error.message) from None
-    except ValueError as error:
-        raise InvalidRequestError(f"{source}: {error}") from None
-
-
-def _from_file(path: Path) -> type[GatewaySettings]:
-    class FromFile(GatewaySettings):
-        model_config = SettingsConfigDict(toml_file=path)
-
-    return FromFile
-
-
-def _sentence(fault: Any) -> str:
-    where = ".".join(str(step) for step in fault["loc"]) or "settings"
-    said = fault["msg"].removeprefix("Value error, ")
-    return f"{where}: {said[0].lower()}{said[1:]}"

@@ -1,4 +1,4 @@
-"""One server for all tests of this folder, emptied before each."""
+"""One server for all tests of this folder, emptied before each, and the gateways that many tests ask."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from threading import Thread
 
 import pytest
 
+from ._gateway import LOCKED, VENDOR_KEYS, Served
 from ._server import Loopback
 
 
@@ -28,3 +29,28 @@ def loopback(running: Loopback, monkeypatch: pytest.MonkeyPatch) -> Loopback:
         monkeypatch.setenv(name, "127.0.0.1")
     running.forget()
     return running
+
+
+@pytest.fixture(scope="session")
+def bare() -> Iterator[None]:
+    """An environment without any vendor's key, and without a proxy in between."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in VENDOR_KEYS:
+            patch.delenv(name, raising=False)
+        for name in ("NO_PROXY", "no_proxy"):
+            patch.setenv(name, "127.0.0.1")
+        yield
+
+
+@pytest.fixture(scope="session")
+def offline(bare: None) -> Iterator[str]:
+    """A gateway without any setting: `local` answers every name."""
+    with Served({}) as served:
+        yield served.url
+
+
+@pytest.fixture(scope="session")
+def locked(bare: None) -> Iterator[str]:
+    """The same, with a key of its own."""
+    with Served(LOCKED) as served:
+        yield served.url

@@ -1,0 +1,1 @@
+"""The gateway's tests. A package, so that they can import what they share."""

@@ -1,0 +1,32 @@
+"""What docs/gateway.md says of settings is what they are, and the sample configuration holds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from rerank_unify.gateway import create_app
+from rerank_unify.gateway.reference import reference
+from rerank_unify.gateway.sources import read_settings
+
+DOCS = Path(__file__).parents[2] / "docs"
+SAMPLE = DOCS / "rerank-unify.toml"
+
+
+def test_the_table_of_settings_is_the_settings() -> None:
+    assert reference() in (DOCS / "gateway.md").read_text(encoding="utf-8"), "python -m rerank_unify.gateway.reference"
+
+
+def test_the_sample_configuration_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("VOYAGE_API_KEY", "CO_API_KEY"):
+        monkeypatch.setenv(name, "a-key-of-a-vendor")
+    settings = read_settings(SAMPLE)
+    assert settings.keys
+    assert settings.checked_host() == settings.host
+    router = create_app(settings).state.gateway.router
+    assert set(settings.models) <= {name for name, _ in router.names}
+
+
+def test_the_sample_is_the_one_in_the_text() -> None:
+    assert SAMPLE.read_text(encoding="utf-8") in (DOCS / "gateway.md").read_text(encoding="utf-8")

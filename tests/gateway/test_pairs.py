@@ -1,0 +1,453 @@
+"""Every dialect to every vendor and back: what a client is answered, and what a vendor is asked."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from math import ceil
+from typing import Any, Final
+
+import httpx
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import rerank_unify as ru
+from rerank_unify.errors import RequestError
+from rerank_unify.testing.fixtures import Case, load_cases
+from rerank_unify.testing.strategies import requests, responses
+
+from ._pairs import (
+    CLIENT_KEY,
+    DIALECTS,
+    PATHS,
+    PUBLISHED,
+    Served,
+    asked_body,
+    assert_published,
+    config_for,
+    every_client,
+    every_upstream,
+    model_of,
+    own_key,
+    own_model,
+    post,
+    server_for,
+    set_keys,
+    target,
+)
+
+from scripted.server import Play, ScriptedServer, Seen, score, vendor  # isort: skip  # `_pairs` says where it is
+
+
+@pytest.fixture(scope="module", autouse=True)
+def keys() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        set_keys(patch)
+        yield
+
+
+@dataclass
+class World:
+    """A gateway on the loopback, the vendors behind it, and a client."""
+
+    url: str
+    servers: Mapping[str, ScriptedServer]
+    http: httpx.Client
+
+    def post(self, client: str, upstream: str, body: Any) -> tuple[httpx.Response, Seen]:
+        """The gateway's answer, and the one request that it made."""
+        calls = self.servers[upstream].calls
+        before = len(calls)
+        answer = self.http.post(self.url + PATHS[client], json=body, headers={"authorization": f"Bearer {CLIENT_KEY}"})
+        assert len(calls) == before + 1, answer.text
+        return answer, calls[-1]
+
+
+@pytest.fixture(scope="module")
+def world() -> Iterator[World]:
+    with ExitStack() as stack:
+        servers = {name: stack.enter_context(server_for(name)) for name in DIALECTS}
+        gateway = stack.enter_context(Served(config_for(servers)))
+        http = stack.enter_context(httpx.Client(trust_env=False, timeout=30))
+        yield World(gateway.url, servers, http)
+
+
+# --- there and back --------------------------------------------------------------------------------------------------
+
+SCRIPTS: Final = (
+    "aloe vera cream",
+    "Müde Haut: Kamille und Öl für 5 €",
+    "天然有机护肤产品，针对敏感肌",
+    "敏感肌のための化粧品ｶﾅ",
+    "العناية بالبشرة الحساسة",
+    "טיפוח עור רגיש",
+    "त्वचा की देखभाल",
+    "ผลิตภัณฑ์ดูแลผิว",
+    "소중한 피부를 위한 크림",
+    "e\u0301te\u0301 a\u030angstro\u0308m, not the same as été ångström",
+    "👩🏽‍🔬 🌿 🇪🇺 👨‍👩‍👧‍👦",
+    "𝒜𠮷 beyond the first plane",
+    'a "quote", a \\ backslash, a\ttab, a\nline',
+    "\u0000\u0001 control \u007f \u2028 \ufeff",
+)
+OBJECTS: Final = (
+    {"text": "aloe vera cream", "year": 2026, "tags": ["öl", None, 1.5]},
+    "motor oil",
+    {"text": "天然 🌿"},
+    {"text": "cream", "title": "A title"},
+)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is asked, in no dialect's words."""
+
+    documents: Sequence[Any]
+    top_n: int | None = None
+    query: str = "sanfte Pflege 护肤 🌿"
+
+    def texts(self) -> list[str]:
+        """What is ranked of each document."""
+        return [item if isinstance(item, str) else item["text"] for item in self.documents]
+
+    def ranking(self, upstream: str) -> list[tuple[int, float]]:
+        """Indices and scores, best first, ties in the caller's order; what is withheld is not ranked."""
+        texts = self.texts()
+        ranked = [at for at, text in enumerate(texts) if text or not PUBLISHED[upstream].withholds]
+        ranked.sort(key=lambda at: -score(texts[at]))
+        return [(at, score(texts[at])) for at in ranked[: self.top_n]]
+
+
+ASKED: Final[Mapping[str, Asked]] = {
+    "one": Asked(["aloe vera cream"]),
+    "scripts": Asked(SCRIPTS),
+    "top 3 of scripts": Asked(SCRIPTS, top_n=3),
+    "more than there are": Asked(SCRIPTS[:3], top_n=50),
+    "ties": Asked(["b", "a", "b", "a", "b", "c", "a"]),
+    "ties that are cut": Asked(["b", "a", "b", "a", "b", "c", "a"], top_n=4),
+    "empty texts": Asked(["", "aloe", "", "motor oil", " "]),
+    "empty texts, cut": Asked(["", "aloe", "", "motor oil", " "], top_n=2),
+    "objects": Asked(OBJECTS),
+    "objects, cut": Asked(OBJECTS, top_n=2),
+}
+
+
+def may_ask(client: str, asked: Asked) -> bool:
+    return PUBLISHED[client].objects or all(isinstance(item, str) for item in asked.documents)
+
+
+ROUND_TRIPS = [
+    pytest.param(client, asked, id=f"{client}-{name}")
+    for client in DIALECTS
+    for name, asked in ASKED.items()
+    if may_ask(client, asked)
+]
+
+
+@pytest.mark.parametrize("echo", [True, False], ids=["echoed", "not echoed"])
+@every_upstream
+@pytest.mark.parametrize(("client", "asked"), ROUND_TRIPS)
+def test_there_and_back(world: World, client: str, upstream: str, asked: Asked, echo: bool) -> None:
+    body = asked_body(client, upstream, asked.query, asked.documents, top_n=asked.top_n, return_documents=echo)
+    answer, seen = world.post(client, upstream, body)
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["content-type"] == "application/json"
+    assert_published(client, answer.json())
+    assert_answered(client, upstream, asked, answer, echo=echo)
+    assert_asked(upstream, asked, seen)
+
+
+def assert_answered(client: str, upstream: str, asked: Asked, answer: httpx.Response, *, echo: bool) -> None:
+    """Ranking, documents and model, as the client's own reader and as the bare eye have them."""
+    expected, told, api = asked.ranking(upstream), answer.json(), PUBLISHED[client]
+    rows = told[api.rows]
+    assert [(row["index"], row["relevance_score"]) for row in rows] == expected
+    shown = [_echo(client, asked.documents[index]) for index, _ in expected] if echo else [None] * len(expected)
+    assert [row.get("document") for row in rows] == shown
+    assert told.get("model", model_of(upstream)) == model_of(upstream)
+    if "" in asked.texts() and api.withholds:
+        request = None  # the reader would take the answer for one about the documents that this vendor is sent
+    else:
+        request = ru.RerankRequest(
+            query=asked.query, documents=asked.documents, top_n=asked.top_n, return_documents=echo
+        )
+    read = ru.provider(client).decode_response(answer.content, request)
+    assert [(row.index, row.relevance_score) for row in read] == expected
+    if echo and request is not None:
+        assert read.pick(asked.documents) == [asked.documents[index] for index, _ in expected]
+    assert read.usage.total_tokens == sum(map(len, asked.texts()))
+
+
+def _echo(client: str, document: Any) -> Any:
+    """A document as the client's API shows it. In Xinference an object of a text alone is a text."""
+    alone = isinstance(document, dict) and document.keys() == {"text"}
+    return PUBLISHED[client].echo(document["text"] if alone else document)
+
+
+def assert_asked(upstream: str, asked: Asked, seen: Seen) -> None:
+    """The vendor got its own words, model and key, and nothing of the client's."""
+    api = PUBLISHED[upstream]
+    texts = [text for text in asked.texts() if text or not api.withholds]
+    assert (seen.method, seen.path) == ("POST", api.path)
+    assert seen.json.keys() <= api.takes
+    assert (seen.json["model"], seen.json["query"], seen.json["documents"]) == (own_model(upstream), asked.query, texts)
+    assert seen.json.get(api.top_n) == (None if asked.top_n is None else min(asked.top_n, len(texts)))
+    assert None not in seen.json.values()
+    assert seen.credentials == {"authorization": f"Bearer {own_key(upstream)}"}
+    assert CLIENT_KEY not in f"{seen.path}{seen.headers}{seen.body!r}"
+
+
+@every_client
+@every_upstream
+def test_ties_keep_the_order_of_the_vendor(client: str, upstream: str) -> None:
+    """Some servers give equal scores in descending order of index: that is theirs to say, and kept."""
+    given = [ru.Result(index, value) for index, value in ((3, 0.5), (1, 0.5), (0, 0.25), (2, 0.75))]
+    body = ru.provider(upstream).encode_response(ru.RerankResponse(given))
+    (answer,) = answered(client, upstream, Play(body=body), documents=["a", "b", "c", "d"])
+    assert [row["index"] for row in answer.json()[PUBLISHED[client].rows]] == [2, 3, 1, 0]
+
+
+@every_client
+@every_upstream
+def test_only_empty_texts(client: str, upstream: str) -> None:
+    (answer,) = answered(client, upstream, Play(), documents=["", ""])
+    if PUBLISHED[upstream].withholds:
+        assert answer.status_code == 400
+        assert "refuses empty texts" in sentence(client, answer)
+    else:
+        assert [row["index"] for row in answer.json()[PUBLISHED[client].rows]] == [0, 1]
+
+
+@every_client
+@every_upstream
+def test_the_clients_own_key_goes_through_where_the_route_says_so(client: str, upstream: str) -> None:
+    with server_for(upstream) as server:
+        own = {"targets": [target(upstream, server, relay=True, key_env=None)]}
+        body = asked_body(client, upstream, "q", ["a", "b"])
+        (answer,) = post({"models": {model_of(upstream): own}}, PATHS[client], json.dumps(body).encode())
+        assert answer.status_code == 200, answer.text
+        assert server.calls[0].credentials == {"authorization": f"Bearer {CLIENT_KEY}"}
+
+
+def answered(client: str, upstream: str, *plays: Play, documents: Sequence[Any] = ("a", "b")) -> list[httpx.Response]:
+    """What a client is answered, for each thing that the vendor may do. No failure counts against another's route."""
+    script = {f"/{at}{PUBLISHED[upstream].path}": [play] for at, play in enumerate(plays)}
+    with ScriptedServer(script, answer=vendor(upstream)) as server:
+        routes = {
+            str(at): {"targets": [target(upstream, server, base_url=f"{server.url}/{at}")]} for at in range(len(plays))
+        }
+        body = asked_body(client, upstream, "q", documents)
+        bodies = [json.dumps({**body, "model": name}).encode() for name in routes]
+        return post({"models": routes, "upstream": {"retries": 0}}, PATHS[client], *bodies)
+
+
+def sentence(client: str, answer: httpx.Response) -> str:
+    """What an error says where a client of that dialect looks."""
+    told: str = answer.json()["message" if client.startswith("cohere") else "detail"]
+    return told
+
+
+# --- errors ----------------------------------------------------------------------------------------------------------
+
+HIDDEN: Final = "the gateway's credentials were not accepted upstream"
+# What each kind of error is to a client, whatever the vendor's own status was.
+STATUSES: Final[Mapping[str, int]] = {
+    "BadRequestError": 400,
+    "AuthenticationError": 502,
+    "PermissionDeniedError": 502,
+    "QuotaExceededError": 502,
+    "NotFoundError": 404,
+    "ModelNotFoundError": 404,
+    "WrongEndpointError": 502,
+    "RequestTooLargeError": 413,
+    "RateLimitError": 429,
+    "ProviderOverloadedError": 503,
+    "InvalidResponseError": 502,
+}
+# Where the client's API has another status.
+ITS_OWN: Final[Mapping[tuple[str, str], int]] = {
+    ("jina", "ModelNotFoundError"): 400,
+    ("voyage", "ModelNotFoundError"): 400,
+    ("voyage", "RequestTooLargeError"): 400,
+}
+
+
+def expected_status(client: str, kind: str, status: int) -> int:
+    if kind == "ProviderServerError":
+        return status if status in (500, 502, 504) else 502
+    return ITS_OWN.get((client, kind), STATUSES[kind])
+
+
+def recorded_errors(upstream: str) -> list[Case]:
+    """Every error that the vendor is known to answer with, and what is no answer at all under 200."""
+    cases = [case for case in load_cases(upstream) if case.reply is not None and case.error is not None]
+    return [case for case in cases if case.reply is not None and (case.reply.status >= 400 or case.request is None)]
+
+
+@every_client
+@every_upstream
+def test_every_recorded_error(client: str, upstream: str) -> None:
+    cases = recorded_errors(upstream)
+    assert len(cases) >= 10
+    answers = answered(client, upstream, *map(_as_recorded, cases))
+    for case, answer in zip(cases, answers, strict=True):
+        assert_error(client, case, answer)
+
+
+def _as_recorded(case: Case) -> Play:
+    assert case.reply is not None
+    headers = {name.lower(): value for name, value in case.reply.headers.items()}
+    return Play(status=case.reply.status, headers=headers, body=case.reply.body)
+
+
+def assert_error(client: str, case: Case, answer: httpx.Response) -> None:
+    """Status, sentence and Retry-After, in the client's dialect."""
+    assert case.reply is not None
+    assert case.error is not None
+    kind = case.error["class"]
+    status = expected_status(client, kind, case.reply.status)
+    assert answer.status_code == status, f"{case}: {answer.text}"
+    said = sentence(client, answer)
+    if kind in ("AuthenticationError", "PermissionDeniedError", "QuotaExceededError"):
+        assert (said, answer.json()["code"]) == (HIDDEN, "upstream_credentials"), case
+    else:
+        # The vendors here are on 127.0.0.1, and no client is told of the hosts behind the gateway.
+        assert said == case.error.get("message", said).replace("127.0.0.1", "…"), case
+    if status not in (429, 503):
+        assert "retry-after" not in answer.headers, case
+    elif "retry_after" in case.error and not _tells_an_instant(case.reply.headers):
+        wait = case.error["retry_after"]
+        assert answer.headers.get("retry-after") == (None if wait is None else str(ceil(wait))), case
+
+
+def _tells_an_instant(headers: Mapping[str, str]) -> bool:
+    """Whether how long to wait depends on when the answer came, which is now and not when it was recorded."""
+    return any(name.lower() in ("date", "x-ratelimit-reset") for name in headers)
+
+
+@every_client
+def test_a_model_that_nobody_serves(client: str) -> None:
+    body = asked_body(client, "nobody", "q", ["a"])
+    (answer,) = post({"default": "none"}, PATHS[client], json.dumps(body).encode())
+    assert answer.status_code == expected_status(client, "ModelNotFoundError", 404)
+    assert sentence(client, answer) == "model: nobody serves 'public-nobody' here"
+
+
+GARBAGE: Final[Mapping[str, Play]] = {
+    "no JSON": Play(body=b"\xff\xfe nonsense"),
+    "a web page": Play(how="html"),
+    "nothing": Play(body=b""),
+    "another object": Play(body={"hello": "world"}),
+    "a list": Play(body=[1, 2]),
+    "no HTTP": Play(how="garbage"),
+    "half an answer": Play(body=b'{"results": [{"index": 0,', how="close_mid_body"),
+    "reset": Play(how="reset"),
+    "a redirect": Play(how="redirect", location="http://127.0.0.1:9/"),
+}
+
+
+@every_client
+@every_upstream
+def test_nonsense_is_a_bad_gateway(client: str, upstream: str) -> None:
+    answers = answered(client, upstream, *GARBAGE.values())
+    told = {name: (answer.status_code, sentence(client, answer)) for name, answer in zip(GARBAGE, answers, strict=True)}
+    assert {name: status for name, (status, _) in told.items()} == dict.fromkeys(GARBAGE, 502), told
+    assert all(len(said) > 10 for _, said in told.values()), told
+
+
+@every_client
+@every_upstream
+def test_an_answer_without_rows_is_none(client: str, upstream: str) -> None:
+    """Documents were sent: the default policy asks another vendor, and here there is no other."""
+    body = ru.provider(upstream).encode_response(ru.RerankResponse([]))
+    (answer,) = answered(client, upstream, Play(body=body))
+    assert (answer.status_code, sentence(client, answer)) == (502, "the answer has no row")
+
+
+# --- the gateway is the transcoder, and a wire on each side ----------------------------------------------------------
+
+EXAMPLES: Final = settings().max_examples // 4  # for each of the pairs
+REPLIES: Final = st.sampled_from((200, 201, 400, 401, 402, 403, 404, 408, 409, 413, 422, 429, 498, 500, 502, 503, 529))
+WAITS: Final = st.sampled_from(({}, {"retry-after": "7"}, {"retry-after": "0.2"}, {"x-request-id": "r-1"}))
+BODIES: Final = st.binary(max_size=40) | st.sampled_from(
+    (b"", b"{}", b"[]", b"null", b'{"detail": "no"}', b'{"message": "no", "id": "e-1"}', b'{"error": {"code": 1}}')
+)
+
+
+@dataclass
+class Puppet:
+    """A vendor that does whatever it is told next."""
+
+    server: ScriptedServer
+    play: Play
+
+
+@pytest.fixture(scope="module")
+def puppet() -> Iterator[Puppet]:
+    with ScriptedServer(answer=lambda _: told.play) as server:
+        told = Puppet(server, Play())
+        yield told
+
+
+@every_client
+@every_upstream
+@settings(max_examples=EXAMPLES)
+@given(data=st.data())
+def test_the_gateway_says_what_the_transcoder_says(
+    puppet: Puppet, client: str, upstream: str, data: st.DataObject
+) -> None:
+    body = data.draw(bodies(client, upstream))
+    through = ru.transcoder(client, upstream, own_model(upstream))
+    calls = puppet.server.calls
+    calls.clear()
+    try:
+        sent = through.request(body)
+    except RequestError as error:
+        (answer,) = post(config_for({upstream: puppet.server}), PATHS[client], body)
+        assert_same(answer, through.error(error))
+        assert calls == []
+        return
+    play = puppet.play = data.draw(plays(upstream, json.loads(sent.content)["documents"]))
+    (answer,) = post(config_for({upstream: puppet.server}), PATHS[client], body)
+    assert [seen.body for seen in calls] == [sent.content]
+    assert_same(answer, through.response(play.status, play.headers, _bytes(play), sent))
+
+
+def _bytes(play: Play) -> bytes:
+    assert isinstance(play.body, bytes)
+    return play.body
+
+
+@st.composite
+def bodies(draw: st.DrawFn, client: str, upstream: str) -> bytes:
+    """Requests in the client's dialect: well formed, and now and then one with something wrong in it."""
+    request = draw(requests(models=st.just(model_of(upstream))).filter(lambda one: _can(client, one)))
+    body = ru.provider(client).encode_request(request)
+    wrong = draw(st.sampled_from((None, None, None, None, ("documents", list[Any]()), ("query", 5), ("model", 1))))
+    if wrong is not None:
+        body[wrong[0]] = wrong[1]
+    return json.dumps(body, ensure_ascii=draw(st.booleans())).encode()
+
+
+def _can(client: str, request: ru.RerankRequest) -> bool:
+    return ru.provider(client).check(request) is None
+
+
+@st.composite
+def plays(draw: st.DrawFn, upstream: str, documents: list[Any]) -> Play:
+    """What the vendor does: mostly a good answer, in any order."""
+    if draw(st.integers(0, 3)) == 0:
+        return Play(status=draw(REPLIES), headers=draw(WAITS), body=draw(BODIES))
+    asked = ru.RerankRequest(query="q", documents=documents, return_documents=draw(st.booleans()))
+    # Without any row the gateway would look for another vendor: that is its policy, and no dialect's.
+    answer = draw(responses(asked, shuffled=True).filter(len))
+    return Play(body=json.dumps(ru.provider(upstream).encode_response(answer)).encode())
+
+
+def assert_same(answer: httpx.Response, expected: tuple[int, Mapping[str, str], bytes]) -> None:
+    status, headers, body = expected
+    assert (answer.status_code, answer.content) == (status, body)
+    assert answer.headers.get("retry-after") == headers.get("retry-after")

@@ -1,0 +1,197 @@
+"""Keys, logs, headers and what vendors say: nothing gets where it does not belong."""
+
+from __future__ import annotations
+
+import json
+import logging
+
+import pytest
+from scripted.server import Play, ScriptedServer, vendor
+
+import rerank_unify as ru
+from rerank_unify.gateway.app import create_app, rerank_paths
+from rerank_unify.gateway.keys import admit, hash_of, new_key
+from rerank_unify.paths import compile_path, dig
+
+from .helpers import BODY, KEY, LOCKED, VENDOR_KEY, Wire, ask, client, routed, serving, target
+
+PATHS = rerank_paths()
+
+
+# --- keys ------------------------------------------------------------------------------------------------------------
+
+KEYS = {name: hash_of(f"ru-{name}") for name in ("ann", "anna", "bob", "müller")}
+
+
+@pytest.mark.parametrize("name", ["ann", "anna", "bob"])
+def test_each_key_is_known_in_either_header(name: str) -> None:
+    assert admit(KEYS, {"x-api-key": f"ru-{name}"}).name == name
+    assert admit(KEYS, {"authorization": f"bearer  ru-{name} "}).name == name
+    assert admit(KEYS, {"authorization": "Bearer other", "x-api-key": f"ru-{name}"}).own_key == "other"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"authorization": ""},
+        {"authorization": "Bearer"},
+        {"authorization": "Bearer "},
+        {"authorization": "Basic cnUtYW5u"},
+        {"authorization": "ru-ann"},
+        {"authorization": "Bearer ru-an"},
+        {"authorization": "Bearer ru-annn"},
+        {"authorization": f"Bearer {KEYS['ann']}"},  # the hash is no key
+        {"x-api-key": ""},
+        {"x-api-key": "RU-ANN"},
+        {"x-api-key": "\xff\xfe"},
+        {"authorization": "Bearer \xe4", "x-api-key": "x"},
+    ],
+)
+def test_nobody_else_is(headers: dict[str, str]) -> None:
+    with pytest.raises(ru.AuthenticationError) as caught:
+        admit(KEYS, headers)
+    assert "ru-ann" not in str(caught.value)
+
+
+def test_a_key_of_any_bytes_is_compared_as_it_came() -> None:
+    with serving({"keys": KEYS}) as port:
+        for sent, status in ((b"ru-m\xc3\xbcller", 200), (b"ru-m\xfcller", 401), (b"\xff" * 40, 401), (b"ru-ann", 200)):
+            with Wire(port) as wire:
+                assert wire.ask(x_api_key=sent.decode("latin-1")).status == status
+            with Wire(port) as wire:
+                assert wire.ask(authorization=f"Bearer {sent.decode('latin-1')}").status == status
+
+
+def test_keys_are_new_and_only_their_hashes_are_kept() -> None:
+    assert new_key() != new_key()
+    assert len(new_key()) > 40
+    made = create_app({"keys": {"a": hash_of(KEY)}}).state.gateway
+    assert KEY not in repr(made.settings) + str(made.__dict__) + made.settings.model_dump_json()
+
+
+# --- logs ------------------------------------------------------------------------------------------------------------
+
+SECRETS = ("zanzibar", "quetzalcoatl", VENDOR_KEY, KEY, "jina_the-clients-own", "co-of-the-environment")
+
+
+def test_no_line_of_any_log_holds_a_document_a_query_or_a_key(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not at DEBUG, of whatever logger, whatever happens."""
+    monkeypatch.setenv("CO_API_KEY", "co-of-the-environment")
+    body = {"model": "m", "query": "zanzibar", "documents": ["quetzalcoatl", "oil"], "rank_fields": ["zanzibar"]}
+    said = {"detail": f"zanzibar quetzalcoatl {VENDOR_KEY}", "message": "quetzalcoatl"}
+    plays = [Play(status=status, body=said) for status in (400, 401, 422, 429, 500, 503)]
+    plays += [Play(), Play(how="html"), Play(how="reset"), Play(how="garbage"), Play(body=b"zanzibar")]
+    with caplog.at_level(logging.DEBUG), ScriptedServer(plays) as server:
+        relay = {"provider": "jina", "base_url": server.url, "relay": True}
+        config = {
+            "models": {"m": {"targets": [target(server)]}, "relayed": {"targets": [relay]}},
+            "upstream": {"retries": 0, "max_wait": 0},
+            **LOCKED,
+        }
+        with serving(config) as port:
+            for path in PATHS:
+                ask(port, body, path, x_api_key=KEY)
+                ask(
+                    port, {**body, "model": "relayed"}, path, x_api_key=KEY, authorization="Bearer jina_the-clients-own"
+                )
+                ask(port, {**body, "documents": "quetzalcoatl"}, path, authorization=f"Bearer {KEY}")
+                ask(port, b'{"query": "zanzibar", ', path, authorization=f"Bearer {KEY}")
+                ask(port, {**body, "model": "local/x"}, path, authorization=f"Bearer {KEY}")
+                ask(port, body, f"{path}?key=zanzibar", authorization="Bearer jina_the-clients-own")
+    lines = [record.getMessage() + str(record.exc_text) for record in caplog.records]
+    assert len(lines) > 6 * len(PATHS)
+    assert [line for line in lines if any(secret in line for secret in SECRETS)] == []
+
+
+@pytest.mark.usefixtures("made_up")
+def test_what_nobody_foresaw_is_500_in_the_clients_dialect_and_logged(caplog: pytest.LogCaptureFixture) -> None:
+    body = {"model": "m", "query": "zanzibar", "documents": ["quetzalcoatl"]}
+    with serving(routed({"provider": "faulty"})) as port:
+        for path, name in PATHS.items():
+            answer = ask(port, body, path)
+            assert answer.status == 500
+            assert dig(answer.json, compile_path(ru.provider(name).dialect.errors.message)) == "the gateway failed"
+        assert ask(port, {**body, "model": "local/x"}).status == 200
+    assert "RuntimeError" in caplog.text
+    assert "in fail" in caplog.text
+    assert "zanzibar" not in caplog.text
+    assert "quetzalcoatl" not in caplog.text
+
+
+# --- headers ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("given", ["abc-123", "a.b_c:d", "x" * 128])
+def test_a_clients_id_comes_back(given: str) -> None:
+    with client() as asked:
+        assert asked.post("/v1/rerank", json=BODY, headers={"x-request-id": given}).headers["x-request-id"] == given
+        assert asked.post("/v1/rerank", json={}, headers={"x-request-id": given}).headers["x-request-id"] == given
+
+
+@pytest.mark.parametrize("given", ["", "x" * 129, "a b", "a\tb", "a;b", "\xff", "a%0d%0ab", "<script>"])
+def test_another_id_is_made_where_the_clients_is_none(caplog: pytest.LogCaptureFixture, given: str) -> None:
+    with serving() as port, caplog.at_level(logging.INFO, "rerank_unify.gateway"):
+        answer = ask(port, x_request_id=given)
+    assert answer.status == 200
+    assert len(answer.headers["x-request-id"]) == 32
+    assert f"{answer.headers['x-request-id']} jina 200" in caplog.text
+
+
+def test_what_was_lost_is_in_a_header() -> None:
+    with ScriptedServer(answer=vendor("voyage")) as server, client(routed(target(server, "voyage"))) as asked:
+        body = {**BODY, "documents": ["a", ""], "return_embeddings": True, "max_tokens_per_doc": 5}
+        answer = asked.post("/v1/rerank", json=body)
+        metrics = asked.get("/metrics").text
+    losses = answer.headers["x-rerank-losses"].split(",")
+    assert set(losses) == {"documents=withheld", "max_tokens_per_doc=dropped", "return_embeddings=dropped"}
+    assert 'rerank_losses_total{action="withheld",field="documents"} 1.0' in metrics
+
+
+# --- what vendors say ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_a_vendors_sentence_is_passed_on_without_keys_and_hosts(path: str) -> None:
+    with ScriptedServer() as server:
+        host = server.url.removeprefix("http://")
+        said = f"upstream {server.url}/v1/rerank?x=1 ({host}, 127.0.0.1) rejected {VENDOR_KEY}: too odd a request"
+        with ScriptedServer([Play(status=400, body={"detail": said, "code": f"E-{host}"})]) as vendor:
+            config = routed(target(server), default={"targets": [target(vendor)]})
+            with client(config) as asked:
+                answer = asked.post(path, json={**BODY, "model": "other"})
+    assert answer.status_code == 400
+    told = dig(answer.json(), compile_path(ru.provider(PATHS[path]).dialect.errors.message))
+    assert told == "upstream … (…, …) rejected [key]: too odd a request"
+    assert host not in answer.text
+    assert "127.0.0.1" not in answer.text
+    assert VENDOR_KEY not in answer.text
+
+
+def test_a_host_that_is_called_as_a_field_is_garbles_no_answer() -> None:
+    config = {"models": {"m": {"targets": [{"provider": "xinference", "base_url": "http://detail:9"}]}}}
+    made = create_app(config).state.gateway
+    told = {"detail": "detail failed: http://detail:9/v1 detailed", "n": 1, "x": {"y": "at detail."}}
+    assert made.without_hosts(told) == {"detail": "… failed: … detailed", "n": 1, "x": {"y": "at …."}}
+    assert create_app({}).state.gateway.without_hosts({"detail": "detail"}) == {"detail": "detail"}
+
+
+def test_retry_after_and_the_vendors_code_are_passed_on() -> None:
+    play = Play(status=429, headers={"retry-after": "7"}, body={"detail": "slow down", "code": "RATE_LIMIT"})
+    with ScriptedServer([play]) as server, client(routed(target(server))) as asked:
+        answer = asked.post("/v2/rerank", json=BODY)
+    assert (answer.status_code, answer.headers["retry-after"]) == (429, "7")
+    assert answer.json() == {"message": "slow down"}
+    assert answer.headers["x-rerank-attempts"] == "jina=RateLimitError"
+    assert answer.headers["x-rerank-provider"] == "jina"
+
+
+def test_a_vendors_odd_texts_break_no_header() -> None:
+    body = {"id": "a\r\nx-evil: 1", "model": "m\n", "results": [{"index": 0, "relevance_score": 0.5}]}
+    with ScriptedServer([Play(body=body)]) as server, serving(routed(target(server))) as port:
+        answer = ask(port)
+    assert answer.status == 200
+    assert "x-evil" not in answer.headers
+    assert json.loads(answer.body)["results"][0]["index"] == 0
