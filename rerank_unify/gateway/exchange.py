@@ -24,7 +24,7 @@ from ..errors import (
 )
 from ..fallback import Tried
 from ..registry import Provider
-from .intake import GoneError, Message, Receive, RefusedError, is_endless, read_body, while_connected
+from .intake import GoneError, Message, Receive, RefusedError, drain, is_endless, read_body, while_connected
 from .keys import admit
 
 if TYPE_CHECKING:
@@ -63,13 +63,17 @@ class RerankRoute:
             reply = await self._reply(scope, headers, receive)
         except GoneError:
             reply = Reply(499)
-        if reply.status >= 400 and self._must_end(scope, headers, reply.status):
+        ends = reply.status >= 400 and self._must_end(scope, headers, reply.status)
+        if ends:
             reply.headers["connection"] = "close"
         seconds = time.perf_counter() - began
         self.gateway.metrics.request(self.dialect.name, reply.status, seconds)
         LOG.info("%s %s %d %.1f ms%s", number, self.dialect.name, reply.status, seconds * 1000, _story(reply.headers))
         with suppress(OSError):  # some servers say so where the client has left
-            await write(send, reply, {"x-request-id": number})
+            await write(send, reply, {"x-request-id": number}, more=ends)
+            if ends:
+                await drain(receive, self.gateway.settings.limits)
+                await send({"type": "http.response.body", "body": b""})
 
     def _must_end(self, scope: Mapping[str, Any], headers: Mapping[str, str], status: int) -> bool:
         """Whether the connection must not go on after a refusal: the rest of the body would have to be read."""
@@ -134,12 +138,12 @@ class RerankRoute:
 _JSON: Final = {"content-type": "application/json"}
 
 
-async def write(send: Send, reply: Reply, further: Mapping[str, str] | None = None) -> None:
-    """Send an answer."""
+async def write(send: Send, reply: Reply, further: Mapping[str, str] | None = None, *, more: bool = False) -> None:
+    """Send an answer; with ``more`` the connection stays as it is until an empty piece is sent."""
     headers = {**reply.headers, **(further or {}), "content-length": str(len(reply.content))}
     raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
     await send({"type": "http.response.start", "status": reply.status, "headers": raw})
-    await send({"type": "http.response.body", "body": reply.content})
+    await send({"type": "http.response.body", "body": reply.content, "more_body": more})
 
 
 def _told(headers: Mapping[str, str]) -> dict[str, str]:

@@ -134,7 +134,8 @@ class Router:
     def _target(self, one: TargetSettings, own_key: str | None) -> Target:
         vendor = provider(one.provider)
         key = own_key if one.relay else self._key(one, vendor)
-        return Target(one.provider, one.model, key, one.base_url, one.timeout, one.weight, one.like)
+        model = one.model or vendor.default_model  # never the public name
+        return Target(one.provider, model, key, one.base_url, one.timeout, one.weight, one.like)
 
     def _key(self, one: TargetSettings, vendor: Provider) -> str | None:
         if one.key_env is not None:

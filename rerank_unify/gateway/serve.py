@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import signal
+import socket
 import sys
+from contextlib import suppress
 from math import ceil
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final
@@ -14,13 +17,17 @@ from typing import TYPE_CHECKING, Any, Final
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from ..errors import InvalidRequestError
 from .app import create_app
 from .settings import GatewaySettings
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
 
+LOG: Final = logging.getLogger("rerank_unify.gateway")
 HANDED: Final = "RERANK_UNIFY_SETTINGS_AS_READ"  # to the workers; no key stands in settings
+_ACCEPTS: Final = 32  # connections that are taken in one turn of the loop
+_WAITING: Final = 2048  # connections that wait to be taken
 _KEEP_ALIVE: Final = 75  # seconds: longer than the 60 of the usual load balancer, which must be the one that hangs up
 
 
@@ -95,12 +102,35 @@ def serve(settings: GatewaySettings) -> None:
     app.state.gateway.warm()
     _announce(app, settings)
     if settings.workers == 1:
-        uvicorn.run(app, **options(settings))
+        sockets = _sockets(settings)
+        _settle()
+        with suppress(KeyboardInterrupt):  # by then all is done
+            uvicorn.Server(uvicorn.Config(app, **options(settings))).run(sockets=sockets)
         return
     with TemporaryDirectory(prefix="rerank-unify-") as counters:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = counters
         os.environ[HANDED] = settings.model_dump_json()
         uvicorn.run(f"{__name__}:handed_app", factory=True, **options(settings))
+
+
+def _sockets(settings: GatewaySettings) -> list[socket.socket]:
+    """Where to listen, many times over: uvloop takes one connection from each in a turn, and a turn may be long."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        listening = socket.create_server((settings.host, settings.port), family=family, backlog=_WAITING)
+    except OSError as error:
+        why = (error.strerror or type(error).__name__).partition(" (")[0]
+        raise InvalidRequestError(f"cannot listen on {settings.host}:{settings.port}: {why}", field="port") from None
+    host, port = listening.getsockname()[:2]
+    LOG.info("running on http://%s:%d", f"[{host}]" if ":" in host else host, port)
+    return [listening, *(listening.dup() for _ in range(_ACCEPTS - 1))]
+
+
+def _settle() -> None:
+    """What is loaded stays: the garbage collector need not look at it again, nor at every few hundred new values."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
 
 
 def _end(*_: object) -> None:
@@ -126,19 +156,20 @@ def options(settings: GatewaySettings) -> dict[str, Any]:
 def handed_app() -> Starlette:
     """The app in a worker, with the settings that the first process read."""
     _log()
+    _settle()
     return create_app(GatewaySettings.model_validate_json(os.environ[HANDED]))
 
 
 def _log() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("bm25s").setLevel(logging.WARNING)  # it sets a level of its own, and tells of each index
 
 
 def _announce(app: Starlette, settings: GatewaySettings) -> None:
-    log = logging.getLogger("rerank_unify.gateway")
     router = app.state.gateway.router
     if router.offline:
-        log.warning("no key of any vendor is set: local ranks by word overlap, whatever model is asked for")
+        LOG.warning("no key of any vendor is set: local ranks by word overlap, whatever model is asked for")
     else:
-        log.info("keys for %s; models %s", ", ".join(router.keyed) or "none", ", ".join(settings.models) or "by name")
+        LOG.info("keys for %s; models %s", ", ".join(router.keyed) or "none", ", ".join(settings.models) or "by name")
     if not settings.keys:
-        log.info("no gateway keys are set: whoever reaches %s may ask", settings.host)
+        LOG.info("no gateway keys are set: whoever reaches %s may ask", settings.host)

@@ -188,15 +188,7 @@ def test_the_gateways_key_is_wrong(bare: None, locked: str, client: str) -> None
     assert_told(client, error, "the gateway's key", 401, "the API key is not known here")
 
 
-RESET: Final = pytest.mark.xfail(
-    reason="the gateway closes the connection on a body that still comes, so that the answer may be lost", strict=True
-)
-WHILE_IT_SENDS: Final = [
-    pytest.param(name, marks=RESET) if name.startswith("cohere.Async") else name for name in CLIENTS
-]
-
-
-@pytest.mark.parametrize("client", WHILE_IT_SENDS)
+@every_client
 def test_more_than_a_socket_holds_is_refused_in_words(offline: str, client: str) -> None:
     """The gateway refuses by the length alone, while the client still sends."""
     with left_open():
