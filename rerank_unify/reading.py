@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeAlias
 
 from pydantic_core import from_json
@@ -59,7 +60,7 @@ NOBODY = Asked()
 
 
 def settle(rows: list[Row], fields: RequestFields, asked: Asked) -> tuple[tuple[int, ...], tuple[str, ...]]:
-    """Give the rows the caller's indices and documents and cut them to ``top_n``, in place.
+    """Give the rows the caller's indices and cut them to ``top_n``, in place.
 
     Returns:
         The indices of the documents that have no score, and what to warn of.
@@ -71,7 +72,6 @@ def settle(rows: list[Row], fields: RequestFields, asked: Asked) -> tuple[tuple[
             row["index"] = asked.kept[row["index"]]
     expected = sent if top_n is None else min(top_n, sent)
     del rows[expected:]
-    fill_documents(rows, fields)
     if len(rows) == expected and asked.kept is None:
         return (), ()
     unscored = set(range(given)).difference(row["index"] for row in rows)
@@ -125,8 +125,10 @@ class Reader:
         model = table.read_model(value)
         missing: tuple[int, ...] = ()
         warnings: tuple[str, ...] = (UNCHECKED,)
+        fill: Callable[[list[Row]], object] | None = None
         if asked.fields is not None:
             missing, warnings = settle(rows, asked.fields, asked)
+            fill = partial(fill_documents, asked.fields)
         return RerankResponse.from_rows(
             rows,
             model=model or asked.model,
@@ -137,6 +139,7 @@ class Reader:
             warnings=table.read_warnings(value) + warnings,
             missing=missing,
             losses=asked.losses,
+            fill=fill,
         )
 
     def _score_kind(self, asked: Asked, model: str | None) -> ScoreKind:

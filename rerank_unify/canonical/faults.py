@@ -173,6 +173,15 @@ def as_sequence(value: Any, word: str) -> Any:
     return list(value)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType] - a sequence of anything
 
 
+def _all_utf8(values: Sequence[Any], word: str) -> None:
+    try:
+        "".join(values).encode()  # one pass without a step of Python's for each
+    except (TypeError, UnicodeEncodeError):
+        for index, item in enumerate(values):
+            if isinstance(item, str):
+                _utf8(item, f"{word}[{index}]")
+
+
 def check_utf8(data: Mapping[str, Any], wire: Mapping[str, str] | None = None) -> None:
     """Refuse lone surrogates in the texts. Only Python values can have them: JSON that has one does not parse."""
     for name in ("query", "documents", "model", "instruction", "rank_fields"):
@@ -181,6 +190,4 @@ def check_utf8(data: Mapping[str, Any], wire: Mapping[str, str] | None = None) -
         if isinstance(value, str):
             _utf8(value, word)
         elif is_list(value):
-            for index, item in enumerate(value):
-                if isinstance(item, str) and not item.isascii():
-                    _utf8(item, f"{word}[{index}]")
+            _all_utf8(value, word)

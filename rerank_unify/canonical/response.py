@@ -37,6 +37,7 @@ class RerankResponse:
     """
 
     __slots__ = (
+        "_fill",
         "_results",
         "_rows",
         "attempts",
@@ -50,6 +51,7 @@ class RerankResponse:
         "warnings",
     )
 
+    _fill: Callable[[list[Row]], object] | None
     _results: tuple[Result, ...] | None
     _rows: list[Row]
     attempts: tuple[Any, ...]
@@ -77,6 +79,7 @@ class RerankResponse:
         attempts: Sequence[Any] = (),
     ) -> None:
         own = tuple(results)
+        object.__setattr__(self, "_fill", None)
         object.__setattr__(self, "_rows", [row_of(result) for result in own])
         object.__setattr__(self, "_results", own)
         given = (model, usage or NO_USAGE, id, provider, score_kind, *map(tuple, (warnings, missing, losses, attempts)))
@@ -97,10 +100,15 @@ class RerankResponse:
         missing: tuple[int, ...] = (),
         losses: tuple[Loss, ...] = (),
         attempts: tuple[Any, ...] = (),
+        fill: Callable[[list[Row]], object] | None = None,
     ) -> Self:
-        """An answer over rows that are already canonical and sorted; they are kept, not copied."""
+        """An answer over rows that are already canonical and sorted; they are kept, not copied.
+
+        ``fill`` completes them, in place, when they are first read: who only asks for the order does not pay for it.
+        """
         response = cls.__new__(cls)
         give = object.__setattr__  # one by one: this is the hot path
+        give(response, "_fill", fill)
         give(response, "_rows", rows)
         give(response, "_results", None)
         give(response, "model", model)
@@ -123,13 +131,16 @@ class RerankResponse:
     @property
     def rows(self) -> list[Row]:
         """The results as Jina's rows. Shared with this answer: read, do not change."""
+        if self._fill is not None:
+            self._fill(self._rows)
+            object.__setattr__(self, "_fill", None)
         return self._rows
 
     @property
     def results(self) -> tuple[Result, ...]:
         """The results, best first."""
         if self._results is None:
-            object.__setattr__(self, "_results", tuple(map(result_of, self._rows)))
+            object.__setattr__(self, "_results", tuple(map(result_of, self.rows)))
         return self._results or ()
 
     def pick(self, items: Sequence[T]) -> list[T]:
@@ -152,13 +163,18 @@ class RerankResponse:
             raise ScoreKindError(
                 f"the scores of {self.model or 'this model'} are of unknown kind: say unit_scores(kind=…)"
             )
-        rows = [{**row, "relevance_score": _to_unit(row["relevance_score"], kind)} for row in self._rows]
+        rows = [{**row, "relevance_score": _to_unit(row["relevance_score"], kind)} for row in self.rows]
         return self.replace(rows, score_kind="unit")
 
     def replace(self, rows: list[Row] | None = None, **changes: Any) -> RerankResponse:
         """A copy with some attributes changed, over the same rows or others that are canonical and sorted."""
         kept: dict[str, Any] = {name: getattr(self, name) for name in _FIELDS}
-        return RerankResponse.from_rows(self._rows if rows is None else rows, **(kept | changes))
+        return RerankResponse.from_rows(self.rows if rows is None else rows, **(kept | changes))
+
+    def told(self, attempts: tuple[Any, ...]) -> Self:
+        """This very answer, with the calls that led here: for who made it, before anybody else has seen it."""
+        object.__setattr__(self, "attempts", attempts)
+        return self
 
     def to_json(self, dialect: str = "jina") -> bytes:
         """This answer as a vendor of that name would write it: JSON in UTF-8.
@@ -187,7 +203,7 @@ class RerankResponse:
         return f"RerankResponse({list(self.results)!r}{told})"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _restore, (self._rows, {name: getattr(self, name) for name in _FIELDS})
+        return _restore, (self.rows, {name: getattr(self, name) for name in _FIELDS})
 
 
 _FIELDS: Final = ("model", "usage", "id", "provider", "score_kind", "warnings", "missing", "losses", "attempts")

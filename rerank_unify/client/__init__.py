@@ -21,7 +21,7 @@ from .flights import Answers, AsyncInTurn, InTasks, InThreads, InTurn
 from .many import Done, OnProgress, Progress, checked_concurrency, in_tasks, in_threads
 from .observe import AttemptEnded, AttemptStarted
 from .settings import MustKeep, Targets, read_settings
-from .work import Landed, Start, as_request, work
+from .steps import Landed, Start, as_request, work
 
 if TYPE_CHECKING:
     import httpx
@@ -158,7 +158,7 @@ class Client:
     def _send(self, step: Start, call: Call) -> Answer | RerankError:
         if self._sender is None:
             raise InvalidRequestError(_CLOSED)
-        if step.dropped.is_set():
+        if step.dropped:
             return TransportError("given up")
         try:
             own = call.provider.sender
@@ -168,7 +168,7 @@ class Client:
 
     def _cancel(self, step: Start) -> None:
         """End calls in other threads, where the sender can; those to come are not sent."""
-        step.dropped.set()
+        step.dropped = True
         cancel = getattr(self._sender, "cancel", None)
         if cancel is not None:
             for call in step.calls:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ..errors import RerankError
 from ..registry import Answer
-from .work import Landed, Start
+from .steps import Landed, Start
 
 if TYPE_CHECKING:
     from typing_extensions import Self

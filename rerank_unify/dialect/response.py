@@ -306,13 +306,13 @@ class Rows:
         return made
 
 
-def fill_documents(rows: list[Row], fields: RequestFields) -> None:
+def fill_documents(fields: RequestFields, rows: list[Row]) -> None:
     """Give each row its document from the request, or none, whatever the vendor echoed."""
     if fields["return_documents"]:
         documents: Sequence[Any] = fields["documents"]
         for row in rows:
             document = documents[row["index"]]
-            row["document"] = {"text": document} if isinstance(document, str) else dict(document)
+            row["document"] = {"text": document} if type(document) is str else dict(document)
     elif set(map(len, rows)) != {2}:
         for row in rows:
             row.pop("document", None)

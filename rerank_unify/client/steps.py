@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from operator import itemgetter
 from random import random
-from threading import Event
 from typing import Any, TypeAlias
 
 from ..batching import fits, split_request
@@ -19,24 +18,24 @@ from .observe import Observation
 from .settings import MustKeep, Settings
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Start:
     """Start to send these calls, all to one target, at once. ``dropped`` is set when nobody waits for them any more."""
 
     id: int
     calls: Sequence[Call]
     timeout: float
-    dropped: Event = field(default_factory=Event, compare=False)
+    dropped: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Await:
     """Wait so many seconds, or until something that was started has landed; `inf` for only then."""
 
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Landed:
     """What came of a `Start`: an answer or an error for each call, or what a sender raised that is no `RerankError`."""
 
@@ -50,7 +49,7 @@ Work: TypeAlias = Generator[Start | Await, Landed | None, RerankResponse]
 Merge: TypeAlias = Callable[[Sequence[RerankResponse]], RerankResponse]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Flight:
     attempt: Attempt
     calls: Sequence[Call]
@@ -98,7 +97,7 @@ def work(settings: Settings, fields: RequestFields, must_keep: MustKeep) -> Work
         error = plan.error()
         error.attempts = tuple(plan.attempts)
         raise error
-    return answer.replace(attempts=tuple(plan.attempts))
+    return answer.told(tuple(plan.attempts))
 
 
 def _set_out(
