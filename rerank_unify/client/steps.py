@@ -86,9 +86,9 @@ def work(settings: Settings, fields: RequestFields, must_keep: MustKeep) -> Work
             landed = yield Await(step.seconds)
             if landed is not None:
                 flight = under_way.pop(landed.id)
-                answer, landed = _arrived(plan, flight, landed), None
-                if answer is not None and flight.attempt.target is not plan.targets[0]:
-                    answer = _warned(answer, plan.targets[0])
+                answer, landed = _arrived(plan, flight, landed), None  # it may hold a key, and errors hold frames
+                if answer is not None:
+                    break
     finally:
         for flight in under_way.values():
             plan.cancel(flight.attempt, time.monotonic())
@@ -173,7 +173,7 @@ def _parts(
 
 
 def _arrived(plan: FallbackPlan, flight: _Flight, landed: Landed) -> RerankResponse | None:
-    """The answer, where it is one that the policy takes."""
+    """The answer, where it is one that the policy takes, with a warning where its scores are of another kind."""
     if isinstance(landed.answers, Exception):
         plan.cancel(flight.attempt, time.monotonic())
         flight.observation.ended(landed.answers, None)
@@ -181,7 +181,10 @@ def _arrived(plan: FallbackPlan, flight: _Flight, landed: Landed) -> RerankRespo
     outcome = _outcome(flight, landed.answers)
     refused = plan.record(flight.attempt, outcome, time.monotonic())
     flight.observation.ended(refused, outcome if isinstance(outcome, RerankResponse) else None)
-    return outcome if refused is None and isinstance(outcome, RerankResponse) else None
+    if refused is not None or not isinstance(outcome, RerankResponse):
+        return None
+    first = plan.targets[0]
+    return outcome if flight.attempt.target is first else _warned(outcome, first)
 
 
 def _outcome(flight: _Flight, answers: Sequence[Answer | RerankError]) -> Outcome:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import sys
 from collections.abc import Awaitable, Callable, Generator, Mapping
-from contextlib import aclosing, closing, contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from functools import lru_cache, partial
 from threading import Timer
 from typing import TYPE_CHECKING, Any, Final
@@ -102,18 +102,37 @@ class AsyncHttpxSender:
         body = Body(self._most, timeout)
         try:
             with anyio.CancelScope(deadline=anyio.current_time() + timeout):
-                if self._room is None:  # needs a running loop
-                    self._room = anyio.Semaphore(self._at_once, fast_acquire=True)
-                async with self._room, aclosing(await self._line.send(self._line.request(http, timeout))) as answer:
-                    async for chunk in answer.aiter_bytes():
-                        if not body.add(chunk):
-                            # Not left early: the next read fails instead, which ends all generators that httpx
-                            # nests here. Those left unfinished are a warning on trio.
-                            await answer.aclose()
-                    return answer.status_code, answer.headers.multi_items(), body.whole()
+                await self._enter()
+                try:
+                    return await self._exchange(self._line.request(http, timeout), body)
+                finally:
+                    self._room.release()
         except (self._line.library.HTTPError, self._line.library.StreamError) as error:
             raise body.problem or _translated(self._line.library, error, timeout) from error
         raise too_late(timeout)
+
+    async def _enter(self) -> None:
+        import anyio
+
+        if self._room is None:  # needs a running loop
+            self._room = anyio.Semaphore(self._at_once)
+        try:
+            self._room.acquire_nowait()
+        except anyio.WouldBlock:
+            await self._room.acquire()
+
+    async def _exchange(self, request: Any, body: Body) -> Answer:
+        answer = await self._line.send(request)
+        try:
+            # What is not compressed needs none of the layers that decompress.
+            async for chunk in answer.aiter_bytes() if "content-encoding" in answer.headers else answer.stream:
+                if not body.add(chunk):
+                    # Not left early: the next read fails instead, which ends all generators that httpx nests here.
+                    # Those left unfinished are a warning on trio.
+                    await answer.aclose()
+            return answer.status_code, answer.headers.multi_items(), body.whole()
+        finally:
+            await answer.aclose()
 
 
 class _Line:
