@@ -19,7 +19,7 @@ _BAD_VALUE = re.compile(r"[\x00-\x1f\x7f]")
 _NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 
 
-class _Masked(dict[str, str]):
+class MaskedHeaders(dict[str, str]):
     """Headers whose `repr` hides keys: a debugger's or a monitor's list of local variables shows that."""
 
     def __repr__(self) -> str:
@@ -43,7 +43,8 @@ class HttpRequest:
     content: bytes
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "headers", _Masked(self.headers))
+        if type(self.headers) is not MaskedHeaders:
+            object.__setattr__(self, "headers", MaskedHeaders(self.headers))
 
     @property
     def secrets(self) -> tuple[str, ...]:

@@ -155,12 +155,20 @@ class Provider:
     ) -> Call:
         """The same from plain canonical fields, such as `decode_fields` gives; see `prepare`."""
         encoded = self.encode_fields(fields, model=model, like=like, echo=echo)
+        return self.call(encoded, *self.address(encoded.model, api_key=api_key, base_url=base_url, headers=headers))
+
+    def address(
+        self, model: str, *, api_key: Key | None, base_url: str | None, headers: Headers | None
+    ) -> tuple[str, dict[str, str]]:
+        """Where a call goes and with which headers: all of a call that its request does not decide."""
         key = plain_key(api_key)
         send = _HEADERS | checked_headers(headers)
         self.auth.write(send, key, self.name)
-        url = self.endpoint.resolve(base_url=base_url, api_key=key, model=encoded.model)
-        http = HttpRequest("POST", url, send, to_json(encoded.body))
-        return Call(self, http, encoded)
+        return self.endpoint.resolve(base_url=base_url, api_key=key, model=model), send
+
+    def call(self, encoded: Encoded, url: str, headers: Mapping[str, str]) -> Call:
+        """The call of an encoded request to an `address`."""
+        return Call(self, HttpRequest("POST", url, headers, to_json(encoded.body)), encoded)
 
     def build_request(
         self,

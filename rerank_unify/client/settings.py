@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 from urllib.parse import urlsplit
@@ -19,6 +19,7 @@ from .observe import Ended, Observers, Started, log_end, log_idle, log_start
 from .spans import with_spans
 
 Targets: TypeAlias = "str | Provider | Target | Sequence[str | Provider | Target]"
+Address: TypeAlias = tuple[str, Mapping[str, str]]
 MustKeep: TypeAlias = Iterable[str] | Literal["all"]
 
 
@@ -41,6 +42,7 @@ class Settings:
         concurrency: parts of one request that are under way at the same time.
         max_connections: calls that an asynchronous client hands to httpx at a time.
         observers: whom to tell of each attempt.
+        addresses: what `Provider.address` gave, by target and, where the URL has a place for it, model.
     """
 
     targets: tuple[Target, ...]
@@ -57,6 +59,7 @@ class Settings:
     concurrency: int
     max_connections: int
     observers: Observers = field(repr=False)
+    addresses: dict[tuple[object, ...], Address] = field(default_factory=dict[tuple[object, ...], Address], repr=False)
 
     @property
     def limits(self) -> dict[str, Any]:

@@ -7,10 +7,11 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 from random import random
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from ..batching import fits, split_request
 from ..canonical import Document, Query, RequestFields, RerankRequest, RerankResponse
+from ..endpoint import MaskedHeaders
 from ..errors import InvalidRequestError, RerankError
 from ..fallback import Attempt, FallbackPlan, Outcome, Target, Wait, loss_too_many
 from ..registry import Answer, Call
@@ -46,6 +47,7 @@ class Landed:
 Work: TypeAlias = Generator[Start | Await, Landed | None, RerankResponse]
 
 
+_ADDRESSES: Final = 1024  # kept: where models stand in URLs, callers may name any
 Merge: TypeAlias = Callable[[Sequence[RerankResponse]], RerankResponse]
 
 
@@ -135,23 +137,28 @@ def _prepared(
     vendor = target.vendor
     model = target.model or (vendor.default_model if len(settings.targets) > 1 else None)
     parts, merge = _parts(settings, target, fields, model)
-    calls = [
-        vendor.prepare_fields(
-            part,
-            model=model,
-            api_key=target.api_key,
-            base_url=target.base_url,
-            headers=settings.headers,
-            echo=False,
-            like=target.like,
-        )
-        for part in parts
-    ]
+    calls = [_call(settings, target, part, model) for part in parts]
     for call in calls:
         refused = loss_too_many(call.losses, must_keep, target.name)
         if refused is not None:
             raise refused
     return calls, merge
+
+
+def _call(settings: Settings, target: Target, fields: RequestFields, model: str | None) -> Call:
+    """What `Provider.prepare_fields` gives, with the address looked up where it was used before."""
+    vendor = target.vendor
+    encoded = vendor.encode_fields(fields, model=model, like=target.like, echo=False)
+    key = (target.identity, encoded.model if "{model}" in vendor.endpoint.url else None)
+    address = settings.addresses.get(key)
+    if address is None:
+        url, headers = vendor.address(
+            encoded.model, api_key=target.api_key, base_url=target.base_url, headers=settings.headers
+        )
+        if len(settings.addresses) >= _ADDRESSES:
+            settings.addresses.clear()
+        address = settings.addresses[key] = (url, MaskedHeaders(headers))
+    return vendor.call(encoded, *address)
 
 
 def _parts(

@@ -90,28 +90,37 @@ class FallbackPlan:
         """What to do now."""
         if self._answered or self._stopped is not None:
             return Finished()
-        waits = [self._wait(index, now) for index in range(len(self.targets))]
-        if self._under_way:
-            hedge = self._hedge_at() - now
-            if hedge > 0 or min(waits) > 0:
-                return Wait(max(hedge, min(waits)))
-        for index, wait in enumerate(waits):
-            if wait <= 0 and now < self.deadline and self.health.begin(self.targets[index], now, self.policy):
-                return self._start(index, now)
-        soonest = min(waits)
+        hedge = self._hedge_at() - now
+        if hedge <= 0 and now < self.deadline:
+            for index, target in enumerate(self.targets):
+                if self._due(index) <= now and self.health.begin(target, now, self.policy):
+                    return self._start(index, now)
+        if hedge == inf:
+            return Wait(inf)
+        soonest = min(self._wait(index, now) for index in range(len(self.targets)))
+        if self._under_way and max(hedge, soonest) > 0:
+            return Wait(max(hedge, soonest))
         if soonest > self.policy.max_wait or now + soonest >= self.deadline:
             return Wait(inf) if self._under_way else Finished()
         return Wait(soonest)
 
-    def _wait(self, index: int, now: float) -> float:
+    def _due(self, index: int) -> float:
+        """When the policy lets the target be tried; never again after its last time, and not while it is."""
         progress = self._progress[index]
         if progress.tries >= self._allowed or any(index == started for started, _ in self._under_way.values()):
             return inf
-        if self.health.open(self.targets[index], now):
+        return progress.ready_at
+
+    def _wait(self, index: int, now: float) -> float:
+        due = self._due(index)
+        if due == inf or self.health.open(self.targets[index], now):
             return inf
-        return max(progress.ready_at - now, self.health.wait(self.targets[index], now), 0.0)
+        return max(due - now, self.health.wait(self.targets[index], now), 0.0)
 
     def _hedge_at(self) -> float:
+        """When another target may be started."""
+        if not self._under_way:
+            return -inf
         after = self.policy.hedge_after
         return inf if after is None else max(began for _, began in self._under_way.values()) + after
 

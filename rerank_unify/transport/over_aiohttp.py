@@ -26,6 +26,7 @@ class AiohttpSender:
         self, session: aiohttp.ClientSession, *, connect: float = CONNECT, read: float | None = None, most: int = MOST
     ) -> None:
         self._session, self._connect, self._read, self._most = session, connect, read, most
+        self._limits: dict[float, aiohttp.ClientTimeout] = {}
 
     async def __call__(self, http: HttpRequest, timeout: float, /) -> Answer:
         """Send; see `Sender`."""
@@ -34,7 +35,12 @@ class AiohttpSender:
         import aiohttp
 
         body = Body(self._most, timeout)
-        limits = aiohttp.ClientTimeout(total=timeout, sock_connect=min(self._connect, timeout), sock_read=self._read)
+        limits = self._limits.get(timeout)
+        if limits is None:
+            limits = aiohttp.ClientTimeout(
+                total=timeout, sock_connect=min(self._connect, timeout), sock_read=self._read
+            )
+            self._limits = {timeout: limits}  # the last one alone: with a deadline each call has its own
         try:
             async with self._session.request(
                 http.method, http.url, headers=http.headers, data=http.content, timeout=limits, allow_redirects=False
