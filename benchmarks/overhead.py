@@ -2,7 +2,8 @@
 
 100 documents of 200 characters go to a server on the loopback, a process of its own that gives one canned answer of
 Jina's, at once. In turn, in one run: bare httpx, our client over httpx, over the aiohttp sender, and litellm and
-liter-llm where they are installed (``benchmarks/peers.sh`` runs this with both). Bars, on the clock:
+liter-llm where they are installed (``benchmarks/peers.sh`` runs this with both), each of these beside ours in a process of
+its own. Bars, on the clock:
 
 - our client over httpx <= 1.10 x a bare ``post`` of the same bytes with the body read, one at a time and 50 at once
 - the aiohttp sender gives >= 3 x the calls per second of the httpx one, 50 at once
@@ -313,22 +314,74 @@ async def measure(url: str, rounds: int) -> list[Bar]:
         print_measured(f"{AT_ONCE} at once", crowd, "bare httpx")
         bars.append(_at_most(HTTPX, f"{AT_ONCE} at once", crowd.wall, "client, httpx", "bare httpx", 1.10))
         bars.append(_faster(AIOHTTP, crowd.wall, "client, aiohttp", "client, httpx", 3))
-
-        bars += await _beside_peers(make, await make(over_aiohttp), many)
-    return bars
+    return bars + beside_peers(url, many)
 
 
-async def _beside_peers(make: Any, ours: Call, effort: Effort) -> list[Bar]:
-    peers = {name: await make(candidate) for name, candidate in PEERS.items() if _installed(name)}
+# --- beside others: each in a process of its own, as its users have it -----------------------------------------------
+
+OURS: Final = "client, aiohttp"
+CANDIDATES: Final[dict[str, Any]] = {OURS: over_aiohttp, **PEERS}
+
+
+class Child:
+    """A process that has one candidate and nothing else, and takes its turns when it is told."""
+
+    def __init__(self, name: str, url: str, *, read: bool) -> None:
+        command = [sys.executable, str(Path(__file__).resolve()), "--candidate", name, "--url", url]
+        self._process = subprocess.Popen(  # noqa: S603
+            [*command, *(["--read"] if read else [])], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        self.turn(AT_ONCE)  # imported, connected, and its answer checked
+
+    def turn(self, calls: int) -> tuple[float, float]:
+        """So many calls: seconds for one, on the clock and of its CPU."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(f"{calls}\n")
+        self._process.stdin.flush()
+        wall, cpu = map(float, self._process.stdout.readline().split())
+        return wall, cpu
+
+    def end(self) -> None:
+        """End it."""
+        self._process.communicate()
+
+
+async def take_turns(name: str, url: str, *, read: bool) -> None:
+    """What a child does: a turn for each line, until there are no more."""
+    async with AsyncExitStack() as stack:
+        call: Call = await CANDIDATES[name](stack, url, documents())
+        await _check_alike(name, call)
+        call = _reading(call) if read else call
+        while line := await asyncio.to_thread(sys.stdin.readline):
+            wall, cpu = perf_counter(), process_time()
+            await _many(call, int(line), AT_ONCE)
+            print((perf_counter() - wall) / int(line), (process_time() - cpu) / int(line), flush=True)
+
+
+def beside_peers(url: str, effort: Effort) -> list[Bar]:
+    """Each candidate has one turn in every round, and each round begins with another one."""
+    peers = [name for name in PEERS if _installed(name)]
     if not peers:
         return []
-    calls = {"client, aiohttp": ours, **peers}
-    await _check_alike(calls)
-    calls |= {f"{name}, read": _reading(call) for name, call in calls.items()}
-    beside = await in_turn(calls, AT_ONCE, effort)
-    print_measured(f'Beside others, {AT_ONCE} at once; "read": and every result read', beside, "client, aiohttp")
+    children = {
+        f"{name}, read" if read else name: Child(name, url, read=read)
+        for read in (False, True)
+        for name in (OURS, *peers)
+    }
+    names = list(children)
+    told = Measured({name: [] for name in names}, {name: [] for name in names})
+    for turn in range(effort.rounds):
+        first = turn % len(names)
+        for name in names[first:] + names[:first]:
+            wall, cpu = children[name].turn(effort.calls)
+            told.wall[name].append(wall)
+            told.cpu[name].append(cpu)
+    for child in children.values():
+        child.end()
+    print_measured(f'Beside others, {AT_ONCE} at once; "read": and every result read', told, OURS)
     rules = (("litellm", LITELLM, 6), ("liter-llm", LITER, 1))
-    return [_faster(rule, beside.wall, "client, aiohttp", name, bar) for name, rule, bar in rules if name in peers]
+    return [_faster(rule, told.wall, OURS, name, bar) for name, rule, bar in rules if name in peers]
 
 
 async def _made(stack: AsyncExitStack, url: str, texts: list[str], make: Any) -> Call:
@@ -336,13 +389,13 @@ async def _made(stack: AsyncExitStack, url: str, texts: list[str], make: Any) ->
     return call
 
 
-async def _check_alike(candidates: dict[str, Call]) -> None:
+async def _check_alike(name: str, call: Call) -> None:
+    """All give the same answer."""
     rows = from_json(answer().partition(b"\r\n\r\n")[2])["results"]
     expected = [(row["index"], row["relevance_score"]) for row in rows]
-    for name, call in candidates.items():
-        told = _pairs(await call())
-        assert [index for index, _ in told] == [index for index, _ in expected], name
-        assert all(isclose(score, wanted) for (_, score), (_, wanted) in zip(told, expected, strict=True)), name
+    told = _pairs(await call())
+    assert [index for index, _ in told] == [index for index, _ in expected], name
+    assert all(isclose(score, wanted) for (_, score), (_, wanted) in zip(told, expected, strict=True)), name
 
 
 def main() -> int:
@@ -350,9 +403,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="fewer rounds")
     parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
+    for name in ("--candidate", "--url"):
+        parser.add_argument(name, help=argparse.SUPPRESS)
+    parser.add_argument("--read", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.serve:
         serve()
+    if options.candidate:
+        asyncio.run(take_turns(options.candidate, options.url, read=options.read))
+        return 0
     rounds = 7 if options.quick else 25
     print(f"{machine()}; {rounds} rounds; {', '.join(_versions())}")
     with server() as url:

@@ -186,6 +186,8 @@ def check_utf8(data: Mapping[str, Any], wire: Mapping[str, str] | None = None) -
     """Refuse lone surrogates in the texts. Only Python values can have them: JSON that has one does not parse."""
     for name in ("query", "documents", "model", "instruction", "rank_fields"):
         value: Any = data.get(name)
+        if value is None or (isinstance(value, str) and value.isascii()):
+            continue
         word = (wire or {}).get(name, name)
         if isinstance(value, str):
             _utf8(value, word)

@@ -235,7 +235,9 @@ class AsyncClient:
                     except StopIteration as done:
                         response: RerankResponse = done.value
                         return response
-                    landed.append(flights.start(step) if isinstance(step, Start) else await flights.wait(step.seconds))
+                    landed.append(
+                        await (flights.start(step) if isinstance(step, Start) else flights.wait(step.seconds))
+                    )
 
     def rerank_many(
         self,

@@ -24,26 +24,22 @@ LONG = 10**6  # seconds, for those who cannot wait for ever
 
 
 class InTurn:
-    """One attempt at a time, in the caller's own thread: sent when it is waited for."""
+    """One attempt at a time, in the caller's own thread: what is started has landed."""
 
     def __init__(self, send: Callable[[Start], Answers]) -> None:
         self._send = send
-        self._started: Start | None = None
 
-    def start(self, step: Start) -> None:
-        """Note what to send."""
-        self._started = step
-
-    def wait(self, seconds: float) -> Landed | None:
-        """Send what was started, else sleep."""
-        step, self._started = self._started, None
-        if step is None:
-            time.sleep(seconds)
-            return None
+    def start(self, step: Start) -> Landed | None:
+        """Send."""
         try:
             return Landed(step.id, self._send(step))
         except Exception as error:  # noqa: BLE001 - a sender of the caller's own may raise anything; raised by `work`
             return Landed(step.id, error)
+
+    def wait(self, seconds: float) -> Landed | None:
+        """Sleep."""
+        time.sleep(seconds)
+        return None
 
     def __enter__(self) -> Self:
         return self
@@ -63,9 +59,10 @@ class InThreads:
         self._pool = ThreadPoolExecutor(most, thread_name_prefix="rerank-unify")
         self._running: dict[Future[Answers], Start] = {}
 
-    def start(self, step: Start) -> None:
+    def start(self, step: Start) -> Landed | None:
         """Send in a thread."""
         self._running[self._pool.submit(self._send, step)] = step
+        return None
 
     def wait(self, seconds: float) -> Landed | None:
         """The first attempt that has ended, or None after so many seconds."""
@@ -98,24 +95,20 @@ class AsyncInTurn:
 
     def __init__(self, send: Callable[[Start], Awaitable[Answers]]) -> None:
         self._send = send
-        self._started: Start | None = None
 
-    def start(self, step: Start) -> None:
-        """Note what to send."""
-        self._started = step
-
-    async def wait(self, seconds: float) -> Landed | None:
-        """Send what was started, else sleep."""
-        step, self._started = self._started, None
-        if step is None:
-            import anyio
-
-            await anyio.sleep(min(seconds, LONG))
-            return None
+    async def start(self, step: Start) -> Landed | None:
+        """Send."""
         try:
             return Landed(step.id, await self._send(step))
         except Exception as error:  # noqa: BLE001 - as above
             return Landed(step.id, error)
+
+    async def wait(self, seconds: float) -> Landed | None:
+        """Sleep."""
+        import anyio
+
+        await anyio.sleep(min(seconds, LONG))
+        return None
 
     async def __aenter__(self) -> Self:
         return self
@@ -134,9 +127,10 @@ class InTasks:
         self._group: Any = anyio.create_task_group()
         self._landing, self._landed = anyio.create_memory_object_stream[Landed](LONG)
 
-    def start(self, step: Start) -> None:
+    async def start(self, step: Start) -> Landed | None:
         """Send in a task."""
         self._group.start_soon(self._fly, step)
+        return None
 
     async def wait(self, seconds: float) -> Landed | None:
         """The first attempt that has ended, or None after so many seconds."""

@@ -21,7 +21,10 @@ from .settings import MustKeep, Settings
 
 @dataclass(slots=True)
 class Start:
-    """Start to send these calls, all to one target, at once. ``dropped`` is set when nobody waits for them any more."""
+    """Start to send these calls, all to one target, at once; what landed already may be the reply.
+
+    ``dropped`` is set when nobody waits for them any more.
+    """
 
     id: int
     calls: Sequence[Call]
@@ -83,9 +86,9 @@ def work(settings: Settings, fields: RequestFields, must_keep: MustKeep) -> Work
     try:
         while isinstance(step := plan.next(time.monotonic()), (Attempt, Wait)):
             if isinstance(step, Attempt):
-                yield from _set_out(settings, plan, step, fields, must_keep, under_way)
-                continue
-            landed = yield Await(step.seconds)
+                landed = yield from _set_out(settings, plan, step, fields, must_keep, under_way)
+            else:
+                landed = yield Await(step.seconds)
             if landed is not None:
                 flight = under_way.pop(landed.id)
                 answer, landed = _arrived(plan, flight, landed), None  # it may hold a key, and errors hold frames
@@ -109,21 +112,21 @@ def _set_out(
     fields: RequestFields,
     must_keep: MustKeep,
     under_way: dict[int, _Flight],
-) -> Generator[Start, Landed | None, None]:
+) -> Generator[Start, Landed | None, Landed | None]:
     """Start an attempt. A target that cannot express the request has failed already, without a call."""
     try:
         calls, merge = _prepared(settings, attempt.target, fields, must_keep)
     except RerankError as error:
         error.provider = error.provider or attempt.target.name
         plan.record(attempt, error, time.monotonic())
-        return
+        return None
     except BaseException:
         plan.cancel(attempt, time.monotonic())
         raise
     timeout = settings.timeout if attempt.timeout is None else min(attempt.timeout, settings.timeout)
     observation = Observation(settings.observers, attempt, calls, timeout)
     under_way[attempt.id] = _Flight(attempt, calls, merge, observation)
-    yield Start(attempt.id, calls, timeout)
+    return (yield Start(attempt.id, calls, timeout))
 
 
 def _prepared(
