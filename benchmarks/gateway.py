@@ -53,7 +53,7 @@ ROUNDS: Final = 5
 TAKEN: Final = 50  # by the gateway of the second part, of four times as many
 ROOT: Final = Path(__file__).resolve().parents[1]
 LITELLM: Final = ROOT / ".venv-litellm"
-SERVE: Final = "from rerank_unify.cli.gateway import serve; serve()"
+SERVE: Final = ("-m", "rerank_unify.cli", "serve")
 RIGHT = "every answer is the right one"
 TAIL = "p99 <= 5 x p50"
 PEAK = "memory at its peak < 120 MB"
@@ -396,7 +396,7 @@ def gateway(upstream: str, further: str = "") -> Iterator[Proxy]:
         config = Path(folder, "gateway.toml")
         target = f'{{provider = "jina", base_url = "{upstream}", key_env = "UPSTREAM_KEY"}}'
         config.write_text(f'[models."{MODEL}"]\ntargets = [{target}]\n{further}')
-        command = [sys.executable, "-c", SERVE, "--config", str(config)]
+        command = [sys.executable, *SERVE, "--config", str(config)]
         with proxy(command, "/ready", {"UPSTREAM_KEY": "k"}) as started:
             yield started
 

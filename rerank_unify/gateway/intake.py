@@ -9,8 +9,6 @@ from collections.abc import Awaitable, Callable, Generator, Mapping, MutableMapp
 from contextlib import contextmanager, suppress
 from typing import Any, TypeAlias, TypeVar
 
-import anyio
-
 from ..errors import (
     BadRequestError,
     ProviderOverloadedError,
@@ -21,6 +19,11 @@ from ..errors import (
 from .keys import Caller
 from .metrics import Metrics
 from .settings import LimitSettings
+
+if sys.version_info >= (3, 11):
+    from asyncio import timeout
+else:  # pragma: no cover - only on Python 3.10, where aiohttp brings it
+    from async_timeout import timeout
 
 Message: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
@@ -50,10 +53,12 @@ async def read_body(headers: Mapping[str, str], receive: Receive, limits: LimitS
     _check_kind(headers)
     if _declares_too_much(headers, limits):
         raise _too_large(limits)
-    with anyio.move_on_after(limits.body_seconds):
-        return await _received(receive, limits)
-    told = f"the body did not come within {limits.body_seconds:g} seconds"
-    raise RefusedError(408, BadRequestError(told, status=408))
+    try:
+        async with timeout(limits.body_seconds):
+            return await _received(receive, limits)
+    except asyncio.TimeoutError:  # another class than TimeoutError on Python 3.10
+        told = f"the body did not come within {limits.body_seconds:g} seconds"
+        raise RefusedError(408, BadRequestError(told, status=408)) from None
 
 
 async def _received(receive: Receive, limits: LimitSettings) -> bytes:
@@ -101,12 +106,13 @@ def _too_large(limits: LimitSettings) -> RefusedError:
 async def drain(receive: Receive, limits: LimitSettings) -> None:
     """Read on what a refused client still sends, within reason: else it meets a reset before it reads the refusal."""
     left = 8 * limits.body_bytes
-    with anyio.move_on_after(min(limits.body_seconds, _LINGER)):
-        while left > 0:
-            message = await receive()
-            if message["type"] == "http.disconnect" or not message.get("more_body", False):
-                return
-            left -= len(message.get("body", b""))
+    with suppress(asyncio.TimeoutError):
+        async with timeout(min(limits.body_seconds, _LINGER)):
+            while left > 0:
+                message = await receive()
+                if message["type"] == "http.disconnect" or not message.get("more_body", False):
+                    return
+                left -= len(message.get("body", b""))
 
 
 async def while_connected(receive: Receive, work: Callable[[], Awaitable[T]]) -> T:

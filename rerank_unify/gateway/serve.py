@@ -162,6 +162,8 @@ def handed_app() -> Starlette:
 
 def _log() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    # What the format does not show need not be found out for each line.
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     logging.getLogger("bm25s").setLevel(logging.WARNING)  # it sets a level of its own, and tells of each index
 
 
