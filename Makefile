@@ -9,7 +9,7 @@ WHEEL := .venv-wheel
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint docs wheel interop bench fuzz clean
+.PHONY: help demo test check lint docs wheel interop bench chaos fuzz clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -48,12 +48,17 @@ bench: $(VENV)/.dev ## speed, as ratios to a floor measured in the same run
 	$(BIN)/python benchmarks/ratios.py
 	$(BIN)/python benchmarks/imports.py
 	$(BIN)/python benchmarks/fuzz_depth.py
+	$(BIN)/python benchmarks/overhead.py
+	$(BIN)/python benchmarks/gateway.py --quick
+
+chaos: $(VENV)/.test ## 10,000 requests over vendors of which two fail half of the time, for a nightly run
+	$(BIN)/python benchmarks/chaos.py 10000
 
 fuzz: $(VENV)/.test ## a million broken answers, for a nightly run
 	RERANK_UNIFY_FUZZ=1000000 $(BIN)/python -m pytest -q tests/test_fuzz.py
 
 clean: ## remove what the other commands made
-	rm -rf $(VENV) $(INTEROP) $(WHEEL) dist build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage*
+	rm -rf $(VENV) $(INTEROP) $(WHEEL) .venv-peers .venv-litellm dist build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage*
 
 # --- environments ----------------------------------------------------------------------------------------------------
 

@@ -149,6 +149,7 @@ class _Line:
         self.send = getattr(client, direct) if direct else partial(client.send, stream=True, follow_redirects=False)
         self._direct = bool(direct)
         self._url = lru_cache(maxsize=64)(self.library.URL)
+        self._last: tuple[Any, Any] = (None, None)
 
     def request(self, http: HttpRequest, timeout: float, **extensions: Any) -> Any:
         """The request, with its time limits."""
@@ -160,10 +161,19 @@ class _Line:
         url = self._url(http.url)
         if not self._direct and (client.cookies or client.params):
             return client.build_request(http.method, url, headers=headers, content=http.content, extensions=extensions)
-        own = [(name, value) for name, value in self._headers.items() if name not in headers]
         return self.library.Request(
-            http.method, url, headers=[*own, *headers.items()], content=http.content, extensions=extensions
+            http.method, url, headers=self._with_own(headers), content=http.content, extensions=extensions
         )
+
+    def _with_own(self, headers: Mapping[str, str]) -> Any:
+        """The headers with the client's own. A target's are the same object each time, and so are made once."""
+        last = self._last  # read once: another thread may be at another target
+        if self._direct and last[0] is headers:
+            return last[1]
+        own = [(name, value) for name, value in self._headers.items() if name not in headers]
+        made = self.library.Headers([*own, *headers.items()])
+        self._last = headers, made
+        return made
 
 
 _ACCEPT: Final = {"accept-encoding": "gzip, deflate", "connection": "keep-alive"}
