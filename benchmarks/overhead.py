@@ -2,8 +2,8 @@
 
 100 documents of 200 characters go to a server on the loopback, a process of its own that gives one canned answer of
 Jina's, at once. In turn, in one run: bare httpx, our client over httpx, over the aiohttp sender, and litellm and
-liter-llm where they are installed (``benchmarks/peers.sh`` runs this with both), each of these beside ours in a process of
-its own. Bars, on the clock:
+liter-llm where they are installed (``benchmarks/peers.sh`` runs this with both), each of these beside ours in a process
+of its own. Bars, on the clock:
 
 - our client over httpx <= 1.10 x a bare ``post`` of the same bytes with the body read, one at a time and 50 at once
 - the aiohttp sender gives >= 3 x the calls per second of the httpx one, 50 at once

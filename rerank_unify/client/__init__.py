@@ -21,7 +21,7 @@ from .flights import Answers, AsyncInTurn, InTasks, InThreads, InTurn
 from .many import Done, OnProgress, Progress, checked_concurrency, in_tasks, in_threads
 from .observe import AttemptEnded, AttemptStarted
 from .settings import MustKeep, Targets, read_settings
-from .steps import Landed, Start, as_request, work
+from .steps import Landed, Start, as_request, noted, work
 
 if TYPE_CHECKING:
     import httpx
@@ -97,7 +97,8 @@ class Client:
             RerankError: the caller's own mistake, or a single target's error.
             AllProvidersFailedError: every target failed; it holds every cause.
         """
-        return self.rerank_fields(as_request(query, documents, fields).fields, must_keep=must_keep)
+        asked = as_request(query, documents, fields)
+        return noted(self.rerank_fields(asked.fields, must_keep=must_keep), asked.model, self.settings)
 
     def rerank_fields(self, fields: RequestFields, *, must_keep: MustKeep = ()) -> RerankResponse:
         """The same from plain canonical fields, as `Provider.decode_fields` gives them: no pydantic model is built."""
@@ -220,7 +221,8 @@ class AsyncClient:
         **fields: Any,
     ) -> RerankResponse:
         """Rank documents; see `Client.rerank`."""
-        return await self.rerank_fields(as_request(query, documents, fields).fields, must_keep=must_keep)
+        asked = as_request(query, documents, fields)
+        return noted(await self.rerank_fields(asked.fields, must_keep=must_keep), asked.model, self.settings)
 
     async def rerank_fields(self, fields: RequestFields, *, must_keep: MustKeep = ()) -> RerankResponse:
         """The same from plain canonical fields; see `Client.rerank_fields`."""

@@ -77,6 +77,14 @@ def as_request(
     return RerankRequest(query=query, documents=documents, **fields)  # type: ignore[arg-type]  # None is refused there
 
 
+def noted(response: RerankResponse, model: str | None, settings: Settings) -> RerankResponse:
+    """The answer, with a warning where the request named a model that a chain does not send."""
+    if model is None or len(settings.targets) == 1 or response.model == model:
+        return response
+    told = f"model: {model} was not sent, as each target of a chain has its own"
+    return response.replace(warnings=(*response.warnings, told))
+
+
 def work(settings: Settings, fields: RequestFields, must_keep: MustKeep) -> Work:
     """One request through its targets: the generator that both clients drive."""
     ends = None if settings.deadline is None else time.monotonic() + settings.deadline

@@ -242,6 +242,16 @@ def test_without_httpx_one_sentence_says_what_to_install() -> None:
     assert "pip install 'rerank-unify[http]'" in told.stdout
 
 
+def test_a_chain_tells_that_the_requests_own_model_was_not_sent(rerank: Rerank) -> None:
+    with ScriptedServer() as server, ScriptedServer() as other:
+        alone = rerank(jina(server), ask(model="m"))
+        chained = rerank([jina(server), voyage(other)], ask(model="m"))
+        named = rerank([jina(server, model="m"), voyage(other)], ask(model=alone.model))
+    assert [seen.json["model"] for seen in server.calls] == ["m", chained.model, "m"]
+    assert (alone.warnings, named.warnings) == ((), ())
+    assert chained.warnings == ("model: m was not sent, as each target of a chain has its own",)
+
+
 def test_an_error_tells_what_was_tried(rerank: Rerank) -> None:
     with ScriptedServer([Play(status=500)]) as first, ScriptedServer([Play(status=429)]) as second:
         for targets, providers in ([jina(first)], ["jina"]), ([jina(first), voyage(second)], ["jina", "voyage"]):
