@@ -156,7 +156,8 @@ class Rows:
     def _check(self, rows: Sequence[Any], count: float) -> tuple[bool, bool]:
         """Check every row; whether they are sorted already, and whether every score is a float."""
         # The parser's own strings, where it has some: a look-up by the very same string needs no comparing.
-        own = {key: key for key in rows[0]} if rows and type(rows[0]) is dict else {}
+        first: Any = rows[0] if rows else None
+        own = {key: key for key in first} if is_object(first) else {}
         index_key, score_key = own.get(self.index, self.index), own.get(self.score, self.score)
         in_order = floats = True
         last = _HUGE

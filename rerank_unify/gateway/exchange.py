@@ -131,7 +131,8 @@ class RerankRoute:
         own = error.provider is None and not isinstance(error, AllProvidersFailedError)
         encoded, headers, body = self.dialect.encode_error(error, relay=own or relayed)
         content = to_json(self.gateway.without_hosts(body))
-        told = {"x-rerank-provider": error.provider or "", "x-rerank-attempts": _causes(error)}
+        tried = _attempts(error.attempts) or _causes(error)
+        told = {"x-rerank-provider": error.provider or "", "x-rerank-attempts": tried}
         return Reply(status or encoded, {**headers, **_told(told)}, content)
 
 
