@@ -79,7 +79,7 @@ def as_request(
 
 def noted(response: RerankResponse, model: str | None, settings: Settings) -> RerankResponse:
     """The answer, with a warning where the request named a model that a chain does not send."""
-    if model is None or len(settings.targets) == 1 or response.model == model:
+    if model is None or len(settings.targets) == 1 or model in {target.model for target in settings.targets}:
         return response
     told = f"model: {model} was not sent, as each target of a chain has its own"
     return response.replace(warnings=(*response.warnings, told))

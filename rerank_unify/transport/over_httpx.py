@@ -189,7 +189,7 @@ def own_sender(**limits: Any) -> tuple[HttpxSender, Callable[[], None]]:
 
     from .lanes import Lanes
 
-    client = httpx.Client() if getproxies() else Lanes()
+    client = httpx.Client() if _proxies() else Lanes()
     return HttpxSender(client, **limits), client.close
 
 
@@ -198,8 +198,13 @@ def own_async_sender(at_once: int, **limits: Any) -> tuple[AsyncHttpxSender, Cal
     import httpx
 
     pool = httpx.Limits(max_connections=at_once, max_keepalive_connections=20)
-    client = httpx.AsyncClient(limits=pool) if getproxies() else httpx.AsyncHTTPTransport(limits=pool)
+    client = httpx.AsyncClient(limits=pool) if _proxies() else httpx.AsyncHTTPTransport(limits=pool)
     return AsyncHttpxSender(client, at_once=at_once, **limits), client.aclose
+
+
+def _proxies() -> bool:
+    """Whether the environment names a proxy; exceptions from proxies alone are none."""
+    return not {"http", "https", "all"}.isdisjoint(getproxies())
 
 
 _MADE: Final = ("connection.connect_tcp.complete", "connection.start_tls.complete", "connection.reused")

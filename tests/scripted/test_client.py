@@ -16,6 +16,7 @@ from pydantic import SecretStr
 
 import rerank_unify as ru
 from rerank_unify.transport import AsyncHttpxSender, HttpxSender
+from rerank_unify.transport.over_httpx import own_sender
 
 from .helpers import DOCUMENTS, KEY, RANKED, Rerank, ask, failure, indices, jina, nobody_listens, voyage
 from .server import Play, ScriptedServer, score, vendor
@@ -246,7 +247,7 @@ def test_a_chain_tells_that_the_requests_own_model_was_not_sent(rerank: Rerank) 
     with ScriptedServer() as server, ScriptedServer() as other:
         alone = rerank(jina(server), ask(model="m"))
         chained = rerank([jina(server), voyage(other)], ask(model="m"))
-        named = rerank([jina(server, model="m"), voyage(other)], ask(model=alone.model))
+        named = rerank([jina(server, model="m"), voyage(other)], ask(model="m"))
     assert [seen.json["model"] for seen in server.calls] == ["m", chained.model, "m"]
     assert (alone.warnings, named.warnings) == ((), ())
     assert chained.warnings == ("model: m was not sent, as each target of a chain has its own",)
@@ -267,3 +268,30 @@ def test_an_open_breaker_is_not_waited_for(rerank: Rerank) -> None:
         assert len(server.calls) == 1
     assert [type(error) for error in errors] == [ru.ProviderServerError] * 3
     assert len({id(error) for error in errors}) == 3  # each request raises its own
+
+
+def test_a_proxy_of_the_environment_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    with ScriptedServer() as proxy:
+        for exception, called in (("", 1), ("api.nobody.example", 1), ("127.0.0.1", 0)):
+            monkeypatch.setenv("http_proxy", proxy.url)
+            monkeypatch.setenv("no_proxy", exception)
+            target = ru.Target("jina", api_key=KEY, base_url=nobody_listens(), timeout=5)
+            before = len(proxy.calls)
+            with ru.Client(target, policy=ru.FallbackPolicy(retries=0)) as client:
+                if called:
+                    assert indices(client.rerank(ask())) == RANKED
+                else:
+                    assert type(failure(client.rerank, ask())) is ru.ConnectError
+            assert len(proxy.calls) - before == called
+
+
+def test_exceptions_from_proxies_alone_are_no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    sender, close = own_sender()
+    assert type(sender._line._client).__name__ == "Lanes"  # pyright: ignore[reportPrivateUsage]
+    close()
