@@ -103,9 +103,14 @@ def _over_http(wanted: Wanted, concurrency: int) -> Rank:
     client = wanted.async_client()
 
     def rank(run: Run) -> None:
+        import asyncio
+
         import anyio
 
-        anyio.run(_rank_all, client, run, wanted, concurrency)
+        try:
+            anyio.run(_rank_all, client, run, wanted, concurrency)
+        except asyncio.CancelledError:  # so Ctrl-C comes out on Python 3.10
+            raise KeyboardInterrupt from None
 
     return rank
 
