@@ -138,23 +138,7 @@ class Provider:
             UnsupportedRequestError: this vendor cannot express the request.
             MissingApiKeyError: the vendor needs a key.
         """
-        return self.prepare_fields(
-            request.fields, model=model, api_key=api_key, base_url=base_url, headers=headers, echo=echo, like=like
-        )
-
-    def prepare_fields(
-        self,
-        fields: RequestFields,
-        *,
-        model: str | None = None,
-        api_key: Key | None = None,
-        base_url: str | None = None,
-        headers: Headers | None = None,
-        echo: bool = True,
-        like: str | None = None,
-    ) -> Call:
-        """The same from plain canonical fields, such as `decode_fields` gives; see `prepare`."""
-        encoded = self.encode_fields(fields, model=model, like=like, echo=echo)
+        encoded = self.encode_fields(request.fields, model=model, like=like, echo=echo)
         return self.call(encoded, *self.address(encoded.model, api_key=api_key, base_url=base_url, headers=headers))
 
     def address(

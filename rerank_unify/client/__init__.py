@@ -18,9 +18,9 @@ from ..errors import InvalidRequestError, MissingExtraError, RerankError, Transp
 from ..registry import Answer, Call
 from ..transport import AsyncHttpxSender, AsyncSender, HttpxSender, Sender
 from .flights import Answers, AsyncInTurn, InTasks, InThreads, InTurn
-from .many import Done, OnProgress, Progress, checked_concurrency, in_tasks, in_threads
+from .many import Done, OnProgress, Progress, in_tasks, in_threads
 from .observe import AttemptEnded, AttemptStarted
-from .settings import MustKeep, Targets, read_settings
+from .settings import MustKeep, Targets, checked_count, read_settings
 from .steps import Landed, Start, as_request, noted, work
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ class Client:
         return in_threads(
             lambda request: self.rerank(request, must_keep=kept),
             requests,
-            concurrency=checked_concurrency(concurrency),
+            concurrency=checked_count(concurrency, "concurrency"),
             ordered=ordered,
             progress=progress,
         )
@@ -258,7 +258,7 @@ class AsyncClient:
         return in_tasks(
             lambda request: self.rerank(request, must_keep=kept),
             requests,
-            concurrency=checked_concurrency(concurrency),
+            concurrency=checked_count(concurrency, "concurrency"),
             ordered=ordered,
             progress=progress,
         )

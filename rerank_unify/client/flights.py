@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 Answers: TypeAlias = Sequence[Answer | RerankError]
-LONG = 10**6  # seconds, for those who cannot wait for ever
 
 
 class InTurn:
@@ -107,7 +106,7 @@ class AsyncInTurn:
         """Sleep."""
         import anyio
 
-        await anyio.sleep(min(seconds, LONG))
+        await anyio.sleep(seconds)
         return None
 
     async def __aenter__(self) -> Self:
@@ -125,7 +124,7 @@ class InTasks:
 
         self._send = send
         self._group: Any = anyio.create_task_group()
-        self._landing, self._landed = anyio.create_memory_object_stream[Landed](LONG)
+        self._landing, self._landed = anyio.create_memory_object_stream[Landed](inf)
 
     async def start(self, step: Start) -> Landed | None:
         """Send in a task."""

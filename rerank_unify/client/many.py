@@ -87,17 +87,6 @@ class _Outlet:
         return ready
 
 
-def checked_concurrency(concurrency: int) -> int:
-    """How many requests may be under way.
-
-    Raises:
-        InvalidRequestError: it is no integer above 0.
-    """
-    if type(concurrency) is not int or concurrency < 1:
-        raise InvalidRequestError("concurrency: expected an integer, 1 or more", field="concurrency")
-    return concurrency
-
-
 def in_threads(
     rank: Callable[[RerankRequest], RerankResponse],
     requests: Iterable[RerankRequest],

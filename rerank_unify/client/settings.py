@@ -9,7 +9,6 @@ from typing import Any, Literal, TypeAlias
 from urllib.parse import urlsplit
 
 from ..batching import Estimate, estimate_tokens
-from ..canonical import RerankRequest
 from ..endpoint import Key, checked_headers, plain_key
 from ..errors import Headers, InvalidRequestError
 from ..fallback import DEFAULT_POLICY, FallbackPolicy, Health, Target
@@ -111,8 +110,7 @@ def read_settings(
         "max_connections": max_connections,
     }
     for name, number in counts.items():
-        if type(number) is not int or number < 1:
-            raise InvalidRequestError(f"{name}: expected an integer, 1 or more", field=name)
+        checked_count(number, name)
     checked_headers(headers)
     key = plain_key(api_key)
     made = tuple(one if isinstance(one, Target) else Target(one, model, key, base_url) for one in listed)
@@ -134,6 +132,17 @@ def read_settings(
     )
 
 
+def checked_count(number: int, name: str) -> int:
+    """A number of things, one or more.
+
+    Raises:
+        InvalidRequestError: it is no integer above 0.
+    """
+    if type(number) is not int or number < 1:
+        raise InvalidRequestError(f"{name}: expected an integer, 1 or more", field=name)
+    return number
+
+
 def _observers(on_start: Started | None, on_end: Ended | None) -> Observers:
     """The log, the caller's own, and spans."""
     started = [] if on_start is None else [on_start]
@@ -151,11 +160,5 @@ def _with_key(target: Target, *, env_keys: bool) -> Target:
     own_host = target.base_url is None or urlsplit(target.base_url).netloc == urlsplit(vendor.endpoint.url).netloc
     if target.api_key is None and (own_host or env_keys):
         target = replace(target, api_key=vendor.key(os.environ))
-    vendor.build_request(_PROBE, model="m", api_key=target.api_key, base_url=target.base_url)
+    vendor.address("m", api_key=target.api_key, base_url=target.base_url, headers=None)
     return target
-
-
-_PROBE = RerankRequest.model_construct(
-    query="q", documents=("d",), model=None, top_n=None, return_documents=False, instruction=None,
-    max_tokens_per_doc=None, truncation=None, rank_fields=None, return_embeddings=None, provider_options={},
-)  # fmt: skip

@@ -145,8 +145,7 @@ def _prepared(
     Raises:
         RerankError: the target cannot express it, or would lose what must be kept.
     """
-    vendor = target.vendor
-    model = target.model or (vendor.default_model if len(settings.targets) > 1 else None)
+    model = target.sends(chained=len(settings.targets) > 1)
     parts, merge = _parts(settings, target, fields, model)
     calls = [_call(settings, target, part, model) for part in parts]
     for call in calls:
@@ -157,7 +156,7 @@ def _prepared(
 
 
 def _call(settings: Settings, target: Target, fields: RequestFields, model: str | None) -> Call:
-    """What `Provider.prepare_fields` gives, with the address looked up where it was used before."""
+    """As `Provider.prepare` makes it, with the address looked up where it was used before."""
     vendor = target.vendor
     encoded = vendor.encode_fields(fields, model=model, like=target.like, echo=False)
     key = (target.identity, encoded.model if "{model}" in vendor.endpoint.url else None)

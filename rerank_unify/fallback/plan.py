@@ -199,9 +199,8 @@ def _passed_over(
     vendor: Provider, target: Target, request: RerankRequest, must_keep: Iterable[str], *, chained: bool
 ) -> RerankError | None:
     """Why a target is not called for this request: it cannot express it, or would lose what must be kept."""
-    model = target.model or (vendor.default_model if chained else None)
     try:
-        encoded = vendor.encode_fields(request.fields, model=model, like=target.like)
+        encoded = vendor.encode_fields(request.fields, model=target.sends(chained=chained), like=target.like)
     except UnsupportedRequestError as error:
         error.provider = vendor.name
         return error

@@ -51,6 +51,10 @@ class Target:
         """The provider itself."""
         return provider_by_name(self.provider) if isinstance(self.provider, str) else self.provider
 
+    def sends(self, *, chained: bool) -> str | None:
+        """The model that is sent: its own, else in a chain the provider's default; None for the request's."""
+        return self.model or (self.vendor.default_model if chained else None)
+
     @property
     def name(self) -> str:
         """The provider's name."""

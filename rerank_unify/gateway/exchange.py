@@ -91,7 +91,7 @@ class RerankRoute:
                 response = await while_connected(receive, lambda: client.rerank_fields(fields))
             return self._answer(fields, response)
         except RefusedError as refused:
-            return self._failure(refused.error, refused.status)
+            return self._failure(refused.error, refused.error.status)
         except RerankError as error:
             return self._failure(error, relayed=relayed)
         except GoneError:

@@ -36,11 +36,11 @@ class GoneError(Exception):
 
 
 class RefusedError(Exception):
-    """The body is refused with a status of HTTP's own, told in the client's dialect."""
+    """The body is refused with a status of HTTP's own, the error's, told in the client's dialect."""
 
-    def __init__(self, status: int, error: RerankError) -> None:
+    def __init__(self, error: RerankError) -> None:
         super().__init__(str(error))
-        self.status, self.error = status, error
+        self.error = error
 
 
 async def read_body(headers: Mapping[str, str], receive: Receive, limits: LimitSettings) -> bytes:
@@ -58,7 +58,7 @@ async def read_body(headers: Mapping[str, str], receive: Receive, limits: LimitS
             return await _received(receive, limits)
     except asyncio.TimeoutError:  # another class than TimeoutError on Python 3.10
         told = f"the body did not come within {limits.body_seconds:g} seconds"
-        raise RefusedError(408, BadRequestError(told, status=408)) from None
+        raise RefusedError(BadRequestError(told, status=408)) from None
 
 
 async def _received(receive: Receive, limits: LimitSettings) -> bytes:
@@ -95,12 +95,12 @@ def _check_kind(headers: Mapping[str, str]) -> None:
         told = "content-encoding: compressed bodies are not taken"
     else:
         return
-    raise RefusedError(415, BadRequestError(told, status=415))
+    raise RefusedError(BadRequestError(told, status=415))
 
 
 def _too_large(limits: LimitSettings) -> RefusedError:
     told = f"the body has more than {limits.body_bytes:,} bytes"
-    return RefusedError(413, RequestTooLargeError(told, status=413))
+    return RefusedError(RequestTooLargeError(told, status=413))
 
 
 async def drain(receive: Receive, limits: LimitSettings) -> None:

@@ -12,8 +12,8 @@ from typing import Any, Final
 
 import httpx
 
-REUSED: Final = "connection.reused"
-MADE: Final = ("connection.connect_tcp.complete", "connection.start_tls.complete", REUSED)
+from .over_httpx import MADE, REUSED
+
 _KEPT: Final = 20  # idle connections of one origin, as many as httpx keeps
 _ONE: Final = httpx.Limits(max_connections=1, max_keepalive_connections=1)
 

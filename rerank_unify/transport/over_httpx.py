@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     import httpx
 
 
+REUSED: Final = "connection.reused"  # told by `Lanes`; the others by httpx
+MADE: Final = ("connection.connect_tcp.complete", "connection.start_tls.complete", REUSED)
+
+
 class HttpxSender:
     """Sends over an ``httpx.Client``, or a transport alone, which stays its owner's.
 
@@ -207,9 +211,6 @@ def _proxies() -> bool:
     return not {"http", "https", "all"}.isdisjoint(getproxies())
 
 
-_MADE: Final = ("connection.connect_tcp.complete", "connection.start_tls.complete", "connection.reused")
-
-
 class _Watch:
     """Ends a blocking call when its time is up: httpx limits each single read, not their sum.
 
@@ -226,7 +227,7 @@ class _Watch:
 
     def trace(self, event: str, about: Mapping[str, Any]) -> None:
         """Told by httpx of what it does."""
-        if event in _MADE:
+        if event in MADE:
             self.follow(about["return_value"])
 
     def follow(self, stream: Any) -> None:
