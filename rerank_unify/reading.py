@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeAlias
 
 from pydantic_core import from_json
 
-from .canonical import NO_USAGE, Loss, RequestFields, RerankResponse, Row, ScoreKind
-from .dialect import UNCHECKED, Dialect, Encoded, Model, fill_documents, texts_of
+from .canonical import NO_USAGE, RequestFields, RerankResponse, Row, ScoreKind
+from .dialect import UNCHECKED, Asked, Dialect, Model, fill_documents, texts_of
 from .endpoint import HttpRequest
 from .errors import Headers, InvalidRequestError, InvalidResponseError, RerankError, parse
 
@@ -18,45 +18,7 @@ Body: TypeAlias = bytes | str | Mapping[str, Any] | Sequence[Any]
 """A body, raw or already parsed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What is known of the request when its answer is read. Everything is None where nobody knows it.
-
-    Attributes:
-        fields: the canonical request.
-        model: what was sent as model.
-        traits: what is declared of that model.
-        kept: for each document sent its index in the caller's list; None where all were sent.
-        sent: how many documents were sent.
-        losses: what the vendor did not get as asked.
-        http: what was sent, whose keys must not get into a message.
-    """
-
-    fields: RequestFields | None = None
-    model: str | None = None
-    traits: Model | None = None
-    kept: tuple[int, ...] | None = None
-    sent: int | None = None
-    losses: tuple[Loss, ...] = ()
-    http: HttpRequest | None = field(default=None, repr=False)
-
-    @classmethod
-    def of(cls, encoded: Encoded, http: HttpRequest | None = None) -> Asked:
-        """What is known of an encoded request."""
-        return cls(encoded.fields, encoded.model, encoded.traits, encoded.kept, encoded.sent, encoded.losses, http)
-
-    @property
-    def texts(self) -> Sequence[str]:
-        """The texts that must not get into a message."""
-        return texts_of(self.fields) if self.fields is not None else ()
-
-    @property
-    def secrets(self) -> Sequence[str]:
-        """The keys that must not get into a message."""
-        return self.http.secrets if self.http is not None else ()
-
-
-NOBODY = Asked()
+NOBODY = Asked(None, None, None, None, None, ())
 
 
 def settle(rows: list[Row], fields: RequestFields, asked: Asked) -> tuple[tuple[int, ...], tuple[str, ...]]:
@@ -97,22 +59,38 @@ class Reader:
     models: Mapping[str, Model]
     unknown_model: Model
 
-    def read(self, status: int, headers: Headers, body: Body, asked: Asked, now: float | None) -> RerankResponse:
+    def read(
+        self,
+        status: int,
+        headers: Headers,
+        body: Body,
+        asked: Asked,
+        now: float | None = None,
+        http: HttpRequest | None = None,
+    ) -> RerankResponse:
         """The canonical answer, or the error that the answer is, raised.
+
+        Args:
+            status: of HTTP.
+            headers: in any case.
+            body: raw or parsed.
+            asked: what is known of the request.
+            now: seconds since the epoch.
+            http: what was sent, whose keys must not get into a message.
 
         Raises:
             StatusError, InvalidResponseError: and no other exception, whatever the body holds.
         """
         body = plain_body(body)
         if not 200 <= status < 300:
-            raise self.error(status, headers, body, asked, now)
+            raise self.error(status, headers, body, asked, now, http)
         table = self.dialect.response
         raw = isinstance(body, (bytes, str))
         value: Any = parse(body) if isinstance(body, (bytes, str)) else body
         found = table.find_rows(value)
         hidden = self.dialect.errors.hidden
         if found is None or (hidden is not None and hidden(value)):
-            raise self._hidden(status, headers, value, as_bytes(body), self._told(asked, now))
+            raise self._hidden(status, headers, value, as_bytes(body), self._told(asked, now, http))
         try:
             rows = table.read_rows(found, asked.sent, own=raw, echo=asked.fields is None)
         except InvalidResponseError as error:
@@ -147,10 +125,18 @@ class Reader:
         named = self.models.get(model or "")
         return (named or asked.traits or self.unknown_model).score_kind
 
-    def error(self, status: int, headers: Headers, body: Body, asked: Asked, now: float | None) -> RerankError:
+    def error(
+        self,
+        status: int,
+        headers: Headers,
+        body: Body,
+        asked: Asked,
+        now: float | None = None,
+        http: HttpRequest | None = None,
+    ) -> RerankError:
         """The error that an answer is; an answer under a success status is taken for one without rows."""
         body = plain_body(body)
-        raw, told = as_bytes(body), self._told(asked, now)
+        raw, told = as_bytes(body), self._told(asked, now, http)
         if not 200 <= status < 300:
             return self.dialect.errors.decode(status, headers, raw, **told)
         return self._hidden(status, headers, parse(body) if isinstance(body, (bytes, str)) else body, raw, told)
@@ -159,8 +145,10 @@ class Reader:
         rows = self.dialect.response.rows
         return self.dialect.errors.decode_hidden(status, headers, value, raw, rows=rows, **told)
 
-    def _told(self, asked: Asked, now: float | None) -> dict[str, Any]:
-        return {"now": now, "texts": asked.texts, "secrets": asked.secrets, "provider": self.provider}
+    def _told(self, asked: Asked, now: float | None, http: HttpRequest | None) -> dict[str, Any]:
+        """What an error is read with; its message must not repeat a text or a key."""
+        texts = texts_of(asked.fields) if asked.fields is not None else ()
+        return {"now": now, "texts": texts, "secrets": http.secrets if http else (), "provider": self.provider}
 
 
 def plain_body(body: Any) -> Any:

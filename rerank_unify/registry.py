@@ -11,11 +11,11 @@ from pydantic_core import to_json
 
 from . import names
 from .canonical import Loss, RequestFields, RerankRequest, RerankResponse, ScoreKind, checked_model
-from .dialect import Dialect, Draft, Encoded, Limits, Model, withheld
+from .dialect import Asked, Dialect, Draft, Encoded, Limits, Model, withheld
 from .endpoint import Auth, Endpoint, HttpRequest, Key, checked_headers, plain_key
 from .errors import Headers, InvalidRequestError, RerankError, UnknownProviderError, UnsupportedRequestError
 from .paths import is_list, is_object
-from .reading import NOBODY, Asked, Body, Reader, parse_request, plain_body
+from .reading import NOBODY, Body, Reader, parse_request, plain_body
 
 Answer: TypeAlias = tuple[int, Headers, bytes]
 """Status, headers and body of an HTTP answer."""
@@ -308,13 +308,9 @@ class Call:
         """The model that is sent."""
         return self.encoded.model
 
-    @cached_property
-    def _asked(self) -> Asked:
-        return Asked.of(self.encoded, self.http)
-
     def decode(self, status: int, headers: Headers, body: bytes | str, now: float | None = None) -> RerankResponse:
         """The answer to this call, or the error that it is, raised; see `Provider.decode`."""
-        return self.provider.reader.read(status, headers, body, self._asked, now)
+        return self.provider.reader.read(status, headers, body, self.encoded, now, self.http)
 
 
 # --- by name ---------------------------------------------------------------------------------------------------------

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from pydantic_core import to_json
 
 from .canonical import Loss
+from .dialect import Asked
 from .errors import Headers, RerankError
-from .reading import Asked
 from .registry import Provider, provider
 
 _JSON = {"content-type": "application/json"}
@@ -54,7 +54,7 @@ class Transcoder:
         """
         fields = self.client.decode_fields(body)
         encoded = self.vendor.encode_fields(fields, model=self.model, like=self.like, echo=False)
-        return Sent(to_json(encoded.body), encoded.losses, encoded.model, Asked.of(encoded), fields["model"])
+        return Sent(to_json(encoded.body), encoded.losses, encoded.model, encoded, fields["model"])
 
     def response(
         self, status: int, headers: Headers, body: bytes, sent: Sent, now: float | None = None, *, relay: bool = False

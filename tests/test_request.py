@@ -96,6 +96,8 @@ def test_jina_wire_json_is_valid_as_it_stands() -> None:
         ({"provider_options": {"voyage": 1}}, "provider_options: expected an object of objects"),
         ({"provider_options": {"voyag": {}}}, r"provider_options\.voyag: .* did you mean 'voyage'\?"),
         ({"provider_options": {"voyage": {"x": object()}}}, r"provider_options\.voyage\.x: expected a JSON value"),
+        ({"model": 5, "provider_options": {"voyag": {}}}, "model: expected a string that is not blank, not 5"),
+        ({"documents": ["a", {"text": 5}], "top_n": 0}, r"documents\[1\]\.text: expected a string, not 5"),
         ({"topn": 2}, "topn is no field of a rerank request; did you mean top_n?"),
         ({"xyzzy": 2}, "xyzzy is no field of a rerank request; its fields are query, "),
     ],

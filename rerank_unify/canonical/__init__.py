@@ -9,6 +9,7 @@ from .request import (
     Query,
     RequestFields,
     RerankRequest,
+    checked_fields,
     validate_fields,
 )
 from .response import RerankResponse
@@ -32,6 +33,7 @@ __all__ = [
     "ScoreKind",
     "Usage",
     "as_text",
+    "checked_fields",
     "checked_model",
     "chosen_fields",
     "validate_fields",

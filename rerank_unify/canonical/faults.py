@@ -175,7 +175,9 @@ def as_sequence(value: Any, word: str) -> Any:
 
 def _all_utf8(values: Sequence[Any], word: str) -> None:
     try:
-        "".join(values).encode()  # one pass without a step of Python's for each
+        whole = "".join(values)  # one pass without a step of Python's for each
+        if not whole.isascii():
+            whole.encode()
     except (TypeError, UnicodeEncodeError):
         for index, item in enumerate(values):
             if isinstance(item, str):

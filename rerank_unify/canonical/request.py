@@ -44,9 +44,14 @@ def _string_or(read: Callable[[Any], Any], pattern: str | None = None) -> core_s
 
 
 _QUERY = _string_or(faults.query_object, r"\S")
-_DOCUMENTS = core_schema.tuple_schema(
+_STRINGS = core_schema.tuple_schema(
+    [core_schema.str_schema(strict=True)], variadic_item_index=0, min_length=1, strict=False, fail_fast=True
+)
+_STRINGS_OR_OBJECTS = core_schema.tuple_schema(
     [_string_or(faults.document_object)], variadic_item_index=0, min_length=1, strict=False
 )
+# The first is for speed alone: most lists hold strings and nothing else.
+_DOCUMENTS = core_schema.union_schema([_STRINGS, _STRINGS_OR_OBJECTS], mode="left_to_right")
 _OPTIONS = core_schema.no_info_plain_validator_function(
     faults.options_object, json_schema_input_schema=core_schema.dict_schema(core_schema.str_schema(), _OBJECT)
 )
@@ -185,8 +190,8 @@ def canonical_names(data: Any, wire: Mapping[str, str] | None = None) -> dict[st
     if not is_object(data):
         raise InvalidRequestError(f"the request must be a JSON object, not {faults.describe(data)}")
     named: dict[str, Any] = {name: data[name] for name in data if data[name] is not None and name in _KNOWN}
-    for alias, name in ALIASES.items():
-        value = named.pop(alias, None)
+    for alias in () if _ALIASES.isdisjoint(named) else ALIASES:
+        name, value = ALIASES[alias], named.pop(alias, None)
         if value is None:
             continue
         given = named.setdefault(name, value)
@@ -198,11 +203,23 @@ def canonical_names(data: Any, wire: Mapping[str, str] | None = None) -> dict[st
 
 
 _KNOWN: Final = frozenset((*FIELD_NAMES, *ALIASES))
+_ALIASES: Final = frozenset(ALIASES)
 
 
 @cache
-def _fields_adapter() -> TypeAdapter[RequestFields]:
-    return TypeAdapter(RequestFields)
+def _fields_validator() -> Callable[[Any], RequestFields]:
+    """Built with the first request, not on import."""
+    return cast("Callable[[Any], RequestFields]", TypeAdapter(RequestFields).validator.validate_python)
+
+
+def checked_fields(data: Mapping[str, Any]) -> RequestFields:
+    """What ``RerankRequest(**data).fields`` is, without building one.
+
+    Raises:
+        InvalidRequestError: as the constructor does.
+    """
+    _refuse_unknown_names(data)
+    return validate_fields(data)
 
 
 def validate_fields(
@@ -222,7 +239,7 @@ def validate_fields(
     if not from_json:
         faults.check_utf8(named, wire)
     try:
-        return _fields_adapter().validate_python({**DEFAULTS, "provider_options": {}, **named})
+        return _fields_validator()({**DEFAULTS, "provider_options": {}, **named})
     except ValidationError as error:
         raise fault_of(error, data, wire) from None
 
@@ -232,15 +249,16 @@ def fault_of(
 ) -> InvalidRequestError:
     """Our one sentence for pydantic's list of errors: the first field at fault, in the sender's words."""
     listed = error.errors(include_url=False, include_input=False)
-    own = next(filter(None, map(_own_error, listed)), None)
     if not listed[0]["loc"]:  # raised by our own code before any field was looked at
-        return own or InvalidRequestError("not a rerank request")
-    name, *place = listed[0]["loc"]
-    field = str(name)
+        return _own_error(listed[0]) or InvalidRequestError("not a rerank request")
+    field = str(listed[0]["loc"][0])
     said = next((key for key in (field, *_aliases_of(field)) if data.get(key) is not None), field)
     word = (wire or {}).get(field, said)
-    if own is not None:
-        return faults.placed(own, f"{word}[{place[0]}]" if place and isinstance(place[0], int) else word)
+    for details in listed:
+        own = _own_error(details) if details["loc"][0] == field else None
+        if own is not None:
+            index = next((step for step in details["loc"] if isinstance(step, int)), None)
+            return faults.placed(own, word if index is None else f"{word}[{index}]")
     return faults.fault(field, data.get(said), word)
 
 
@@ -254,10 +272,11 @@ def _aliases_of(name: str) -> list[str]:
 
 
 def _refuse_unknown_names(data: Mapping[str, Any]) -> None:
-    for name in data:
-        if name not in _KNOWN:
-            from difflib import get_close_matches  # with the first mistake
+    if _KNOWN.issuperset(data):
+        return
+    from difflib import get_close_matches  # with the first mistake
 
-            near = get_close_matches(name, sorted(_KNOWN), n=1)
-            hint = f"; did you mean {near[0]}?" if near else f"; its fields are {', '.join(FIELD_NAMES)}"
-            raise InvalidRequestError(f"{name} is no field of a rerank request{hint}", field=name)
+    name = next(name for name in data if name not in _KNOWN)
+    near = get_close_matches(name, sorted(_KNOWN), n=1)
+    hint = f"; did you mean {near[0]}?" if near else f"; its fields are {', '.join(FIELD_NAMES)}"
+    raise InvalidRequestError(f"{name} is no field of a rerank request{hint}", field=name)

@@ -26,7 +26,7 @@ def complete_tokens(
     return total, prompt, completion
 
 
-_TOKENS: Final = ("total_tokens", "prompt_tokens", "completion_tokens")
+_NOTHING: Final = (None, None, None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -51,9 +51,11 @@ class Usage:
 
     def __post_init__(self) -> None:
         told = (self.total_tokens, self.prompt_tokens, self.completion_tokens)
-        if None in told and told != (None, None, None):
-            for name, figure in zip(_TOKENS, complete_tokens(*told), strict=True):
-                object.__setattr__(self, name, figure)
+        if None in told and told != _NOTHING:
+            total, prompt, completion = complete_tokens(*told)
+            object.__setattr__(self, "total_tokens", total)
+            object.__setattr__(self, "prompt_tokens", prompt)
+            object.__setattr__(self, "completion_tokens", completion)
 
     def to_dict(self) -> dict[str, Any]:
         """The reported figures alone."""

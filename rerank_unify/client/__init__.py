@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Generator, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -17,11 +16,11 @@ from ..canonical import Document, Query, RequestFields, RerankRequest, RerankRes
 from ..errors import InvalidRequestError, MissingExtraError, RerankError, TransportError
 from ..registry import Answer, Call
 from ..transport import AsyncHttpxSender, AsyncSender, HttpxSender, Sender
-from .flights import Answers, AsyncInTurn, InTasks, InThreads, InTurn
+from .flights import Answers, AsyncInTurn, InTasks, InThreads, InTurn, adrive, drive
 from .many import Done, OnProgress, Progress, in_tasks, in_threads
 from .observe import AttemptEnded, AttemptStarted
 from .settings import MustKeep, Targets, checked_count, read_settings
-from .steps import Landed, Start, as_request, noted, work
+from .steps import Start, as_fields, noted, work
 
 if TYPE_CHECKING:
     import httpx
@@ -97,25 +96,16 @@ class Client:
             RerankError: the caller's own mistake, or a single target's error.
             AllProvidersFailedError: every target failed; it holds every cause.
         """
-        asked = as_request(query, documents, fields)
-        return noted(self.rerank_fields(asked.fields, must_keep=must_keep), asked.model, self.settings)
+        asked = as_fields(query, documents, fields)
+        return noted(self.rerank_fields(asked, must_keep=must_keep), asked["model"], self.settings)
 
     def rerank_fields(self, fields: RequestFields, *, must_keep: MustKeep = ()) -> RerankResponse:
         """The same from plain canonical fields, as `Provider.decode_fields` gives them: no pydantic model is built."""
         job = work(self.settings, fields, must_keep)
-        hedged = self.settings.policy.hedge_after is not None
-        driver = (
-            InThreads(self._send_all, self._cancel, len(self.settings.targets)) if hedged else InTurn(self._send_all)
-        )
-        with driver as flights, closing(job):
-            landed: list[Landed | None] = [None]  # taken out to be sent: errors hold frames
-            while True:
-                try:
-                    step = job.send(landed.pop())
-                except StopIteration as done:
-                    response: RerankResponse = done.value
-                    return response
-                landed.append(flights.start(step) if isinstance(step, Start) else flights.wait(step.seconds))
+        if self.settings.policy.hedge_after is None:
+            return drive(job, InTurn(self._send_all))
+        with InThreads(self._send_all, self._cancel, len(self.settings.targets)) as flights:
+            return drive(job, flights)
 
     def rerank_many(
         self,
@@ -221,25 +211,16 @@ class AsyncClient:
         **fields: Any,
     ) -> RerankResponse:
         """Rank documents; see `Client.rerank`."""
-        asked = as_request(query, documents, fields)
-        return noted(await self.rerank_fields(asked.fields, must_keep=must_keep), asked.model, self.settings)
+        asked = as_fields(query, documents, fields)
+        return noted(await self.rerank_fields(asked, must_keep=must_keep), asked["model"], self.settings)
 
     async def rerank_fields(self, fields: RequestFields, *, must_keep: MustKeep = ()) -> RerankResponse:
         """The same from plain canonical fields; see `Client.rerank_fields`."""
         job = work(self.settings, fields, must_keep)
-        hedged = self.settings.policy.hedge_after is not None
-        async with InTasks(self._send_all) if hedged else AsyncInTurn(self._send_all) as flights:
-            with closing(job):
-                landed: list[Landed | None] = [None]
-                while True:
-                    try:
-                        step = job.send(landed.pop())
-                    except StopIteration as done:
-                        response: RerankResponse = done.value
-                        return response
-                    landed.append(
-                        await (flights.start(step) if isinstance(step, Start) else flights.wait(step.seconds))
-                    )
+        if self.settings.policy.hedge_after is None:
+            return await adrive(job, AsyncInTurn(self._send_all))
+        async with InTasks(self._send_all) as flights:
+            return await adrive(job, flights)
 
     def rerank_many(
         self,

@@ -1,6 +1,7 @@
 """How calls are started and waited for, in both colours: one at a time, or several in a race when the policy hedges.
 
-A driver has `start` and `wait`, and nothing else differs between the clients.
+`drive` and `adrive` do what `work` says. How that is done is up to an object with `start` and `wait`, and nothing else
+differs between the clients.
 """
 
 from __future__ import annotations
@@ -12,14 +13,43 @@ from concurrent.futures import wait as wait_for
 from math import inf
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from ..canonical import RerankResponse
 from ..errors import RerankError
 from ..registry import Answer
-from .steps import Landed, Start
+from .steps import Landed, Start, Work
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
 Answers: TypeAlias = Sequence[Answer | RerankError]
+
+
+def drive(job: Work, flights: InTurn | InThreads) -> RerankResponse:
+    """Do what the generator says, to its end."""
+    landed: list[Landed | None] = [None]  # taken out to be sent: errors hold frames
+    try:
+        while True:
+            step = job.send(landed.pop())
+            landed.append(flights.start(step) if isinstance(step, Start) else flights.wait(step.seconds))
+    except StopIteration as done:
+        response: RerankResponse = done.value
+        return response
+    finally:
+        job.close()
+
+
+async def adrive(job: Work, flights: AsyncInTurn | InTasks) -> RerankResponse:
+    """The same, asynchronously."""
+    landed: list[Landed | None] = [None]
+    try:
+        while True:
+            step = job.send(landed.pop())
+            landed.append(await (flights.start(step) if isinstance(step, Start) else flights.wait(step.seconds)))
+    except StopIteration as done:
+        response: RerankResponse = done.value
+        return response
+    finally:
+        job.close()
 
 
 class InTurn:
@@ -39,12 +69,6 @@ class InTurn:
         """Sleep."""
         time.sleep(seconds)
         return None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        pass
 
 
 class InThreads:
@@ -108,12 +132,6 @@ class AsyncInTurn:
 
         await anyio.sleep(seconds)
         return None
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        pass
 
 
 class InTasks:

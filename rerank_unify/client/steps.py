@@ -10,7 +10,7 @@ from random import random
 from typing import Any, Final, TypeAlias
 
 from ..batching import fits, split_request
-from ..canonical import Document, Query, RequestFields, RerankRequest, RerankResponse
+from ..canonical import Document, Query, RequestFields, RerankRequest, RerankResponse, checked_fields
 from ..endpoint import MaskedHeaders
 from ..errors import InvalidRequestError, RerankError
 from ..fallback import Attempt, FallbackPlan, Outcome, Target, Wait, loss_too_many
@@ -62,19 +62,19 @@ class _Flight:
     observation: Observation
 
 
-def as_request(
+def as_fields(
     query: RerankRequest | Query, documents: Sequence[Document] | None, fields: dict[str, Any]
-) -> RerankRequest:
+) -> RequestFields:
     """The request that `rerank` was given, whole or in its fields.
 
     Raises:
         InvalidRequestError: it is none, or has documents twice.
     """
-    if isinstance(query, RerankRequest):
-        if documents is not None:
-            raise InvalidRequestError("documents: the request has its own", field="documents")
-        return query.replace(**fields) if fields else query
-    return RerankRequest(query=query, documents=documents, **fields)  # type: ignore[arg-type]  # None is refused there
+    if not isinstance(query, RerankRequest):
+        return checked_fields({"query": query, "documents": documents, **fields})
+    if documents is not None:
+        raise InvalidRequestError("documents: the request has its own", field="documents")
+    return (query.replace(**fields) if fields else query).fields
 
 
 def noted(response: RerankResponse, model: str | None, settings: Settings) -> RerankResponse:
@@ -94,7 +94,8 @@ def work(settings: Settings, fields: RequestFields, must_keep: MustKeep) -> Work
     try:
         while isinstance(step := plan.next(time.monotonic()), (Attempt, Wait)):
             if isinstance(step, Attempt):
-                landed = yield from _set_out(settings, plan, step, fields, must_keep, under_way)
+                start = _set_out(settings, plan, step, fields, must_keep, under_way)
+                landed = None if start is None else (yield start)
             else:
                 landed = yield Await(step.seconds)
             if landed is not None:
@@ -120,7 +121,7 @@ def _set_out(
     fields: RequestFields,
     must_keep: MustKeep,
     under_way: dict[int, _Flight],
-) -> Generator[Start, Landed | None, Landed | None]:
+) -> Start | None:
     """Start an attempt. A target that cannot express the request has failed already, without a call."""
     try:
         calls, merge = _prepared(settings, attempt.target, fields, must_keep)
@@ -134,7 +135,7 @@ def _set_out(
     timeout = settings.timeout if attempt.timeout is None else min(attempt.timeout, settings.timeout)
     observation = Observation(settings.observers, attempt, calls, timeout)
     under_way[attempt.id] = _Flight(attempt, calls, merge, observation)
-    return (yield Start(attempt.id, calls, timeout))
+    return Start(attempt.id, calls, timeout)
 
 
 def _prepared(

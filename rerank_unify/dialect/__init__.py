@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .documents import Content, Texts, as_objects, strings_in, texts_of, withheld
-from .draft import Draft, Encoded
+from .draft import Asked, Draft, Encoded
 from .error import Errors
 from .forms import as_nested, as_object, as_string
 from .hints import Hint, Plain, Unsent, folded_into_query
@@ -38,6 +38,7 @@ class Dialect:
 __all__ = [
     "NO_LIMITS",
     "UNCHECKED",
+    "Asked",
     "Content",
     "Dialect",
     "Draft",

@@ -39,23 +39,36 @@ class Draft:
 
 
 @dataclass(frozen=True, slots=True)
-class Encoded:
-    """A request in a vendor's words.
+class Asked:
+    """What is known of a request when its answer is read. Everything is None where nobody knows it.
+
+    Attributes:
+        fields: the canonical request.
+        model: what was sent as model.
+        traits: what is declared of that model, or of the one behind it.
+        kept: for each document sent its index in the caller's list; None where all were sent.
+        sent: how many documents were sent.
+        losses: what the vendor did not get as asked.
+    """
+
+    fields: RequestFields | None
+    model: str | None
+    traits: Model | None
+    kept: tuple[int, ...] | None
+    sent: int | None
+    losses: tuple[Loss, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded(Asked):
+    """A request in a vendor's words, of which everything is known.
 
     Attributes:
         body: the JSON body.
-        losses: what did not get there as asked.
-        kept: for each document sent its index in the caller's list; None where all were sent.
-        sent: how many documents were sent.
-        fields: the canonical request.
-        model: what is sent as model.
-        traits: what is declared of that model, or of the one behind it.
     """
 
-    body: dict[str, Any]
-    losses: tuple[Loss, ...]
-    kept: tuple[int, ...] | None
-    sent: int
     fields: RequestFields
     model: str
     traits: Model
+    sent: int
+    body: dict[str, Any]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from ..canonical import ALIASES, RequestFields, validate_fields
 from ..errors import InvalidRequestError, UnsupportedRequestError
@@ -37,6 +37,17 @@ class Flag:
 
 
 _FLAG: Final = Flag()
+
+
+class _WritePaths(NamedTuple):
+    """Where things are written; no steps where a vendor has no place for one."""
+
+    model: Path
+    query: Path
+    documents: Path
+    top_n: Path
+    return_documents: Path
+    fixed: tuple[tuple[Path, Any], ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +88,14 @@ class Fields:
     @cached_property
     def _hints(self) -> tuple[tuple[str, Hint], ...]:
         return tuple((name, getattr(self, name)) for name in _HINTS)
+
+    @cached_property
+    def _write_paths(self) -> _WritePaths:
+        flag = self.return_documents.path if self.return_documents is not None and self.return_documents.sent else ""
+        paths = (self.model or "", self.query, self.documents.path, self.top_n or "", flag)
+        fixed = tuple((compile_path(path), value) for path, value in self.fixed.items())
+        model, query, documents, top_n, echo = map(compile_path, paths)
+        return _WritePaths(model, query, documents, top_n, echo, fixed)
 
     @cached_property
     def _read_paths(self) -> tuple[tuple[str, Path], ...]:
@@ -127,25 +146,26 @@ class Fields:
         if self.finish is not None:
             self.finish(draft)
         losses = tuple(draft.losses)
-        return Encoded(draft.body, losses, kept, len(documents), draft.fields, draft.model, draft.traits)
+        return Encoded(draft.fields, draft.model, draft.traits, kept, len(documents), losses, draft.body)
 
     def _write_contents(self, draft: Draft, query: Content, documents: list[Content]) -> None:
-        if self.model is not None:
-            put(draft.body, compile_path(self.model), draft.model)
+        body, at = draft.body, self._write_paths
+        if at.model:
+            put(body, at.model, draft.model)
         sent: tuple[Any, list[Any]] = (query, documents)
         if draft.traits.images and not (isinstance(query, str) and set(map(type, documents)) == {str}):
             sent = self.documents.media(draft, query, documents)
-        put(draft.body, compile_path(self.query), sent[0])
-        put(draft.body, compile_path(self.documents.path), self.documents.write_all(sent[1]))
+        put(body, at.query, sent[0])
+        put(body, at.documents, self.documents.write_all(sent[1]))
 
     def _write_numbers(self, draft: Draft, count: int) -> None:
-        top_n, flag = draft.fields["top_n"], self.return_documents
-        if self.top_n is not None and top_n is not None:
-            put(draft.body, compile_path(self.top_n), min(top_n, count))
-        if flag is not None and flag.sent:
-            put(draft.body, compile_path(flag.path), draft.fields["return_documents"] and draft.echo)
-        for path, value in self.fixed.items():
-            put(draft.body, compile_path(path), value)
+        body, at, top_n = draft.body, self._write_paths, draft.fields["top_n"]
+        if top_n is not None and at.top_n:
+            put(body, at.top_n, min(top_n, count))
+        if at.return_documents:
+            put(body, at.return_documents, draft.fields["return_documents"] and draft.echo)
+        for path, value in at.fixed:
+            put(body, path, value)
 
     def _merge_options(self, draft: Draft) -> None:
         options = draft.fields["provider_options"].get(draft.provider)

@@ -22,7 +22,6 @@ from .figures import READS, Read, count, text_at
 from .forms import Form, as_object, normal_document
 
 _SCORE = itemgetter("relevance_score")
-_INDEX = itemgetter("index")
 _HUGE = sys.float_info.max
 UNCHECKED = "read without its request: missing rows and indices beyond the caller's list could not be noticed"
 
@@ -139,7 +138,7 @@ class Rows:
         Raises:
             InvalidResponseError: the first fault, with its path.
         """
-        in_order, floats = self._check(found, _HUGE if count is None else count)
+        in_order, floats = self._check(found, count)
         if own and self._canonical_keys and not echo:
             rows: list[Row] = found  # type: ignore[assignment]  # `_check` saw objects, and a JSON parser made them
             if not floats:
@@ -147,47 +146,52 @@ class Rows:
                     row["relevance_score"] = float(row["relevance_score"])
         else:
             rows = [self._canonical_row(row) for row in found]
-        if len(set(map(_INDEX, rows))) != len(rows):
-            raise self._duplicate(rows)
         if not in_order:
             rows.sort(key=_SCORE, reverse=True)  # stable: equal scores keep the vendor's order
         return rows
 
-    def _check(self, rows: Sequence[Any], count: float) -> tuple[bool, bool]:
+    def _check(self, rows: Sequence[Any], count: int | None) -> tuple[bool, bool]:
         """Check every row; whether they are sorted already, and whether every score is a float."""
-        # The parser's own strings, where it has some: a look-up by the very same string needs no comparing.
-        first: Any = rows[0] if rows else None
-        own = {key: key for key in first} if is_object(first) else {}
-        index_key, score_key = own.get(self.index, self.index), own.get(self.score, self.score)
+        index_key, score_key = self._own_keys(rows)
         in_order = floats = True
         last = _HUGE
         at = 0
+        seen: Any = {} if count is None else [False] * count
         try:
             for row in rows:
                 index, score = row[index_key], row[score_key]
-                if type(index) is not int or type(score) is not float or not 0 <= index < count:
-                    score = self._odd_row(at, row, count)
+                if type(index) is not int or type(score) is not float or index < 0:
+                    score = self._odd_row(at, row)
                     floats = False
                 if not score <= last:
                     if not isfinite(score):
                         raise self._fault(at, self.score, "is not a finite number")
                     in_order = False
+                seen[index] = True
                 last = score
                 at += 1
-        except (KeyError, TypeError, IndexError):
+        except (KeyError, TypeError):
             raise self._unreadable(at, rows) from None
+        except IndexError:  # of the list of what was seen
+            raise self._fault(at, self.index, f"is out of range: {count:,} documents were sent") from None
         if not in_order or last == -inf:
             self._refuse_infinite(rows)
+        self._refuse_duplicates(rows, len(seen) if count is None else seen.count(True))
         return in_order, floats
 
-    def _odd_row(self, at: int, row: Any, count: float) -> float:
+    def _own_keys(self, rows: Sequence[Any]) -> tuple[str, str]:
+        """The parser's own strings, where it has some: a look-up by the very same string needs no comparing."""
+        first: Any = rows[0] if rows else None
+        own = {key: key for key in first} if is_object(first) else {}
+        return own.get(self.index, self.index), own.get(self.score, self.score)
+
+    def _odd_row(self, at: int, row: Any) -> float:
         """A row that the fast test did not pass: an integer score is fine, anything else is a fault."""
         index, score = row[self.index], row[self.score]
         if type(index) is not int:
             raise self._fault(at, self.index, "is not an integer")
-        if not 0 <= index < count:
-            sent = f"{int(count):,} documents were sent" if count < _HUGE else "an index is never negative"
-            raise self._fault(at, self.index, f"is out of range: {sent}")
+        if index < 0:
+            raise self._fault(at, self.index, "is out of range: an index is never negative")
         if type(score) not in (int, float):
             raise self._fault(at, self.score, "is not a number")
         try:
@@ -207,13 +211,14 @@ class Rows:
         key = self.index if self.index not in row else self.score
         return self._fault(at, key, "is missing")
 
-    def _duplicate(self, rows: list[Row]) -> InvalidResponseError:
+    def _refuse_duplicates(self, rows: Sequence[Any], different: int) -> None:
+        if different == len(rows):
+            return
         seen: set[int] = set()
         for at, row in enumerate(rows):
-            if row["index"] in seen:
-                return self._fault(at, self.index, "stands in an earlier row too")
-            seen.add(row["index"])
-        raise AssertionError("no duplicate")  # pragma: no cover - only called where there is one
+            if row[self.index] in seen:
+                raise self._fault(at, self.index, "stands in an earlier row too")
+            seen.add(row[self.index])
 
     def _fault(self, at: int, key: str, sentence: str) -> InvalidResponseError:
         path = f"{self.rows}[{at}]{'.' if key else ''}{key}"

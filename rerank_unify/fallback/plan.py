@@ -76,7 +76,7 @@ class FallbackPlan:
         self._answered = False
         self._stopped: RerankError | None = None
         for target, progress in zip(self.targets, self._progress, strict=True):
-            vendor = target.vendor
+            vendor = target.vendor  # known, or an error
             if request is not None:
                 progress.cause = _passed_over(vendor, target, request, must_keep, chained=len(self.targets) > 1)
                 progress.tries = self._allowed if progress.cause is not None else 0
@@ -90,7 +90,7 @@ class FallbackPlan:
         """What to do now."""
         if self._answered or self._stopped is not None:
             return Finished()
-        hedge = self._hedge_at() - now
+        hedge = self._hedge_at() - now if self._under_way else -inf
         if hedge <= 0 and now < self.deadline:
             for index, target in enumerate(self.targets):
                 if self._due(index) <= now and self.health.begin(target, now, self.policy):
@@ -107,7 +107,9 @@ class FallbackPlan:
     def _due(self, index: int) -> float:
         """When the policy lets the target be tried; never again after its last time, and not while it is."""
         progress = self._progress[index]
-        if progress.tries >= self._allowed or any(index == started for started, _ in self._under_way.values()):
+        if progress.tries >= self._allowed:
+            return inf
+        if self._under_way and any(index == started for started, _ in self._under_way.values()):
             return inf
         return progress.ready_at
 
@@ -118,9 +120,7 @@ class FallbackPlan:
         return max(due - now, self.health.wait(self.targets[index], now), 0.0)
 
     def _hedge_at(self) -> float:
-        """When another target may be started."""
-        if not self._under_way:
-            return -inf
+        """When another target may be started beside what is under way."""
         after = self.policy.hedge_after
         return inf if after is None else max(began for _, began in self._under_way.values()) + after
 

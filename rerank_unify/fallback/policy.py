@@ -117,12 +117,14 @@ class FallbackPolicy:
 
     def refuse(self, response: RerankResponse) -> RerankError | None:
         """Why an answer is not taken, or None."""
-        missing = tuple(set(response.missing).difference(*(loss.indices for loss in response.losses)))
         if len(response) == 0 and self.empty == "next":
             return e.InvalidResponseError("the answer has no row", provider=response.provider)
-        if missing and self.incomplete == "next":
-            return e.InvalidResponseError(f"the answer lacks {len(missing)} rows", provider=response.provider)
-        return None
+        if self.incomplete == "accept" or not response.missing:
+            return None
+        missing = set(response.missing).difference(*(loss.indices for loss in response.losses))
+        if not missing:
+            return None
+        return e.InvalidResponseError(f"the answer lacks {len(missing)} rows", provider=response.provider)
 
 
 DEFAULT_POLICY: Final = FallbackPolicy()

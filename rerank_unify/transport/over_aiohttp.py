@@ -42,13 +42,17 @@ class AiohttpSender:
             )
             self._limits = {timeout: limits}  # the last one alone: with a deadline each call has its own
         try:
-            async with self._session.request(
+            answer = await self._session.request(
                 http.method, http.url, headers=http.headers, data=http.content, timeout=limits, allow_redirects=False
-            ) as answer:
-                async for chunk in answer.content.iter_any():
-                    if not body.add(chunk):
-                        break
-                return answer.status, [(name, value) for name, value in answer.headers.items()], body.whole()
+            )
+            content = answer.content
+            if content.is_eof():  # all of it came with the headers, and its connection is free again
+                body.add(content.read_nowait())
+            else:
+                async with answer:
+                    while (chunk := await content.readany()) and body.add(chunk):
+                        pass
+            return answer.status, answer.headers, body.whole()
         except asyncio.TimeoutError as error:  # another class than TimeoutError on Python 3.10
             raise too_late(timeout) from bare(error)
         except aiohttp.ClientConnectorError as error:
