@@ -7,11 +7,10 @@ from dataclasses import dataclass, field
 from functools import cache, cached_property
 from typing import Any, Final, TypeAlias, cast
 
-from pydantic_core import to_json
-
 from . import names
 from .canonical import Loss, RequestFields, RerankRequest, RerankResponse, ScoreKind, checked_model
 from .dialect import Asked, Dialect, Draft, Encoded, Limits, Model, withheld
+from .dump import dump
 from .endpoint import Auth, Endpoint, HttpRequest, Key, checked_headers, plain_key
 from .errors import Headers, InvalidRequestError, RerankError, UnknownProviderError, UnsupportedRequestError
 from .paths import is_list, is_object
@@ -152,7 +151,7 @@ class Provider:
 
     def call(self, encoded: Encoded, url: str, headers: Mapping[str, str]) -> Call:
         """The call of an encoded request to an `address`."""
-        return Call(self, HttpRequest("POST", url, headers, to_json(encoded.body)), encoded)
+        return Call(self, HttpRequest("POST", url, headers, dump(encoded.body)), encoded)
 
     def build_request(
         self,
@@ -261,8 +260,7 @@ class Provider:
 
     def dump_response(self, response: RerankResponse, model: str | None = None) -> bytes:
         """The same as JSON in UTF-8; ``model`` is the name that the client asked for."""
-        # A vendor's further fields may hold a NaN, for which JSON has no word.
-        return to_json(self.dialect.response.write(response, model), inf_nan_mode="null")
+        return dump(self.dialect.response.write(response, model))
 
     def encode_error(self, error: RerankError, relay: bool = False) -> tuple[int, dict[str, str], dict[str, Any]]:
         """Status, headers and body by which a client of this dialect understands the error.

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from pydantic_core import to_json
-
 from .canonical import Loss
 from .dialect import Asked
+from .dump import dump
 from .errors import Headers, RerankError
 from .registry import Provider, provider
 
@@ -54,7 +53,7 @@ class Transcoder:
         """
         fields = self.client.decode_fields(body)
         encoded = self.vendor.encode_fields(fields, model=self.model, like=self.like, echo=False)
-        return Sent(to_json(encoded.body), encoded.losses, encoded.model, encoded, fields["model"])
+        return Sent(dump(encoded.body), encoded.losses, encoded.model, encoded, fields["model"])
 
     def response(
         self, status: int, headers: Headers, body: bytes, sent: Sent, now: float | None = None, *, relay: bool = False
@@ -78,7 +77,7 @@ class Transcoder:
     def error(self, error: RerankError, *, relay: bool = False) -> tuple[int, dict[str, str], bytes]:
         """Any error in the client's dialect, one of `request` too."""
         status, headers, body = self.client.encode_error(error, relay=relay)
-        return status, headers, to_json(body)
+        return status, headers, dump(body)
 
 
 def transcoder(client: str, vendor: str, model: str | None = None, *, like: str | None = None) -> Transcoder:

@@ -21,7 +21,7 @@ from pydantic import (
     model_validator,
 )
 from pydantic.types import GetPydanticSchema, Strict
-from pydantic_core import ErrorDetails, core_schema, to_json
+from pydantic_core import ErrorDetails, SchemaValidator, core_schema, to_json
 from typing_extensions import TypedDict
 
 from ..errors import InvalidRequestError
@@ -204,12 +204,16 @@ def canonical_names(data: Any, wire: Mapping[str, str] | None = None) -> dict[st
 
 _KNOWN: Final = frozenset((*FIELD_NAMES, *ALIASES))
 _ALIASES: Final = frozenset(ALIASES)
+_OPTIONAL: Final = frozenset(FIELD_NAMES) - {"query", "documents"}
 
 
 @cache
 def _fields_validator() -> Callable[[Any], RequestFields]:
-    """Built with the first request, not on import."""
-    return cast("Callable[[Any], RequestFields]", TypeAdapter(RequestFields).validator.validate_python)
+    """Checks what is given of the fields; the rest are defaults. Built with the first request, not on import."""
+    schema: Any = TypeAdapter(RequestFields).core_schema
+    for name in _OPTIONAL:
+        schema["fields"][name]["required"] = False
+    return SchemaValidator(schema).validate_python
 
 
 def checked_fields(data: Mapping[str, Any]) -> RequestFields:
@@ -239,9 +243,10 @@ def validate_fields(
     if not from_json:
         faults.check_utf8(named, wire)
     try:
-        return _fields_validator()({**DEFAULTS, "provider_options": {}, **named})
+        given = _fields_validator()(named)
     except ValidationError as error:
         raise fault_of(error, data, wire) from None
+    return cast("RequestFields", {**DEFAULTS, "provider_options": {}, **given})
 
 
 def fault_of(

@@ -245,8 +245,17 @@ class AsyncClient:
         )
 
     async def _send_all(self, step: Start) -> Answers:
-        if len(step.calls) == 1:
-            return [await self._send(step.calls[0], step.timeout)]
+        sender = self._sender
+        if sender is None:
+            raise InvalidRequestError(_CLOSED)
+        if len(step.calls) > 1:
+            return await self._send_parts(sender, step)
+        try:
+            return [await _send(sender, step.calls[0], step.timeout)]
+        except RerankError as error:
+            return [error]
+
+    async def _send_parts(self, sender: AsyncSender, step: Start) -> Answers:
         import anyio
 
         answers: list[Any] = [None] * len(step.calls)
@@ -256,7 +265,9 @@ class AsyncClient:
         async def one(at: int, call: Call) -> None:
             try:
                 async with limiter:
-                    answers[at] = await self._send(call, step.timeout)
+                    answers[at] = await _send(sender, call, step.timeout)
+            except RerankError as error:
+                answers[at] = error
             except Exception as error:  # noqa: BLE001 - raised below: here the group would wrap it
                 failed.append(error)
                 group.cancel_scope.cancel()
@@ -267,19 +278,6 @@ class AsyncClient:
         if failed:
             raise failed[0]
         return answers
-
-    async def _send(self, call: Call, timeout: float) -> Answer | RerankError:
-        if self._sender is None:
-            raise InvalidRequestError(_CLOSED)
-        try:
-            own = call.provider.sender
-            if own is None:
-                return await self._sender(call.http, timeout)
-            import anyio.to_thread
-
-            return await anyio.to_thread.run_sync(own, call.http)  # it computes: not in the loop's own thread
-        except RerankError as error:
-            return error
 
     async def aclose(self) -> None:
         """Close the connections that are the client's own."""
@@ -292,6 +290,16 @@ class AsyncClient:
 
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()
+
+
+def _send(sender: AsyncSender, call: Call, timeout: float) -> Awaitable[Answer]:
+    """What to await for an answer: a sender of the provider's own computes, and so not in the loop's thread."""
+    own = call.provider.sender
+    if own is None:
+        return sender(call.http, timeout)
+    from anyio import to_thread
+
+    return to_thread.run_sync(own, call.http)
 
 
 def _httpx() -> Any:

@@ -35,7 +35,8 @@ def fold(headers: Headers) -> dict[str, str]:
 
 def pairs_of(headers: Headers) -> Iterable[tuple[str, str]]:
     """Headers as pairs."""
-    items = getattr(headers, "items", None)  # an email.message.Message has it, and is no Mapping
+    # httpx's own `items` joins headers that are repeated. An email.message.Message has `items`, and is no Mapping.
+    items = getattr(headers, "multi_items", None) or getattr(headers, "items", None)
     return cast("Iterable[tuple[str, str]]", items() if items is not None else headers or ())
 
 

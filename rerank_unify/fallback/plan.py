@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from copy import copy
-from dataclasses import dataclass
 from math import inf
 from typing import Literal, TypeAlias
 
 from .. import errors as e
 from ..canonical import Loss, RerankRequest, RerankResponse
 from ..errors import InvalidRequestError, RerankError, UnsupportedRequestError
-from ..registry import Provider
 from .health import Health
 from .policy import DEFAULT_POLICY, FallbackPolicy
 from .target import Attempt, Finished, Target, Tried, Wait
@@ -25,8 +23,9 @@ def _never() -> float:
     return 0.0
 
 
-@dataclass(slots=True)
 class _Progress:
+    """How a target does in this plan. Not a dataclass: nearly all that are made stay as they are."""
+
     tries: int = 0
     ready_at: float = -inf
     cause: RerankError | None = None
@@ -46,7 +45,6 @@ class FallbackPlan:
 
     Raises:
         InvalidRequestError: there is no target, or the request is wrong for every vendor.
-        UnknownProviderError: no provider is called so.
     """
 
     def __init__(
@@ -75,11 +73,8 @@ class FallbackPlan:
         self._started = 0
         self._answered = False
         self._stopped: RerankError | None = None
-        for target, progress in zip(self.targets, self._progress, strict=True):
-            vendor = target.vendor  # known, or an error
-            if request is not None:
-                progress.cause = _passed_over(vendor, target, request, must_keep, chained=len(self.targets) > 1)
-                progress.tries = self._allowed if progress.cause is not None else 0
+        if request is not None:
+            self._pass_over(request, must_keep)
 
     @property
     def answered(self) -> bool:
@@ -103,6 +98,11 @@ class FallbackPlan:
         if soonest > self.policy.max_wait or now + soonest >= self.deadline:
             return Wait(inf) if self._under_way else Finished()
         return Wait(soonest)
+
+    def _pass_over(self, request: RerankRequest, must_keep: Iterable[str]) -> None:
+        for target, progress in zip(self.targets, self._progress, strict=True):
+            progress.cause = _passed_over(target, request, must_keep, chained=len(self.targets) > 1)
+            progress.tries = self._allowed if progress.cause is not None else 0
 
     def _due(self, index: int) -> float:
         """When the policy lets the target be tried; never again after its last time, and not while it is."""
@@ -196,9 +196,10 @@ class FallbackPlan:
 
 
 def _passed_over(
-    vendor: Provider, target: Target, request: RerankRequest, must_keep: Iterable[str], *, chained: bool
+    target: Target, request: RerankRequest, must_keep: Iterable[str], *, chained: bool
 ) -> RerankError | None:
     """Why a target is not called for this request: it cannot express it, or would lose what must be kept."""
+    vendor = target.vendor
     try:
         encoded = vendor.encode_fields(request.fields, model=target.sends(chained=chained), like=target.like)
     except UnsupportedRequestError as error:

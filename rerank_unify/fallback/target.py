@@ -24,7 +24,13 @@ class Target:
         timeout: seconds for one attempt; None for no limit but the deadline.
         weight: of several targets the heaviest first, where the policy orders by weight; 0 or more.
         like: the known model behind a name that says nothing.
+        vendor: the provider itself.
+        name: the provider's name.
         identity: what makes it the same target in another request, so that its health is shared.
+
+    Raises:
+        InvalidRequestError: a number is out of range.
+        UnknownProviderError: no provider is called so.
     """
 
     provider: Provider | str
@@ -34,6 +40,8 @@ class Target:
     timeout: float | None = None
     weight: float = 1.0
     like: str | None = None
+    vendor: Provider = field(init=False, repr=False, compare=False)
+    name: str = field(init=False, repr=False, compare=False)
     identity: tuple[object, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -43,22 +51,15 @@ class Target:
             raise InvalidRequestError("weight: expected a number, 0 or more", field="weight")
         if isinstance(self.api_key, str):
             object.__setattr__(self, "api_key", SecretStr(self.api_key))
-        identity = (self.name, self.model, self.base_url, hash(self.api_key))
+        vendor = provider_by_name(self.provider) if isinstance(self.provider, str) else self.provider
+        object.__setattr__(self, "vendor", vendor)
+        object.__setattr__(self, "name", vendor.name)
+        identity = (vendor.name, self.model, self.base_url, hash(self.api_key))
         object.__setattr__(self, "identity", identity)
-
-    @property
-    def vendor(self) -> Provider:
-        """The provider itself."""
-        return provider_by_name(self.provider) if isinstance(self.provider, str) else self.provider
 
     def sends(self, *, chained: bool) -> str | None:
         """The model that is sent: its own, else in a chain the provider's default; None for the request's."""
         return self.model or (self.vendor.default_model if chained else None)
-
-    @property
-    def name(self) -> str:
-        """The provider's name."""
-        return self.provider if isinstance(self.provider, str) else self.provider.name
 
 
 @dataclass(frozen=True, slots=True)

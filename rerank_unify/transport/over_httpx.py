@@ -59,7 +59,7 @@ class HttpxSender:
                     for chunk in answer.iter_bytes():
                         if not body.add(chunk):
                             break
-                    return answer.status_code, answer.headers.multi_items(), body.whole()
+                    return answer.status_code, answer.headers, body.whole()
             except self._line.library.HTTPError as error:
                 raise too_late(timeout) if watch.over else _translated(self._line.library, error, timeout) from error
 
@@ -95,17 +95,17 @@ class AsyncHttpxSender:
         most: int = MOST,
         at_once: int = AT_ONCE,
     ) -> None:
-        self._at_once = at_once
-        self._room: Any = None
+        import anyio
+
         self._line, self._most = _Line(client, "AsyncClient", connect, read), most
+        self._anyio, self._at_once = anyio, at_once
+        self._room: Any = None
 
     async def __call__(self, http: HttpRequest, timeout: float, /) -> Answer:
         """Send; see `Sender`."""
-        import anyio
-
         body = Body(self._most, timeout)
         try:
-            with anyio.CancelScope(deadline=anyio.current_time() + timeout):
+            with self._anyio.CancelScope(deadline=self._anyio.current_time() + timeout):
                 await self._enter()
                 try:
                     return await self._exchange(self._line.request(http, timeout), body)
@@ -116,13 +116,11 @@ class AsyncHttpxSender:
         raise too_late(timeout)
 
     async def _enter(self) -> None:
-        import anyio
-
         if self._room is None:  # needs a running loop
-            self._room = anyio.Semaphore(self._at_once)
+            self._room = self._anyio.Semaphore(self._at_once)
         try:
             self._room.acquire_nowait()
-        except anyio.WouldBlock:
+        except self._anyio.WouldBlock:
             await self._room.acquire()
 
     async def _exchange(self, request: Any, body: Body) -> Answer:
@@ -134,7 +132,7 @@ class AsyncHttpxSender:
                     # Not left early: the next read fails instead, which ends all generators that httpx nests here.
                     # Those left unfinished are a warning on trio.
                     await answer.aclose()
-            return answer.status_code, answer.headers.multi_items(), body.whole()
+            return answer.status_code, answer.headers, body.whole()
         finally:
             await answer.aclose()
 
@@ -143,17 +141,17 @@ class _Line:
     """Makes requests, and hands them to a client or straight to a transport.
 
     A client adds headers, cookies, parameters, authentication and hooks of its own. Where it has no cookies and
-    parameters the request is made here: what httpx does for that is a tenth of a whole call.
+    parameters the request is made here: what httpx does for that is a tenth of a whole call. For a transport even the
+    headers are ready: but for one, they are those of the call before.
     """
 
     def __init__(self, client: Any, kind: str, connect: float, read: float | None) -> None:
         self.library, direct = library_of(client, kind)
         self._client, self._connect, self._read = client, connect, read
-        self._headers = _ACCEPT if direct else client.headers
         self.send = getattr(client, direct) if direct else partial(client.send, stream=True, follow_redirects=False)
         self._direct = bool(direct)
         self._url = lru_cache(maxsize=64)(self.library.URL)
-        self._last: tuple[Any, Any] = (None, None)
+        self._last: tuple[Any, Any, list[tuple[bytes, bytes]]] = (None, None, [])
 
     def request(self, http: HttpRequest, timeout: float, **extensions: Any) -> Any:
         """The request, with its time limits."""
@@ -162,25 +160,33 @@ class _Line:
         extensions["timeout"] = {
             "connect": min(self._connect, timeout), "read": read, "write": timeout, "pool": timeout
         }  # fmt: skip
-        url = self._url(http.url)
-        if not self._direct and (client.cookies or client.params):
-            return client.build_request(http.method, url, headers=headers, content=http.content, extensions=extensions)
+        url, content = self._url(http.url), http.content
+        if self._direct:
+            ready = [*self._ready(headers, url), (b"content-length", b"%d" % len(content))]
+            stream = self.library.ByteStream(content)
+            request = self.library.Request(http.method, url, headers=ready, stream=stream, extensions=extensions)
+            request.read()  # so that a transport of the caller's own has its `content`
+            return request
+        if client.cookies or client.params:
+            return client.build_request(http.method, url, headers=headers, content=content, extensions=extensions)
+        own = [(name, value) for name, value in client.headers.items() if name not in headers]
         return self.library.Request(
-            http.method, url, headers=self._with_own(headers), content=http.content, extensions=extensions
+            http.method, url, headers=[*own, *headers.items()], content=content, extensions=extensions
         )
 
-    def _with_own(self, headers: Mapping[str, str]) -> Any:
-        """The headers with the client's own. A target's are the same object each time, and so are made once."""
+    def _ready(self, headers: Mapping[str, str], url: Any) -> list[tuple[bytes, bytes]]:
+        """All headers but the length. A target's are the same object each time, and so are made once."""
         last = self._last  # read once: another thread may be at another target
-        if self._direct and last[0] is headers:
-            return last[1]
-        own = [(name, value) for name, value in self._headers.items() if name not in headers]
-        made = self.library.Headers([*own, *headers.items()])
-        self._last = headers, made
-        return made
+        if last[0] is headers and last[1] is url:
+            return last[2]
+        own = [(b"host", url.netloc), *_ACCEPT]
+        ready = [(name, value) for name, value in own if name.decode() not in headers]
+        ready += [(name.encode(), value.encode()) for name, value in headers.items() if name != "content-length"]
+        self._last = headers, url, ready
+        return ready
 
 
-_ACCEPT: Final = {"accept-encoding": "gzip, deflate", "connection": "keep-alive"}
+_ACCEPT: Final = ((b"accept-encoding", b"gzip, deflate"), (b"connection", b"keep-alive"))
 _DIRECT: Final = {"BaseTransport": "handle_request", "AsyncBaseTransport": "handle_async_request"}
 
 
