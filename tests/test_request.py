@@ -6,10 +6,12 @@ from types import MappingProxyType
 from typing import Any
 
 import pytest
+from hypothesis import given
 from pydantic import TypeAdapter, ValidationError
 
 import rerank_unify as ru
-from rerank_unify.canonical import FIELD_NAMES, RequestFields
+from rerank_unify.canonical import FIELD_NAMES, RequestFields, checked_fields
+from rerank_unify.testing import requests
 
 
 def ask(**fields: Any) -> ru.RerankRequest:
@@ -108,6 +110,14 @@ def test_bad_input_is_one_clear_sentence(fields: dict[str, Any], sentence: str) 
     assert "\n" not in str(caught.value)
     assert caught.value.__cause__ is None
     assert caught.value.__suppress_context__ or caught.value.__context__ is None
+    with pytest.raises(ru.InvalidRequestError) as plain:
+        checked_fields({"query": "q", "documents": ["a", "b"], **fields})
+    assert (str(plain.value), plain.value.field) == (str(caught.value), caught.value.field)
+
+
+@given(requests())
+def test_plain_fields_are_those_of_the_request(request: ru.RerankRequest) -> None:
+    assert checked_fields(request.model_dump()) == request.fields
 
 
 @pytest.mark.parametrize("documents", [("a", "b"), ["a", "b"], UserList(["a", "b"]), deque(["a", "b"])])

@@ -155,25 +155,25 @@ class Rows:
         index_key, score_key = self._own_keys(rows)
         in_order = floats = True
         last = _HUGE
-        at = 0
         seen: Any = {} if count is None else [False] * count
+        row: Any = None
         try:
             for row in rows:
                 index, score = row[index_key], row[score_key]
                 if type(index) is not int or type(score) is not float or index < 0:
-                    score = self._odd_row(at, row)
+                    score = self._odd_row(_place(rows, row), row)
                     floats = False
                 if not score <= last:
                     if not isfinite(score):
-                        raise self._fault(at, self.score, "is not a finite number")
+                        raise self._fault(_place(rows, row), self.score, "is not a finite number")
                     in_order = False
                 seen[index] = True
                 last = score
-                at += 1
         except (KeyError, TypeError):
-            raise self._unreadable(at, rows) from None
+            raise self._unreadable(_place(rows, row), row) from None
         except IndexError:  # of the list of what was seen
-            raise self._fault(at, self.index, f"is out of range: {count:,} documents were sent") from None
+            sentence = f"is out of range: {count:,} documents were sent"
+            raise self._fault(_place(rows, row), self.index, sentence) from None
         if not in_order or last == -inf:
             self._refuse_infinite(rows)
         self._refuse_duplicates(rows, len(seen) if count is None else seen.count(True))
@@ -204,8 +204,7 @@ class Rows:
             if not isfinite(row[self.score]):
                 raise self._fault(at, self.score, "is not a finite number")
 
-    def _unreadable(self, at: int, rows: Sequence[Any]) -> InvalidResponseError:
-        row = rows[at]
+    def _unreadable(self, at: int, row: Any) -> InvalidResponseError:
         if not is_object(row):
             return self._fault(at, "", "is not an object")
         key = self.index if self.index not in row else self.score
@@ -312,6 +311,11 @@ class Rows:
         if len(row) > 3 or (len(row) == 3 and document is None):
             made.update((key, row[key]) for key in row if key not in self._known_keys)
         return made
+
+
+def _place(rows: Sequence[Any], row: Any) -> int:
+    """Where a row stands: asked for with a fault, so that counting costs nothing before."""
+    return next(at for at, other in enumerate(rows) if other is row)
 
 
 def fill_documents(fields: RequestFields, rows: list[Row]) -> None:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Awaitable, Callable, Generator, Mapping
 from contextlib import closing, contextmanager, suppress
 from functools import lru_cache, partial
+from math import ceil
 from threading import Timer
 from typing import TYPE_CHECKING, Any, Final
 from urllib.request import getproxies
@@ -83,13 +84,15 @@ class AsyncHttpxSender:
     """Sends over an ``httpx.AsyncClient``, which stays its owner's. Runs on asyncio and trio; see `HttpxSender`.
 
     Args:
+        client: an ``AsyncClient`` or ``AsyncBaseTransport`` of httpx or httpx2.
+        further: more of that kind. Each call goes to the first of those that have the fewest under way.
         at_once: calls that are handed to httpx at a time; the others wait here, where that costs less.
     """
 
     def __init__(
         self,
         client: httpx.AsyncClient | httpx.AsyncBaseTransport,
-        *,
+        *further: httpx.AsyncClient | httpx.AsyncBaseTransport,
         connect: float = CONNECT,
         read: float | None = None,
         most: int = MOST,
@@ -97,22 +100,27 @@ class AsyncHttpxSender:
     ) -> None:
         import anyio
 
-        self._line, self._most = _Line(client, "AsyncClient", connect, read), most
-        self._anyio, self._at_once = anyio, at_once
+        self._lines = [_Line(one, "AsyncClient", connect, read) for one in (client, *further)]
+        self._under_way = [0] * len(self._lines)
+        self._anyio, self._at_once, self._most = anyio, at_once, most
         self._room: Any = None
 
     async def __call__(self, http: HttpRequest, timeout: float, /) -> Answer:
         """Send; see `Sender`."""
-        body = Body(self._most, timeout)
+        body, library = Body(self._most, timeout), self._lines[0].library
         try:
             with self._anyio.CancelScope(deadline=self._anyio.current_time() + timeout):
                 await self._enter()
+                under_way = self._under_way
+                at = under_way.index(min(under_way))
+                under_way[at] += 1
                 try:
-                    return await self._exchange(self._line.request(http, timeout), body)
+                    return await self._exchange(self._lines[at], http, timeout, body)
                 finally:
+                    under_way[at] -= 1
                     self._room.release()
-        except (self._line.library.HTTPError, self._line.library.StreamError) as error:
-            raise body.problem or _translated(self._line.library, error, timeout) from error
+        except (library.HTTPError, library.StreamError) as error:
+            raise body.problem or _translated(library, error, timeout) from error
         raise too_late(timeout)
 
     async def _enter(self) -> None:
@@ -123,8 +131,9 @@ class AsyncHttpxSender:
         except self._anyio.WouldBlock:
             await self._room.acquire()
 
-    async def _exchange(self, request: Any, body: Body) -> Answer:
-        answer = await self._line.send(request)
+    @staticmethod
+    async def _exchange(line: _Line, http: HttpRequest, timeout: float, body: Body) -> Answer:
+        answer = await line.send(line.request(http, timeout))
         try:
             # What is not compressed needs none of the layers that decompress.
             async for chunk in answer.aiter_bytes() if "content-encoding" in answer.headers else answer.stream:
@@ -186,6 +195,8 @@ class _Line:
         return ready
 
 
+_KEPT: Final = 20  # idle connections, as many as httpx keeps
+_EACH: Final = 25  # connections of one pool
 _ACCEPT: Final = ((b"accept-encoding", b"gzip, deflate"), (b"connection", b"keep-alive"))
 _DIRECT: Final = {"BaseTransport": "handle_request", "AsyncBaseTransport": "handle_async_request"}
 
@@ -204,12 +215,23 @@ def own_sender(**limits: Any) -> tuple[HttpxSender, Callable[[], None]]:
 
 
 def own_async_sender(at_once: int, **limits: Any) -> tuple[AsyncHttpxSender, Callable[[], Awaitable[None]]]:
-    """The same, asynchronous."""
+    """The same, asynchronous, over several small pools: what httpx's does for a call grows with its connections."""
     import httpx
 
-    pool = httpx.Limits(max_connections=at_once, max_keepalive_connections=20)
-    client = httpx.AsyncClient(limits=pool) if _proxies() else httpx.AsyncHTTPTransport(limits=pool)
-    return AsyncHttpxSender(client, at_once=at_once, **limits), client.aclose
+    if _proxies():
+        pool = httpx.Limits(max_connections=at_once, max_keepalive_connections=_KEPT)
+        client = httpx.AsyncClient(limits=pool)
+        return AsyncHttpxSender(client, at_once=at_once, **limits), client.aclose
+    count = ceil(at_once / _EACH)
+    pool = httpx.Limits(max_connections=ceil(at_once / count), max_keepalive_connections=ceil(_KEPT / count))
+    ssl = httpx.create_ssl_context()
+    pools = [httpx.AsyncHTTPTransport(verify=ssl, limits=pool) for _ in range(count)]
+
+    async def aclose() -> None:
+        for one in pools:
+            await one.aclose()
+
+    return AsyncHttpxSender(*pools, at_once=at_once, **limits), aclose
 
 
 def _proxies() -> bool:

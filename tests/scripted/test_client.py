@@ -16,7 +16,7 @@ from pydantic import SecretStr
 
 import rerank_unify as ru
 from rerank_unify.transport import AsyncHttpxSender, HttpxSender
-from rerank_unify.transport.over_httpx import own_sender
+from rerank_unify.transport.over_httpx import own_async_sender, own_sender
 
 from .helpers import DOCUMENTS, KEY, RANKED, Rerank, ask, failure, indices, jina, nobody_listens, voyage
 from .server import Play, ScriptedServer, score, vendor
@@ -164,6 +164,65 @@ def test_many_at_once(backend: str) -> None:
     assert found == [1] * count
 
 
+class Counting(httpx.AsyncBaseTransport):
+    """Answers when the gate is open; tells how many calls there were, and the most at a time."""
+
+    def __init__(self, gate: anyio.Event) -> None:
+        self.gate, self.calls, self.now, self.most = gate, 0, 0, 0
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        self.calls += 1
+        self.now += 1
+        self.most = max(self.most, self.now)
+        try:
+            await self.gate.wait()
+        finally:
+            self.now -= 1
+        return httpx.Response(200, content=request.content)
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_calls_spread_over_several_pools(backend: str) -> None:
+    http = ru.HttpRequest("POST", "http://h/v1/rerank", {}, b"whole")
+    bodies: list[bytes] = []
+
+    async def main() -> list[tuple[int, int]]:
+        waiting: list[int] = []
+        gate = anyio.Event()
+        pools = [Counting(gate) for _ in range(3)]
+        send = AsyncHttpxSender(*pools, at_once=6)
+
+        async def one() -> None:
+            bodies.append((await send(http, 60))[2])
+
+        async with anyio.create_task_group() as group:
+            for _ in range(20):
+                group.start_soon(one)
+            await anyio.wait_all_tasks_blocked()
+            waiting += [pool.now for pool in pools]
+            gate.set()
+        for _ in range(5):
+            await one()
+        assert waiting == [2, 2, 2]
+        return [(pool.calls, pool.most) for pool in pools]
+
+    told = anyio.run(main, backend=backend)
+    assert bodies == [b"whole"] * 25
+    assert sum(calls for calls, _ in told) == 25
+    assert [most for _, most in told] == [2, 2, 2]
+    assert told[0][0] >= 2 + 5  # one call after the other stays on the connections that are warm
+
+
+@pytest.mark.parametrize(("at_once", "pools"), [(1, 1), (25, 1), (26, 2), (100, 4)])
+def test_its_own_pools_are_small(at_once: int, pools: int) -> None:
+    async def main() -> None:
+        sender, aclose = own_async_sender(at_once)
+        assert len(sender._lines) == pools  # pyright: ignore[reportPrivateUsage]
+        await aclose()
+
+    anyio.run(main)
+
+
 def test_threads_share_a_client() -> None:
     wrong: list[Any] = []
 
@@ -229,9 +288,10 @@ def test_sync_and_async_have_the_same_signatures() -> None:
     for name in ("__init__", "rerank", "rerank_fields", "rerank_many"):
         sync, asynchronous = (inspect.signature(getattr(kind, name)) for kind in (ru.Client, ru.AsyncClient))
         assert list(sync.parameters) == list(asynchronous.parameters)
-    for name, only_async in (("__init__", ["at_once"]), ("__call__", [])):
+    for name, only_async in (("__init__", {"further", "at_once"}), ("__call__", set[str]())):
         sync, asynchronous = (inspect.signature(getattr(kind, name)) for kind in (HttpxSender, AsyncHttpxSender))
-        assert [*sync.parameters, *only_async] == list(asynchronous.parameters)
+        assert list(sync.parameters) == [known for known in asynchronous.parameters if known not in only_async]
+        assert only_async <= set(asynchronous.parameters)
 
 
 def test_without_httpx_one_sentence_says_what_to_install() -> None:
