@@ -179,7 +179,8 @@ class Provider:
         sent = checked_model(model) or fields["model"] or self.default_model
         if sent is None:
             raise InvalidRequestError(f"model: {self.name} has no default model, so name one", field="model")
-        return self.dialect.request.encode(Draft(fields, self.name, sent, self.model(sent, like=like), echo))
+        draft = Draft(fields, self.name, sent, self.model(sent, like=like), echo, {}, [])
+        return self.dialect.request.encode(draft)
 
     # --- from the vendor
 

@@ -36,21 +36,6 @@ class RerankResponse:
         attempts: the calls that led here, for answers of a client.
     """
 
-    __slots__ = (
-        "_fill",
-        "_results",
-        "_rows",
-        "attempts",
-        "id",
-        "losses",
-        "missing",
-        "model",
-        "provider",
-        "score_kind",
-        "usage",
-        "warnings",
-    )
-
     _fill: Callable[[list[Row]], object] | None
     _results: tuple[Result, ...] | None
     _rows: list[Row]
@@ -79,12 +64,9 @@ class RerankResponse:
         attempts: Sequence[Any] = (),
     ) -> None:
         own = tuple(results)
-        object.__setattr__(self, "_fill", None)
-        object.__setattr__(self, "_rows", [row_of(result) for result in own])
-        object.__setattr__(self, "_results", own)
         given = (model, usage or NO_USAGE, id, provider, score_kind, *map(tuple, (warnings, missing, losses, attempts)))
-        for name, value in zip(_FIELDS, given, strict=True):
-            object.__setattr__(self, name, value)
+        rows = [row_of(result) for result in own]
+        vars(self).update(zip(_FIELDS, given, strict=True), _fill=None, _rows=rows, _results=own)
 
     @classmethod
     def from_rows(
@@ -107,19 +89,20 @@ class RerankResponse:
         ``fill`` completes them, in place, when they are first read: who only asks for the order does not pay for it.
         """
         response = cls.__new__(cls)
-        give = object.__setattr__  # one by one: this is the hot path
-        give(response, "_fill", fill)
-        give(response, "_rows", rows)
-        give(response, "_results", None)
-        give(response, "model", model)
-        give(response, "usage", usage)
-        give(response, "id", id)
-        give(response, "provider", provider)
-        give(response, "score_kind", score_kind)
-        give(response, "warnings", warnings)
-        give(response, "missing", missing)
-        give(response, "losses", losses)
-        give(response, "attempts", attempts)
+        vars(response).update(  # all at once: this is the hot path
+            _fill=fill,
+            _rows=rows,
+            _results=None,
+            model=model,
+            usage=usage,
+            id=id,
+            provider=provider,
+            score_kind=score_kind,
+            warnings=warnings,
+            missing=missing,
+            losses=losses,
+            attempts=attempts,
+        )
         return response
 
     def __setattr__(self, name: str, value: object) -> None:
@@ -133,14 +116,14 @@ class RerankResponse:
         """The results as Jina's rows. Shared with this answer: read, do not change."""
         if self._fill is not None:
             self._fill(self._rows)
-            object.__setattr__(self, "_fill", None)
+            vars(self)["_fill"] = None
         return self._rows
 
     @property
     def results(self) -> tuple[Result, ...]:
         """The results, best first."""
         if self._results is None:
-            object.__setattr__(self, "_results", tuple(map(result_of, self.rows)))
+            vars(self)["_results"] = tuple(map(result_of, self.rows))
         return self._results or ()
 
     def pick(self, items: Sequence[T]) -> list[T]:
@@ -173,7 +156,7 @@ class RerankResponse:
 
     def told(self, attempts: tuple[Any, ...]) -> Self:
         """This very answer, with the calls that led here: for who made it, before anybody else has seen it."""
-        object.__setattr__(self, "attempts", attempts)
+        vars(self)["attempts"] = attempts
         return self
 
     def to_json(self, dialect: str = "jina") -> bytes:

@@ -26,9 +26,6 @@ def complete_tokens(
     return total, prompt, completion
 
 
-_NOTHING: Final = (None, None, None)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Usage:
     """What the call cost, as far as the vendor said. What was not reported is None, never 0.
@@ -50,9 +47,9 @@ class Usage:
     search_units: float | None = None
 
     def __post_init__(self) -> None:
-        told = (self.total_tokens, self.prompt_tokens, self.completion_tokens)
-        if None in told and told != _NOTHING:
-            total, prompt, completion = complete_tokens(*told)
+        total, prompt, completion = self.total_tokens, self.prompt_tokens, self.completion_tokens
+        if total is None or prompt is None or completion is None:
+            total, prompt, completion = complete_tokens(total, prompt, completion)
             object.__setattr__(self, "total_tokens", total)
             object.__setattr__(self, "prompt_tokens", prompt)
             object.__setattr__(self, "completion_tokens", completion)

@@ -16,11 +16,11 @@ from ..canonical import Document, Query, RequestFields, RerankRequest, RerankRes
 from ..errors import InvalidRequestError, MissingExtraError, RerankError, TransportError
 from ..registry import Answer, Call
 from ..transport import AsyncHttpxSender, AsyncSender, HttpxSender, Sender
-from .flights import Answers, AsyncInTurn, InTasks, InThreads, InTurn, adrive, drive
+from .flights import AsyncInTurn, InTasks, InThreads, InTurn, adrive, drive
 from .many import Done, OnProgress, Progress, in_tasks, in_threads
 from .observe import AttemptEnded, AttemptStarted
 from .settings import MustKeep, Targets, checked_count, read_settings
-from .steps import Start, as_fields, noted, work
+from .steps import Landed, Start, as_fields, noted, work
 
 if TYPE_CHECKING:
     import httpx
@@ -140,11 +140,14 @@ class Client:
             progress=progress,
         )
 
-    def _send_all(self, step: Start) -> Answers:
-        if len(step.calls) == 1:
-            return [self._send(step, step.calls[0])]
-        with ThreadPoolExecutor(self.settings.concurrency) as pool:
-            return list(pool.map(partial(self._send, step), step.calls))
+    def _send_all(self, step: Start) -> Landed:
+        try:
+            if len(step.calls) == 1:
+                return Landed(step.id, [self._send(step, step.calls[0])])
+            with ThreadPoolExecutor(self.settings.concurrency) as pool:
+                return Landed(step.id, list(pool.map(partial(self._send, step), step.calls)))
+        except Exception as error:  # noqa: BLE001 - a sender of the caller's own may raise anything; raised by `work`
+            return Landed(step.id, error)
 
     def _send(self, step: Start, call: Call) -> Answer | RerankError:
         if self._sender is None:
@@ -244,18 +247,20 @@ class AsyncClient:
             progress=progress,
         )
 
-    async def _send_all(self, step: Start) -> Answers:
+    async def _send_all(self, step: Start) -> Landed:
         sender = self._sender
         if sender is None:
-            raise InvalidRequestError(_CLOSED)
-        if len(step.calls) > 1:
-            return await self._send_parts(sender, step)
+            return Landed(step.id, InvalidRequestError(_CLOSED))
         try:
-            return [await _send(sender, step.calls[0], step.timeout)]
+            if len(step.calls) > 1:
+                return Landed(step.id, await self._send_parts(sender, step))
+            return Landed(step.id, [await _send(sender, step.calls[0], step.timeout)])
         except RerankError as error:
-            return [error]
+            return Landed(step.id, [error])
+        except Exception as error:  # noqa: BLE001 - as above
+            return Landed(step.id, error)
 
-    async def _send_parts(self, sender: AsyncSender, step: Start) -> Answers:
+    async def _send_parts(self, sender: AsyncSender, step: Start) -> list[Answer | RerankError]:
         import anyio
 
         answers: list[Any] = [None] * len(step.calls)

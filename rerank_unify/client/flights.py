@@ -7,21 +7,20 @@ differs between the clients.
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor
 from concurrent.futures import wait as wait_for
 from math import inf
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ..canonical import RerankResponse
-from ..errors import RerankError
-from ..registry import Answer
 from .steps import Landed, Start, Work
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-Answers: TypeAlias = Sequence[Answer | RerankError]
+Send: TypeAlias = Callable[[Start], Landed]
+AsyncSend: TypeAlias = Callable[[Start], Awaitable[Landed]]
 
 
 def drive(job: Work, flights: InTurn | InThreads) -> RerankResponse:
@@ -55,15 +54,12 @@ async def adrive(job: Work, flights: AsyncInTurn | InTasks) -> RerankResponse:
 class InTurn:
     """One attempt at a time, in the caller's own thread: what is started has landed."""
 
-    def __init__(self, send: Callable[[Start], Answers]) -> None:
+    def __init__(self, send: Send) -> None:
         self._send = send
 
     def start(self, step: Start) -> Landed | None:
         """Send."""
-        try:
-            return Landed(step.id, self._send(step))
-        except Exception as error:  # noqa: BLE001 - a sender of the caller's own may raise anything; raised by `work`
-            return Landed(step.id, error)
+        return self._send(step)
 
     def wait(self, seconds: float) -> Landed | None:
         """Sleep."""
@@ -77,10 +73,10 @@ class InThreads:
     Leaving asks the attempts that still run to end, and does not wait for them.
     """
 
-    def __init__(self, send: Callable[[Start], Answers], cancel: Callable[[Start], None], most: int) -> None:
+    def __init__(self, send: Send, cancel: Callable[[Start], None], most: int) -> None:
         self._send, self._cancel = send, cancel
         self._pool = ThreadPoolExecutor(most, thread_name_prefix="rerank-unify")
-        self._running: dict[Future[Answers], Start] = {}
+        self._running: dict[Future[Landed], Start] = {}
 
     def start(self, step: Start) -> Landed | None:
         """Send in a thread."""
@@ -94,7 +90,8 @@ class InThreads:
             return None
         done, _ = wait_for(self._running, None if seconds == inf else seconds, FIRST_COMPLETED)
         for ended in done:
-            return _landed(self._running.pop(ended).id, ended)
+            del self._running[ended]
+            return ended.result()
         return None
 
     def __enter__(self) -> Self:
@@ -106,25 +103,15 @@ class InThreads:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _landed(number: int, ended: Future[Answers]) -> Landed:
-    failed = ended.exception()
-    if failed is not None and not isinstance(failed, Exception):
-        raise failed
-    return Landed(number, ended.result() if failed is None else failed)
-
-
 class AsyncInTurn:
     """One attempt at a time, in the caller's own task."""
 
-    def __init__(self, send: Callable[[Start], Awaitable[Answers]]) -> None:
+    def __init__(self, send: AsyncSend) -> None:
         self._send = send
 
-    async def start(self, step: Start) -> Landed | None:
+    def start(self, step: Start) -> Awaitable[Landed | None]:
         """Send."""
-        try:
-            return Landed(step.id, await self._send(step))
-        except Exception as error:  # noqa: BLE001 - as above
-            return Landed(step.id, error)
+        return self._send(step)
 
     async def wait(self, seconds: float) -> Landed | None:
         """Sleep."""
@@ -137,7 +124,7 @@ class AsyncInTurn:
 class InTasks:
     """A task for each attempt. Leaving cancels those that still run, and waits until they have gone."""
 
-    def __init__(self, send: Callable[[Start], Awaitable[Answers]]) -> None:
+    def __init__(self, send: AsyncSend) -> None:
         import anyio
 
         self._send = send
@@ -158,11 +145,7 @@ class InTasks:
         return None
 
     async def _fly(self, step: Start) -> None:
-        try:
-            landed = Landed(step.id, await self._send(step))
-        except Exception as error:  # noqa: BLE001 - a sender of the caller's own may raise anything; raised by `work`
-            landed = Landed(step.id, error)
-        self._landing.send_nowait(landed)
+        self._landing.send_nowait(await self._send(step))
 
     async def __aenter__(self) -> Self:
         await self._group.__aenter__()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -48,7 +48,7 @@ class Texts:
             UnsupportedRequestError: a document is an image and the model takes none, or nothing is left to send.
         """
         given = draft.fields["documents"]
-        if self._all_sent_as_they_are(draft.fields):
+        if self._all_sent_as_they_are(given):
             return list(given), None  # type: ignore[arg-type]  # all of them are strings
         contents = [_content(draft, document, index) for index, document in enumerate(given)]
         _note_conversions(draft, contents)
@@ -63,7 +63,7 @@ class Texts:
 
     def kept(self, fields: RequestFields) -> tuple[int, ...] | None:
         """The indices of the documents that would be sent; None where all would be."""
-        if not self.refuse_empty or self._all_sent_as_they_are(fields):
+        if not self.refuse_empty or self._all_sent_as_they_are(fields["documents"]):
             return None
         return self._kept([_ranked(document, fields, index) for index, document in enumerate(fields["documents"])])
 
@@ -73,8 +73,7 @@ class Texts:
             return contents
         return [{self.wrap: content} if isinstance(content, str) else content for content in contents]
 
-    def _all_sent_as_they_are(self, fields: RequestFields) -> bool:
-        given = fields["documents"]
+    def _all_sent_as_they_are(self, given: Sequence[Document]) -> bool:
         return set(map(type, given)) == {str} and not (self.refuse_empty and "" in given)
 
     def _kept(self, contents: list[Content]) -> tuple[int, ...] | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from ..canonical import Action, Loss, RequestFields
@@ -27,9 +27,9 @@ class Draft:
     provider: str
     model: str
     traits: Model
-    echo: bool = True
-    body: dict[str, Any] = field(default_factory=dict[str, Any])
-    losses: list[Loss] = field(default_factory=list[Loss])
+    echo: bool
+    body: dict[str, Any]
+    losses: list[Loss]
 
     def lose(
         self, name: str, action: Action, reason: str, indices: tuple[int, ...] = (), *, affects_result: bool = True

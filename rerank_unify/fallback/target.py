@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from math import inf
+from typing import NamedTuple
 
 from pydantic import SecretStr
 
@@ -62,8 +63,7 @@ class Target:
         return self.model or (self.vendor.default_model if chained else None)
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(NamedTuple):
     """Call this target now, then `FallbackPlan.record` what came of it.
 
     Attributes:
@@ -89,8 +89,7 @@ class Finished:
     """There is nothing more to do: an answer was recorded, or `FallbackPlan.error` says why there is none."""
 
 
-@dataclass(frozen=True, slots=True)
-class Tried:
+class Tried(NamedTuple):
     """One attempt as it went, for ``response.attempts``.
 
     Attributes:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from io import BytesIO
+from typing import TYPE_CHECKING, Final
 
 from ..endpoint import HttpRequest
 from ..registry import Answer
@@ -10,6 +11,9 @@ from .seam import CONNECT, MOST, Body, bare, lost, no_connection, too_late
 
 if TYPE_CHECKING:
     import aiohttp
+
+
+_LARGE: Final = 2**20  # bytes: aiohttp warns of more in one piece, and sends a file-like body by and by
 
 
 class AiohttpSender:
@@ -34,18 +38,18 @@ class AiohttpSender:
 
         import aiohttp
 
-        body = Body(self._most, timeout)
         limits = self._limits.get(timeout)
         if limits is None:
             limits = aiohttp.ClientTimeout(
                 total=timeout, sock_connect=min(self._connect, timeout), sock_read=self._read
             )
             self._limits = {timeout: limits}  # the last one alone: with a deadline each call has its own
+        data = http.content if len(http.content) <= _LARGE else BytesIO(http.content)
         try:
             answer = await self._session.request(
-                http.method, http.url, headers=http.headers, data=http.content, timeout=limits, allow_redirects=False
+                http.method, http.url, headers=http.headers, data=data, timeout=limits, allow_redirects=False
             )
-            content = answer.content
+            body, content = Body(self._most, timeout), answer.content
             if content.is_eof():  # all of it came with the headers, and its connection is free again
                 body.add(content.read_nowait())
             else:

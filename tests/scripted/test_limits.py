@@ -270,6 +270,25 @@ def test_headers_of_the_callers_own_are_sent(rerank: Rerank) -> None:
     assert seen.credentials == {"authorization": f"Bearer {KEY}"}
 
 
+def test_the_connections_own_headers_may_be_the_callers(rerank: Rerank) -> None:
+    with ScriptedServer() as server:
+        rerank(jina(server))
+        rerank(jina(server), settings={"headers": {"Host": "mine.example", "Accept-Encoding": "identity"}})
+        plain, own = server.calls
+    assert (plain.headers["host"], "gzip" in plain.headers["accept-encoding"]) == (server.url[len("http://") :], True)
+    assert (own.headers["host"], own.headers["accept-encoding"]) == ("mine.example", "identity")
+
+
+def test_a_request_of_megabytes_arrives_whole(rerank: Rerank) -> None:
+    asked = ask(documents=[f"{at} {'long ' * 500}" for at in range(1000)])
+    with ScriptedServer() as server:
+        response = rerank(jina(server), asked)
+        (seen,) = server.calls
+    assert len(response) == 1000
+    assert seen.headers["content-length"] == str(len(seen.body))
+    assert seen.json["documents"] == list(asked.documents)
+
+
 SECONDS: Final = ("timeout", "connect_timeout", "read_timeout", "deadline")
 COUNTS: Final = ("max_response_bytes", "concurrency")
 
