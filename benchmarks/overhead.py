@@ -26,7 +26,6 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
-from importlib.metadata import PackageNotFoundError, version
 from math import isclose
 from pathlib import Path
 from statistics import median, quantiles
@@ -35,7 +34,7 @@ from typing import Any, Final, TypeAlias
 
 import httpx
 from pydantic_core import from_json, to_json
-from timing import Bar, Times, judge, machine, print_table, ratio
+from timing import Bar, Times, installed, judge, machine, print_table, ratio, versions
 
 import rerank_unify as ru
 from rerank_unify.transport import AiohttpSender
@@ -286,18 +285,6 @@ def _faster(rule: str, times: Times, name: str, than: str, bar: float) -> Bar:
     return Bar(rule, f"{name} by {than}", bar / share, f"{share:.2f} x the calls per second")
 
 
-def _installed(name: str) -> bool:
-    try:
-        return bool(version(name))
-    except PackageNotFoundError:
-        return False
-
-
-def _versions() -> list[str]:
-    names = ("httpx", "aiohttp", *PEERS)
-    return [f"{name} {version(name)}" if _installed(name) else f"{name} not installed" for name in names]
-
-
 async def measure(url: str, rounds: int) -> list[Bar]:
     """Everything, against one server."""
     few, many = Effort(rounds * 3, 25), Effort(rounds, AT_ONCE * 3)
@@ -314,7 +301,8 @@ async def measure(url: str, rounds: int) -> list[Bar]:
         print_measured(f"{AT_ONCE} at once", crowd, "bare httpx")
         bars.append(_at_most(HTTPX, f"{AT_ONCE} at once", crowd.wall, "client, httpx", "bare httpx", 1.10))
         bars.append(_faster(AIOHTTP, crowd.wall, "client, aiohttp", "client, httpx", 3))
-    return bars + beside_peers(url, many)
+    # A turn of these is short, and processes are moved between processors: more of them tell more.
+    return bars + beside_peers(url, Effort(rounds * 4, AT_ONCE * 3))
 
 
 # --- beside others: each in a process of its own, as its users have it -----------------------------------------------
@@ -361,7 +349,7 @@ async def take_turns(name: str, url: str, *, read: bool) -> None:
 
 def beside_peers(url: str, effort: Effort) -> list[Bar]:
     """Each candidate has one turn in every round, and each round begins with another one."""
-    peers = [name for name in PEERS if _installed(name)]
+    peers = [name for name in PEERS if installed(name)]
     if not peers:
         return []
     children = {
@@ -413,7 +401,7 @@ def main() -> int:
         asyncio.run(take_turns(options.candidate, options.url, read=options.read))
         return 0
     rounds = 7 if options.quick else 25
-    print(f"{machine()}; {rounds} rounds; {', '.join(_versions())}")
+    print(f"{machine()}; {rounds} rounds, {rounds * 4} beside others; {versions('httpx', 'aiohttp', *PEERS)}")
     with server() as url:
         return judge(asyncio.run(measure(url, rounds)))
 

@@ -7,7 +7,7 @@ import platform
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from math import ceil
 from statistics import median
 from time import perf_counter
@@ -20,8 +20,21 @@ Times: TypeAlias = dict[str, list[float]]
 def machine() -> str:
     """The line that says where the figures come from."""
     python = f"{platform.python_implementation()} {platform.python_version()}"
-    packages = ", ".join(f"{name} {version(name)}" for name in ("rerank-unify", "pydantic", "pydantic_core"))
+    packages = versions("rerank-unify", "pydantic", "pydantic_core", "orjson")
     return f"{python}, {os.cpu_count()} CPUs, {platform.platform()}, {packages}"
+
+
+def installed(name: str) -> str | None:
+    """A package's version; None where it is not there."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def versions(*names: str) -> str:
+    """The versions of packages, in one line."""
+    return ", ".join(f"{name} {installed(name) or 'not installed'}" for name in names)
 
 
 def _time(work: Callable[[], object], loops: int) -> float:
