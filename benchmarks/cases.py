@@ -103,6 +103,7 @@ VENDORS: Final = tuple(ANSWERS)
 NONE: Final = "no documents"
 ECHOED: Final = "1 KB documents"
 FILLED: Final = "1 KB filled in"
+WHOLE: Final = "whole numbers"
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,8 @@ class Answer:
         vendor: the provider's name.
         rows: how many results it has.
         documents: ``NONE``: not asked for and not there. ``ECHOED``: asked for and in the answer. ``FILLED``: asked for
-            and not in the answer, so that the library fills them in from the request.
+            and not in the answer, so that the library fills them in from the request. ``WHOLE``: none, and every
+            score is an integer.
     """
 
     vendor: str
@@ -127,14 +129,16 @@ class Answer:
     def body(self) -> bytes:
         """The vendor's answer."""
         echo = texts(self.rows) if self.documents == ECHOED else None
-        return to_json(ANSWERS[self.vendor](scored(self.rows), echo))
+        rows = scored(self.rows)
+        if self.documents == WHOLE:
+            rows = [(index, self.rows - at) for at, (index, _) in enumerate(rows)]
+        return to_json(ANSWERS[self.vendor](rows, echo))
 
     @cached_property
     def request(self) -> RerankRequest:
         """What was asked."""
-        return RerankRequest(
-            query=QUERY, documents=texts(self.rows), top_n=self.rows, return_documents=self.documents != NONE
-        )
+        filled = self.documents not in (NONE, WHOLE)
+        return RerankRequest(query=QUERY, documents=texts(self.rows), top_n=self.rows, return_documents=filled)
 
     @cached_property
     def provider(self) -> Provider:

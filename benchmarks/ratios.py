@@ -106,7 +106,7 @@ def measure_linearity(effort: Effort) -> list[Bar]:
     bars: list[Bar] = []
     rows: list[list[str]] = []
     for vendor in ("voyage", "jina"):
-        for kind in (cases.NONE, cases.ECHOED):
+        for kind in (cases.NONE, cases.WHOLE, cases.ECHOED):
             sizes = {str(count): cases.Answer(vendor, count, kind) for count in LINEAR_ROWS}
             times = effort.run({name: partial(_decode, answer) for name, answer in sizes.items()})
             per_row = {name: [time / int(name) for time in taken] for name, taken in times.items()}

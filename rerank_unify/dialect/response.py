@@ -155,13 +155,13 @@ class Rows:
         index_key, score_key = self._own_keys(rows)
         in_order = floats = True
         last = _HUGE
-        seen: Any = {} if count is None else [False] * count
+        seen: Any = {} if count is None else [False] * count  # by index; a list ends where the documents do
         row: Any = None
         try:
             for row in rows:
                 index, score = row[index_key], row[score_key]
                 if type(index) is not int or type(score) is not float or index < 0:
-                    score = self._odd_row(_place(rows, row), row)
+                    score = self._odd_score(rows, row)
                     floats = False
                 if not score <= last:
                     if not isfinite(score):
@@ -185,19 +185,19 @@ class Rows:
         own = {key: key for key in first} if is_object(first) else {}
         return own.get(self.index, self.index), own.get(self.score, self.score)
 
-    def _odd_row(self, at: int, row: Any) -> float:
-        """A row that the fast test did not pass: an integer score is fine, anything else is a fault."""
+    def _odd_score(self, rows: Sequence[Any], row: Any) -> float:
+        """The score of a row that the fast test did not pass: an integer is fine, anything else is a fault."""
         index, score = row[self.index], row[self.score]
         if type(index) is not int:
-            raise self._fault(at, self.index, "is not an integer")
+            raise self._fault(_place(rows, row), self.index, "is not an integer")
         if index < 0:
-            raise self._fault(at, self.index, "is out of range: an index is never negative")
+            raise self._fault(_place(rows, row), self.index, "is out of range: an index is never negative")
         if type(score) not in (int, float):
-            raise self._fault(at, self.score, "is not a number")
+            raise self._fault(_place(rows, row), self.score, "is not a number")
         try:
             return float(score)
         except OverflowError:
-            raise self._fault(at, self.score, "is not a finite number") from None
+            raise self._fault(_place(rows, row), self.score, "is not a finite number") from None
 
     def _refuse_infinite(self, rows: Sequence[Any]) -> None:
         for at, row in enumerate(rows):

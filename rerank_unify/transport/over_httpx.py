@@ -85,7 +85,7 @@ class AsyncHttpxSender:
 
     Args:
         client: an ``AsyncClient`` or ``AsyncBaseTransport`` of httpx or httpx2.
-        further: more of that kind. Each call goes to the first of those that have the fewest under way.
+        further: more of that kind and library. Each call goes to the first of those that have the fewest under way.
         at_once: calls that are handed to httpx at a time; the others wait here, where that costs less.
     """
 
@@ -171,9 +171,13 @@ class _Line:
         }  # fmt: skip
         url, content = self._url(http.url), http.content
         if self._direct:
-            ready = [*self._ready(headers, url), (b"content-length", b"%d" % len(content))]
-            stream = self.library.ByteStream(content)
-            request = self.library.Request(http.method, url, headers=ready, stream=stream, extensions=extensions)
+            request = self.library.Request(
+                http.method,
+                url,
+                headers=[*self._ready(headers, url), (b"content-length", b"%d" % len(content))],
+                stream=self.library.ByteStream(content),
+                extensions=extensions,
+            )
             request.read()  # so that a transport of the caller's own has its `content`
             return request
         if client.cookies or client.params:
