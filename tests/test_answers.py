@@ -2,6 +2,7 @@
 
 import json
 import pickle
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -233,3 +234,20 @@ def test_deep_nesting_is_no_recursion_error() -> None:
     with pytest.raises(ru.InvalidResponseError):
         VOYAGE.decode_response({"detail": deep})
     assert isinstance(VOYAGE.decode_response({"data": [], "detail": deep}), ru.RerankResponse)
+
+
+class Walked(list[Any]):
+    """A list that knows how often it was walked through."""
+
+    walks = 0
+
+    def __iter__(self) -> Iterator[Any]:
+        self.walks += 1
+        return super().__iter__()
+
+
+def test_whole_numbers_cost_no_walk_through_the_rows_each() -> None:
+    rows = Walked({"index": at, "relevance_score": 500 - at} for at in range(500))
+    response = ru.provider("jina").decode_response({"results": rows})
+    assert [result.relevance_score for result in response] == [float(500 - at) for at in range(500)]
+    assert rows.walks < 10

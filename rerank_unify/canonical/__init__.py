@@ -14,7 +14,7 @@ from .request import (
 )
 from .response import RerankResponse
 from .result import Action, Loss, Result, Row, ScoreKind
-from .usage import NO_USAGE, USAGE_FIELDS, Usage
+from .usage import NO_USAGE, USAGE_FIELDS, Usage, usage_of
 
 __all__ = [
     "ALIASES",
@@ -36,5 +36,6 @@ __all__ = [
     "checked_fields",
     "checked_model",
     "chosen_fields",
+    "usage_of",
     "validate_fields",
 ]

@@ -15,7 +15,7 @@ from math import inf, isfinite
 from operator import itemgetter
 from typing import Any
 
-from ..canonical import NO_USAGE, RequestFields, RerankResponse, Row, Usage
+from ..canonical import NO_USAGE, RequestFields, RerankResponse, Row, Usage, usage_of
 from ..errors import InvalidResponseError
 from ..paths import Path, compile_path, dig, is_list, is_object, put, reach
 from .figures import READS, Read, count, text_at
@@ -258,7 +258,7 @@ class Rows:
                         figure = read(found[key])
                         if figure is not None:
                             figures[name] = figure
-        return Usage(**figures) if figures else NO_USAGE
+        return usage_of(figures) if figures else NO_USAGE
 
     # --- towards a client
 
