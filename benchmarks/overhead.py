@@ -34,7 +34,7 @@ from typing import Any, Final, TypeAlias
 
 import httpx
 from pydantic_core import from_json, to_json
-from timing import Bar, Times, installed, judge, machine, print_table, ratio, versions
+from timing import Bar, Times, installed, judge, machine, print_table, ratio, turns, versions
 
 import rerank_unify as ru
 from rerank_unify.transport import AiohttpSender
@@ -246,13 +246,11 @@ async def in_turn(candidates: dict[str, Call], at_once: int, effort: Effort) -> 
     for call in candidates.values():
         await _many(call, max(effort.calls // 4, at_once), at_once)  # connections are opened, caches filled
     told = Measured({name: [] for name in names}, {name: [] for name in names})
-    for turn in range(effort.rounds):
-        first = turn % len(names)
-        for name in names[first:] + names[:first]:
-            wall, cpu = perf_counter(), process_time()
-            await _many(candidates[name], effort.calls, at_once)
-            told.wall[name].append((perf_counter() - wall) / effort.calls)
-            told.cpu[name].append((process_time() - cpu) / effort.calls)
+    for name in turns(names, effort.rounds):
+        wall, cpu = perf_counter(), process_time()
+        await _many(candidates[name], effort.calls, at_once)
+        told.wall[name].append((perf_counter() - wall) / effort.calls)
+        told.cpu[name].append((process_time() - cpu) / effort.calls)
     return told
 
 
@@ -359,12 +357,10 @@ def beside_peers(url: str, effort: Effort) -> list[Bar]:
     }
     names = list(children)
     told = Measured({name: [] for name in names}, {name: [] for name in names})
-    for turn in range(effort.rounds):
-        first = turn % len(names)
-        for name in names[first:] + names[:first]:
-            wall, cpu = children[name].turn(effort.calls)
-            told.wall[name].append(wall)
-            told.cpu[name].append(cpu)
+    for name in turns(names, effort.rounds):
+        wall, cpu = children[name].turn(effort.calls)
+        told.wall[name].append(wall)
+        told.cpu[name].append(cpu)
     for child in children.values():
         child.end()
     print_measured(f'Beside others, {AT_ONCE} at once; "read": and every result read', told, OURS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from math import ceil
@@ -45,6 +45,13 @@ def _time(work: Callable[[], object], loops: int) -> float:
     return (perf_counter() - start) / loops
 
 
+def turns(names: Sequence[str], rounds: int) -> Iterator[str]:
+    """Everyone's turns: each has one in every round, and each round begins with another one."""
+    for turn in range(rounds):
+        first = turn % len(names)
+        yield from (*names[first:], *names[:first])
+
+
 def in_turn(candidates: Mapping[str, Callable[[], object]], *, rounds: int, sample: float) -> Times:
     """Time the candidates one after the other in every round, so that a busy machine is busy for all of them.
 
@@ -59,10 +66,8 @@ def in_turn(candidates: Mapping[str, Callable[[], object]], *, rounds: int, samp
         loops[name] = max(1, ceil(sample / max(_time(work, 3), 1e-7)))
     names = list(candidates)
     times: Times = {name: [] for name in names}
-    for turn in range(rounds):
-        first = turn % len(names)
-        for name in names[first:] + names[:first]:
-            times[name].append(_time(candidates[name], loops[name]))
+    for name in turns(names, rounds):
+        times[name].append(_time(candidates[name], loops[name]))
     return times
 
 

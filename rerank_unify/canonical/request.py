@@ -190,10 +190,10 @@ def canonical_names(data: Any, wire: Mapping[str, str] | None = None) -> dict[st
     if not is_object(data):
         raise InvalidRequestError(f"the request must be a JSON object, not {faults.describe(data)}")
     named: dict[str, Any] = {name: data[name] for name in data if data[name] is not None and name in _KNOWN}
-    for alias in () if _ALIASES.isdisjoint(named) else ALIASES:
-        name, value = ALIASES[alias], named.pop(alias, None)
-        if value is None:
+    for alias, name in ALIASES.items():
+        if alias not in named:
             continue
+        value = named.pop(alias)
         given = named.setdefault(name, value)
         if given != value or type(given) is not type(value):  # True equals 1, and is no number
             raise InvalidRequestError(f"{name} and {alias} are two names of one field and differ", field=name)
@@ -203,15 +203,13 @@ def canonical_names(data: Any, wire: Mapping[str, str] | None = None) -> dict[st
 
 
 _KNOWN: Final = frozenset((*FIELD_NAMES, *ALIASES))
-_ALIASES: Final = frozenset(ALIASES)
-_OPTIONAL: Final = frozenset(FIELD_NAMES) - {"query", "documents"}
 
 
 @cache
 def _fields_validator() -> Callable[[Any], RequestFields]:
     """Checks what is given of the fields; the rest are defaults. Built with the first request, not on import."""
     schema: Any = TypeAdapter(RequestFields).core_schema
-    for name in _OPTIONAL:
+    for name in (*DEFAULTS, "provider_options"):
         schema["fields"][name]["required"] = False
     return SchemaValidator(schema).validate_python
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from ..canonical import ALIASES, RequestFields, validate_fields
 from ..errors import InvalidRequestError, UnsupportedRequestError
@@ -37,17 +37,6 @@ class Flag:
 
 
 _FLAG: Final = Flag()
-
-
-class _WritePaths(NamedTuple):
-    """Where things are written; no steps where a vendor has no place for one."""
-
-    model: Path
-    query: Path
-    documents: Path
-    top_n: Path
-    return_documents: Path
-    fixed: tuple[tuple[Path, Any], ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,14 +79,6 @@ class Fields:
         return tuple((name, getattr(self, name)) for name in _HINTS)
 
     @cached_property
-    def _write_paths(self) -> _WritePaths:
-        flag = self.return_documents.path if self.return_documents is not None and self.return_documents.sent else ""
-        paths = (self.model or "", self.query, self.documents.path, self.top_n or "", flag)
-        fixed = tuple((compile_path(path), value) for path, value in self.fixed.items())
-        model, query, documents, top_n, echo = map(compile_path, paths)
-        return _WritePaths(model, query, documents, top_n, echo, fixed)
-
-    @cached_property
     def _read_paths(self) -> tuple[tuple[str, Path], ...]:
         """Where each field but the hints is read, by canonical name."""
         flag = self.return_documents.path if self.return_documents is not None else None
@@ -106,16 +87,25 @@ class Fields:
         return tuple((name, compile_path(path)) for name, path in paths.items() if path)
 
     @cached_property
-    def written(self) -> Mapping[Path, str]:
-        """The canonical field by the path that is written for it; "" for constants."""
+    def _write_paths(self) -> Mapping[str, Path]:
+        """Where each field but the hints is written, by canonical name; what has no place is not there."""
         unsent = {"rank_fields"}
         if self.return_documents is not None and not self.return_documents.sent:
             unsent.add("return_documents")
-        placed = {path: name for name, path in self._read_paths if name not in unsent}
+        return {name: path for name, path in self._read_paths if name not in unsent}
+
+    @cached_property
+    def _fixed_paths(self) -> tuple[tuple[Path, Any], ...]:
+        return tuple((compile_path(path), constant) for path, constant in self.fixed.items())
+
+    @cached_property
+    def written(self) -> Mapping[Path, str]:
+        """The canonical field by the path that is written for it; "" for constants."""
+        placed = {path: name for name, path in self._write_paths.items()}
         placed |= {compile_path(hint.path): name for name, hint in self._hints if hint.path}
         if self.whole:
             placed |= {(alias,): name for alias, name in ALIASES.items()}
-        return placed | {compile_path(path): "" for path in self.fixed}
+        return placed | {path: "" for path, _ in self._fixed_paths}
 
     @cached_property
     def words(self) -> Mapping[str, str]:
@@ -150,21 +140,21 @@ class Fields:
 
     def _write_contents(self, draft: Draft, query: Content, documents: list[Content]) -> None:
         body, at = draft.body, self._write_paths
-        if at.model:
-            put(body, at.model, draft.model)
+        if "model" in at:
+            put(body, at["model"], draft.model)
         sent: tuple[Any, list[Any]] = (query, documents)
         if draft.traits.images and not (isinstance(query, str) and set(map(type, documents)) == {str}):
             sent = self.documents.media(draft, query, documents)
-        put(body, at.query, sent[0])
-        put(body, at.documents, self.documents.write_all(sent[1]))
+        put(body, at["query"], sent[0])
+        put(body, at["documents"], self.documents.write_all(sent[1]))
 
     def _write_numbers(self, draft: Draft, count: int) -> None:
         body, at, top_n = draft.body, self._write_paths, draft.fields["top_n"]
-        if top_n is not None and at.top_n:
-            put(body, at.top_n, min(top_n, count))
-        if at.return_documents:
-            put(body, at.return_documents, draft.fields["return_documents"] and draft.echo)
-        for path, value in at.fixed:
+        if top_n is not None and "top_n" in at:
+            put(body, at["top_n"], min(top_n, count))
+        if "return_documents" in at:
+            put(body, at["return_documents"], draft.fields["return_documents"] and draft.echo)
+        for path, value in self._fixed_paths:
             put(body, path, value)
 
     def _merge_options(self, draft: Draft) -> None:

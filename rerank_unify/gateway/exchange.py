@@ -12,10 +12,10 @@ from traceback import format_tb
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 from uuid import uuid4
 
-from pydantic_core import to_json
 from starlette.responses import Response
 
 from ..canonical import RequestFields, RerankResponse
+from ..dump import dump
 from ..errors import (
     AllProvidersFailedError,
     ProviderServerError,
@@ -130,7 +130,7 @@ class RerankRoute:
         """An error as the client understands it. The gateway's own have no provider, and are the client's to see."""
         own = error.provider is None and not isinstance(error, AllProvidersFailedError)
         encoded, headers, body = self.dialect.encode_error(error, relay=own or relayed)
-        content = to_json(self.gateway.without_hosts(body))
+        content = dump(self.gateway.without_hosts(body))
         tried = _attempts(error.attempts) or _causes(error)
         told = {"x-rerank-provider": error.provider or "", "x-rerank-attempts": tried}
         return Reply(status or encoded, {**headers, **_told(told)}, content)
@@ -176,10 +176,10 @@ def _story(headers: Mapping[str, str]) -> str:
 
 def as_json(value: Any, status: int = 200) -> Response:
     """An answer of another route than a rerank route."""
-    return Response(to_json(value), status, media_type="application/json")
+    return Response(dump(value), status, media_type="application/json")
 
 
 def refusal(error: RerankError, dialect: Provider, status: int | None = None) -> Reply:
     """An error outside a rerank route."""
     encoded, headers, body = dialect.encode_error(error, relay=True)
-    return Reply(status or encoded, headers, to_json(body))
+    return Reply(status or encoded, headers, dump(body))

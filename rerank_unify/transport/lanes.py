@@ -12,9 +12,8 @@ from typing import Any, Final
 
 import httpx
 
-from .over_httpx import MADE, REUSED
+from .over_httpx import KEPT, MADE, REUSED
 
-_KEPT: Final = 20  # idle connections of one origin, as many as httpx keeps
 _ONE: Final = httpx.Limits(max_connections=1, max_keepalive_connections=1)
 
 
@@ -38,7 +37,7 @@ class Lanes(httpx.BaseTransport):
         def give_back() -> None:
             with self._lock:
                 kept = self._idle.setdefault(origin, [])
-                if len(kept) < _KEPT and not self._closed:
+                if len(kept) < KEPT and not self._closed:
                     kept.append(lane)
                     return
             lane.transport.close()

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 
 REUSED: Final = "connection.reused"  # told by `Lanes`; the others by httpx
+KEPT: Final = 20  # idle connections of one origin, as many as httpx keeps
 MADE: Final = ("connection.connect_tcp.complete", "connection.start_tls.complete", REUSED)
 
 
@@ -199,7 +200,6 @@ class _Line:
         return ready
 
 
-_KEPT: Final = 20  # idle connections, as many as httpx keeps
 _EACH: Final = 25  # connections of one pool
 _ACCEPT: Final = ((b"accept-encoding", b"gzip, deflate"), (b"connection", b"keep-alive"))
 _DIRECT: Final = {"BaseTransport": "handle_request", "AsyncBaseTransport": "handle_async_request"}
@@ -223,11 +223,11 @@ def own_async_sender(at_once: int, **limits: Any) -> tuple[AsyncHttpxSender, Cal
     import httpx
 
     if _proxies():
-        pool = httpx.Limits(max_connections=at_once, max_keepalive_connections=_KEPT)
+        pool = httpx.Limits(max_connections=at_once, max_keepalive_connections=KEPT)
         client = httpx.AsyncClient(limits=pool)
         return AsyncHttpxSender(client, at_once=at_once, **limits), client.aclose
     count = ceil(at_once / _EACH)
-    pool = httpx.Limits(max_connections=ceil(at_once / count), max_keepalive_connections=ceil(_KEPT / count))
+    pool = httpx.Limits(max_connections=ceil(at_once / count), max_keepalive_connections=ceil(KEPT / count))
     ssl = httpx.create_ssl_context()
     pools = [httpx.AsyncHTTPTransport(verify=ssl, limits=pool) for _ in range(count)]
 
