@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache, partial
 from io import BytesIO
 from typing import TYPE_CHECKING, Final
 
@@ -29,8 +30,8 @@ class AiohttpSender:
     def __init__(
         self, session: aiohttp.ClientSession, *, connect: float = CONNECT, read: float | None = None, most: int = MOST
     ) -> None:
-        self._session, self._connect, self._read, self._most = session, connect, read, most
-        self._limits: dict[float, aiohttp.ClientTimeout] = {}
+        self._session, self._most = session, most
+        self._limits = lru_cache(maxsize=1)(partial(_limits, connect, read))  # with a deadline each call has its own
 
     async def __call__(self, http: HttpRequest, timeout: float, /) -> Answer:
         """Send; see `Sender`."""
@@ -38,12 +39,7 @@ class AiohttpSender:
 
         import aiohttp
 
-        limits = self._limits.get(timeout)
-        if limits is None:
-            limits = aiohttp.ClientTimeout(
-                total=timeout, sock_connect=min(self._connect, timeout), sock_read=self._read
-            )
-            self._limits = {timeout: limits}  # the last one alone: with a deadline each call has its own
+        limits = self._limits(timeout)
         data = http.content if len(http.content) <= _LARGE else BytesIO(http.content)
         try:
             answer = await self._session.request(
@@ -63,3 +59,9 @@ class AiohttpSender:
             raise no_connection(error) from bare(error)
         except aiohttp.ClientError as error:
             raise lost(error) from bare(error)
+
+
+def _limits(connect: float, read: float | None, timeout: float) -> aiohttp.ClientTimeout:
+    import aiohttp
+
+    return aiohttp.ClientTimeout(total=timeout, sock_connect=min(connect, timeout), sock_read=read)

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Generator, Mapping
 from contextlib import closing, contextmanager, suppress
 from functools import lru_cache, partial
 from math import ceil
+from operator import attrgetter
 from threading import Timer
 from typing import TYPE_CHECKING, Any, Final
 from urllib.request import getproxies
@@ -48,12 +49,12 @@ class HttpxSender:
         most: int = MOST,
     ) -> None:
         self._line, self._most = _Line(client, "Client", connect, read), most
-        self._watches: dict[int, _Watch] = {}
+        self._watches = _Watches()
 
     def __call__(self, http: HttpRequest, timeout: float, /) -> Answer:
         """Send; see `Sender`."""
         body = Body(self._most, timeout)
-        with self._watched(http, timeout) as watch:
+        with self._watches.over(http, timeout) as watch:
             try:
                 request = self._line.request(http, timeout, trace=watch.trace)
                 with closing(self._line.send(request)) as answer:
@@ -67,18 +68,7 @@ class HttpxSender:
 
     def cancel(self, http: HttpRequest) -> None:
         """End a call that is under way in another thread: it raises there."""
-        watch = self._watches.get(id(http))
-        if watch is not None:
-            watch.end()
-
-    @contextmanager
-    def _watched(self, http: HttpRequest, timeout: float) -> Generator[_Watch]:
-        watch = self._watches[id(http)] = _Watch(timeout)
-        try:
-            yield watch
-        finally:
-            watch.dismiss()
-            del self._watches[id(http)]
+        self._watches.end(http)
 
 
 class AsyncHttpxSender:
@@ -101,50 +91,62 @@ class AsyncHttpxSender:
     ) -> None:
         import anyio
 
+        self._anyio, self._room, self._most = anyio, _Room(at_once), most
         self._lines = [_Line(one, "AsyncClient", connect, read) for one in (client, *further)]
-        self._under_way = [0] * len(self._lines)
-        self._anyio, self._at_once, self._most = anyio, at_once, most
-        self._room: Any = None
 
     async def __call__(self, http: HttpRequest, timeout: float, /) -> Answer:
         """Send; see `Sender`."""
         body, library = Body(self._most, timeout), self._lines[0].library
         try:
             with self._anyio.CancelScope(deadline=self._anyio.current_time() + timeout):
-                await self._enter()
-                under_way = self._under_way
-                at = under_way.index(min(under_way))
-                under_way[at] += 1
+                await self._room.enter()
+                line = min(self._lines, key=_UNDER_WAY)
+                line.under_way += 1
                 try:
-                    return await self._exchange(self._lines[at], http, timeout, body)
+                    return await _exchange(line, http, timeout, body)
                 finally:
-                    under_way[at] -= 1
-                    self._room.release()
+                    line.under_way -= 1
+                    self._room.leave()
         except (library.HTTPError, library.StreamError) as error:
             raise body.problem or _translated(library, error, timeout) from error
         raise too_late(timeout)
 
-    async def _enter(self) -> None:
-        if self._room is None:  # needs a running loop
-            self._room = self._anyio.Semaphore(self._at_once)
-        try:
-            self._room.acquire_nowait()
-        except self._anyio.WouldBlock:
-            await self._room.acquire()
 
-    @staticmethod
-    async def _exchange(line: _Line, http: HttpRequest, timeout: float, body: Body) -> Answer:
-        answer = await line.send(line.request(http, timeout))
+async def _exchange(line: _Line, http: HttpRequest, timeout: float, body: Body) -> Answer:
+    answer = await line.send(line.request(http, timeout))
+    try:
+        # What is not compressed needs none of the layers that decompress.
+        async for chunk in answer.aiter_bytes() if "content-encoding" in answer.headers else answer.stream:
+            if not body.add(chunk):
+                # Not left early: the next read fails instead, which ends all generators that httpx nests here.
+                # Those left unfinished are a warning on trio.
+                await answer.aclose()
+        return answer.status_code, answer.headers, body.whole()
+    finally:
+        await answer.aclose()
+
+
+class _Room:
+    """Room for so many calls at a time."""
+
+    def __init__(self, at_once: int) -> None:
+        self._at_once = at_once
+        self._semaphore: Any = None
+
+    async def enter(self) -> None:
+        """Wait for a place."""
+        import anyio
+
+        if self._semaphore is None:  # needs a running loop
+            self._semaphore = anyio.Semaphore(self._at_once)
         try:
-            # What is not compressed needs none of the layers that decompress.
-            async for chunk in answer.aiter_bytes() if "content-encoding" in answer.headers else answer.stream:
-                if not body.add(chunk):
-                    # Not left early: the next read fails instead, which ends all generators that httpx nests here.
-                    # Those left unfinished are a warning on trio.
-                    await answer.aclose()
-            return answer.status_code, answer.headers, body.whole()
-        finally:
-            await answer.aclose()
+            self._semaphore.acquire_nowait()
+        except anyio.WouldBlock:
+            await self._semaphore.acquire()
+
+    def leave(self) -> None:
+        """Give the place to the next one."""
+        self._semaphore.release()
 
 
 class _Line:
@@ -153,12 +155,18 @@ class _Line:
     A client adds headers, cookies, parameters, authentication and hooks of its own. Where it has no cookies and
     parameters the request is made here: what httpx does for that is a tenth of a whole call. For a transport even the
     headers are ready: but for one, they are those of the call before.
+
+    Attributes:
+        library: the client's module.
+        send: sends a request.
+        under_way: how many calls are, as far as who uses it counts them.
     """
 
     def __init__(self, client: Any, kind: str, connect: float, read: float | None) -> None:
         self.library, direct = library_of(client, kind)
         self._client, self._connect, self._read = client, connect, read
         self.send = getattr(client, direct) if direct else partial(client.send, stream=True, follow_redirects=False)
+        self.under_way = 0
         self._direct = bool(direct)
         self._url = lru_cache(maxsize=64)(self.library.URL)
         self._last: tuple[Any, Any, list[tuple[bytes, bytes]]] = (None, None, [])
@@ -200,6 +208,7 @@ class _Line:
         return ready
 
 
+_UNDER_WAY: Final = attrgetter("under_way")
 _EACH: Final = 25  # connections of one pool
 _ACCEPT: Final = ((b"accept-encoding", b"gzip, deflate"), (b"connection", b"keep-alive"))
 _DIRECT: Final = {"BaseTransport": "handle_request", "AsyncBaseTransport": "handle_async_request"}
@@ -241,6 +250,29 @@ def own_async_sender(at_once: int, **limits: Any) -> tuple[AsyncHttpxSender, Cal
 def _proxies() -> bool:
     """Whether the environment names a proxy; exceptions from proxies alone are none."""
     return not {"http", "https", "all"}.isdisjoint(getproxies())
+
+
+class _Watches:
+    """The calls that are under way, each with its watch."""
+
+    def __init__(self) -> None:
+        self._by_call: dict[int, _Watch] = {}
+
+    @contextmanager
+    def over(self, http: HttpRequest, timeout: float) -> Generator[_Watch]:
+        """Watch a call while it lasts."""
+        watch = self._by_call[id(http)] = _Watch(timeout)
+        try:
+            yield watch
+        finally:
+            watch.dismiss()
+            del self._by_call[id(http)]
+
+    def end(self, http: HttpRequest) -> None:
+        """End a call, where it is under way."""
+        watch = self._by_call.get(id(http))
+        if watch is not None:
+            watch.end()
 
 
 class _Watch:
