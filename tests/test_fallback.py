@@ -234,10 +234,11 @@ def test_a_vendor_that_said_retry_after_is_left_alone_until_then() -> None:
     assert waiting.next(110) == ru.Wait(20)
     given_up = ru.FallbackPlan([JINA], ru.FallbackPolicy(max_wait=5), health=waiting.health)
     assert given_up.next(110) == ru.Finished()
-    told = given_up.error()
-    assert (type(told), str(told)) == (ru.RateLimitError, str(limited))
-    assert told is not limited  # each request raises its own
-    assert waiting.health.cause(JINA) is limited
+    error = given_up.error()
+    assert type(error) is ru.RateLimitError
+    assert str(error) == "jina: RateLimitError: in cool-down for 20 more seconds, as the provider asked for"
+    assert (error.retry_after, error.body, error.attempts) == (20, None, ())
+    assert given_up.error() is not error  # each request raises an error of its own
 
 
 def test_the_breaker_opens_and_lets_one_probe_through() -> None:

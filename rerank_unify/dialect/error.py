@@ -79,7 +79,7 @@ class Errors:
         """The error that an answer with an error status is."""
         told, folded = e.read_error(e.parse(body), body), e.fold(headers)
         kind = self.wording(status, e.text_of(body[:4096]), told.message) if self.wording else None
-        return (kind or e.classify(status, told.code, self.codes))(
+        return (kind or e.classify(status, told.code, self.codes, told.message))(
             self._sentence(told.message, texts, secrets) or "the vendor gave no reason",
             retryable=False if status in self.final else None,
             retry_after=e.retry_after(folded, now),
@@ -129,7 +129,7 @@ class Errors:
             relay: whether the upstream's key is the client's own, so that its 401, 402 and 403 are the client's too.
         """
         if isinstance(error, e.AllProvidersFailedError):
-            error = error.causes[-1]
+            error = error.leading
         hide = isinstance(error, _CREDENTIALS) and (not relay or isinstance(error, e.MissingApiKeyError))
         status = 502 if hide else self.client_status(error)
         if relay and not hide and isinstance(error, _CREDENTIALS):

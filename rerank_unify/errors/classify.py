@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
 from . import tree
@@ -62,6 +62,13 @@ COMMON_CODES: Codes = {
     "validation": tree.BadRequestError,
 }
 
+# Sentences of servers whose status and code say less than the sentence does. Measured on 2026-11-25: llama.cpp of
+# October 2026 (500 `server_error`) and vLLM 0.32.0 (400 `BadRequestError`), which many dialects are pointed at.
+COMMON_SENTENCES: Sequence[tuple[re.Pattern[str], type[StatusError]]] = (
+    (re.compile(r"input \(\d+ tokens\) is too large to process"), tree.RequestTooLargeError),
+    (re.compile(r"maximum context length is \d+ tokens"), tree.RequestTooLargeError),
+)
+
 _STATUS = re.compile("[345][0-9][0-9]")
 
 # Too general to overrule a status: vLLM writes `invalid_request_error` beside 404 too.
@@ -89,13 +96,23 @@ def by_code(code: str | None, codes: Codes) -> type[StatusError] | None:
     return None
 
 
-def classify(status: int, code: str | None, codes: Codes) -> type[StatusError]:
-    """The class of an error answer that came with its own status."""
+def by_sentence(message: str | None) -> type[StatusError] | None:
+    """The class of a sentence that many servers share, or None."""
+    matches = (kind for pattern, kind in COMMON_SENTENCES if pattern.search(message or ""))
+    return next(matches, None)
+
+
+def classify(status: int, code: str | None, codes: Codes, message: str | None = None) -> type[StatusError]:
+    """The class of an error that came with its own status: by the provider's code, a common code, then the status.
+
+    A sentence counts only where these say no more than that the request or the server is at fault.
+    """
     own = by_code(code, codes)
     if own is not None:
         return own
     common = by_code(code, COMMON_CODES)
-    return common if common is not None and common not in _GENERAL else by_status(status)
+    kind = common if common is not None and common not in _GENERAL else by_status(status)
+    return (by_sentence(message) or kind) if kind in _GENERAL else kind
 
 
 def classify_hidden(code: str | None, codes: Codes) -> type[StatusError] | None:

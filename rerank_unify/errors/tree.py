@@ -259,6 +259,12 @@ class AllProvidersFailedError(RerankError, ExceptionGroup[RerankError]):
             found.extend(cause.causes if isinstance(cause, AllProvidersFailedError) else (cast("RerankError", cause),))
         return tuple(found)
 
+    @property
+    def leading(self) -> RerankError:
+        """The cause that says best what a client should do: the one with the shortest wait, else the last one."""
+        waits = [cause for cause in self.causes if cause.retryable and cause.retry_after is not None]
+        return min(waits, key=lambda cause: cause.retry_after or 0.0) if waits else self.causes[-1]
+
     def derive(self, excs: Sequence[RerankError]) -> AllProvidersFailedError:  # type: ignore[override]
         """A group of the same kind over some of the causes, as ``split`` and ``except*`` ask for."""
         return AllProvidersFailedError(self.message, excs)

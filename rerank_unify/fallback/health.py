@@ -1,4 +1,8 @@
-"""How the targets are doing, for all requests together: cool-downs and breakers."""
+"""How the targets are doing, for all requests together: cool-downs and breakers.
+
+Requests share this, so it holds nothing of a request: of an error only its class, its status, its provider and the
+seconds to wait. A message, a body or a traceback may repeat a query or a document.
+"""
 
 from __future__ import annotations
 
@@ -7,32 +11,32 @@ from math import inf
 from threading import Lock
 from typing import Final
 
-from ..errors import RerankError
+from ..errors import ProviderOverloadedError, RerankError, tree
 from .policy import FallbackPolicy
 from .target import Target
 
 
 @dataclass(slots=True)
 class _State:
+    """What is known of one target. Instants are on the clock of ``now``."""
+
     cool_until: float = -inf
     failures: int = 0
     opened_at: float = -inf
     open_until: float = -inf
     probe_until: float = -inf
-    cause: RerankError | None = None
-
-    def wait(self, now: float) -> float:
-        """Seconds until a call may go out."""
-        return max(self.cool_until - now, self.open_until - now, self.probe_until - now, 0.0)
+    kind: type[RerankError] = ProviderOverloadedError
+    status: int | None = None
+    provider: str | None = None
 
 
-_WELL: Final = _State()
+_HEALTHY: Final = _State()
 
 
 class Health:
-    """How the targets are doing: cool-downs and breakers. One for all requests, safe under threads and tasks.
+    """Cool-downs and breakers of all targets. Share one between requests; it is safe under threads and tasks.
 
-    Of a target that never failed nothing is known, and nothing is kept.
+    Nothing is stored for a target that never failed, or that has succeeded since.
     """
 
     def __init__(self) -> None:
@@ -40,59 +44,106 @@ class Health:
         self._states: dict[tuple[object, ...], _State] = {}
 
     def wait(self, target: Target, now: float) -> float:
-        """Seconds until the target may be called; 0 for now."""
+        """Return the seconds until the target's cool-down, its open breaker and the probe under way end; 0 or more."""
         with self._lock:
-            return self._states.get(target.identity, _WELL).wait(now)
+            state = self._states.get(target.identity, _HEALTHY)
+            return max(state.cool_until - now, state.open_until - now, state.probe_until - now, 0.0)
 
-    def open(self, target: Target, now: float) -> bool:
-        """Whether its breaker is open, or a probe of it under way: nobody waits for that."""
+    def cool_down(self, target: Target, now: float) -> float:
+        """Return the seconds until the target's cool-down ends; 0 where it has none."""
         with self._lock:
-            state = self._states.get(target.identity, _WELL)
-            return max(state.open_until, state.probe_until) > now
+            return max(self._states.get(target.identity, _HEALTHY).cool_until - now, 0.0)
 
-    def cause(self, target: Target) -> RerankError | None:
-        """What went wrong last."""
+    def opened_at(self, target: Target, now: float) -> float | None:
+        """Return the instant at which the target's breaker opened; None where it is closed.
+
+        A breaker counts as open while another attempt probes the target.
+        """
         with self._lock:
-            return self._states.get(target.identity, _WELL).cause
+            state = self._states.get(target.identity, _HEALTHY)
+            return state.opened_at if max(state.open_until, state.probe_until) > now else None
+
+    def error(self, target: Target, now: float) -> RerankError | None:
+        """Make the error for a target in cool-down; None where it has none.
+
+        The error is a new one: its class, status and provider are those of the error that began the cool-down, its
+        sentence is ours, and ``retry_after`` holds the seconds that are left.
+        """
+        with self._lock:
+            state = self._states.get(target.identity, _HEALTHY)
+            left, kind, status, provider = state.cool_until - now, state.kind, state.status, state.provider
+        if left <= 0:
+            return None
+        sentence = f"in cool-down for {left:.3g} more seconds, as the provider asked for"
+        return kind(sentence, provider=provider, status=status, retry_after=left)
 
     def begin(self, target: Target, now: float, policy: FallbackPolicy) -> bool:
-        """Whether the target may be called now. After a breaker was open, one attempt at a time probes it."""
+        """Return whether the target may be called now. One attempt at a time probes it after its breaker was open."""
         with self._lock:
             state = self._states.get(target.identity)
             if state is None:
                 return True
-            if state.wait(now) > 0:
+            if max(state.cool_until, state.open_until, state.probe_until) > now:
                 return False
             if state.failures >= policy.breaker_failures:
                 state.probe_until = now + policy.breaker_seconds
             return True
 
     def succeed(self, target: Target, began: float) -> None:
-        """The target answered a call that ``began`` then: its failures are forgotten, and its breaker closes.
+        """Clear what is known of the target: it answered a call that began at the instant ``began``.
 
-        An answer to a call from before the breaker opened tells nothing new, and nobody's Retry-After ends early.
+        A call from before the breaker opened says nothing of the time since, and a cool-down that began later stands.
         """
         with self._lock:
             state = self._states.get(target.identity)
-            if state is not None and began >= state.opened_at:
-                self._states[target.identity] = _State(cool_until=state.cool_until, cause=state.cause)
+            if state is None or began < state.opened_at:
+                return
+            if state.cool_until <= began:
+                del self._states[target.identity]
+            else:
+                state.failures, state.opened_at, state.open_until, state.probe_until = 0, -inf, -inf, -inf
 
-    def fail(self, target: Target, error: RerankError, now: float, policy: FallbackPolicy) -> None:
-        """The target failed: remember for how long it asked to be left alone, and count it."""
+    def fail(
+        self, target: Target, error: RerankError, now: float, policy: FallbackPolicy, *, counts: bool = True
+    ) -> None:
+        """Begin a cool-down where the error asks for one, and count the error against the breaker.
+
+        Args:
+            target: the target that failed.
+            error: its error; only class, status, provider and ``retry_after`` are stored.
+            now: the instant.
+            policy: says which errors count, and caps the cool-down.
+            counts: False where this request has been counted against the target before.
+        """
+        wait = policy.cool_down(error)
+        trips = counts and policy.trips_breaker(error)
         with self._lock:
-            state = self._states.setdefault(target.identity, _State())
-            state.cause = error
+            state = self._states.get(target.identity)
+            if state is None:
+                if not wait and not trips:
+                    return
+                state = self._states[target.identity] = _State()
             state.probe_until = -inf
-            if error.retry_after is not None:
-                state.cool_until = max(state.cool_until, now + error.retry_after)
-            if policy.rule(type(error)).counts:
+            if wait and now + wait > state.cool_until:
+                state.cool_until = now + wait
+                state.kind, state.status, state.provider = _class_of(error), error.status, target.name
+            if trips:
                 state.failures += 1
                 if state.failures >= policy.breaker_failures:
-                    state.opened_at, state.open_until = now, now + policy.breaker_seconds
+                    state.opened_at = state.opened_at if state.open_until > now else now
+                    state.open_until = now + policy.breaker_seconds
 
     def release(self, target: Target) -> None:
-        """An attempt ended without an outcome, such as by cancellation: it probes no more."""
+        """End a probe that had no outcome, such as one that was cancelled."""
         with self._lock:
             state = self._states.get(target.identity)
             if state is not None:
                 state.probe_until = -inf
+
+
+def _class_of(error: RerankError) -> type[RerankError]:
+    """The error's nearest class of this library's own: others may need more to be made than a sentence."""
+    kinds = (kind for kind in type(error).__mro__ if kind.__module__ == tree.__name__)
+    kind = next(kind for kind in kinds if issubclass(kind, RerankError))
+    made = "abstract" not in vars(kind) and kind is not tree.AllProvidersFailedError
+    return kind if made else ProviderOverloadedError

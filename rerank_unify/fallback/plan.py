@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from copy import copy
 from math import inf
 from typing import Literal, TypeAlias
 
@@ -28,6 +27,8 @@ class _Progress:
 
     tries: int = 0
     ready_at: float = -inf
+    counted: bool = False
+    finished: bool = False
     cause: RerankError | None = None
 
 
@@ -68,9 +69,10 @@ class FallbackPlan:
         self.attempts: list[Tried] = []
         self._random = random
         self._progress = [_Progress() for _ in self.targets]
-        self._allowed = 1 + (policy.retries if policy.retries is not None else 2 * (len(self.targets) == 1))
+        self._retries = policy.retries if policy.retries is not None else 2 * (len(self.targets) == 1)
         self._under_way: dict[int, tuple[int, float]] = {}
         self._started = 0
+        self._now = -inf
         self._answered = False
         self._stopped: RerankError | None = None
         if request is not None:
@@ -83,6 +85,7 @@ class FallbackPlan:
 
     def next(self, now: float) -> Attempt | Wait | Finished:
         """What to do now."""
+        self._now = now
         if self._answered or self._stopped is not None:
             return Finished()
         hedge = self._hedge_at() - now if self._under_way else -inf
@@ -95,29 +98,46 @@ class FallbackPlan:
         soonest = min(self._wait(index, now) for index in range(len(self.targets)))
         if self._under_way and max(hedge, soonest) > 0:
             return Wait(max(hedge, soonest))
-        if soonest > self.policy.max_wait or now + soonest >= self.deadline:
-            return Wait(inf) if self._under_way else Finished()
-        return Wait(soonest)
+        if self._in_time(soonest, now):
+            return Wait(soonest)
+        return Wait(inf) if self._under_way else self._last_resort(now)
+
+    def _last_resort(self, now: float) -> Attempt | Wait | Finished:
+        """Try the targets with an open breaker, the one that opened first before the others.
+
+        A breaker only skips a target; it never refuses a request.
+        """
+        opened = [(self.health.opened_at(target, now), index) for index, target in enumerate(self.targets)]
+        for _, index in sorted((since, index) for since, index in opened if since is not None):
+            wait = max(self._due(index) - now, self.health.cool_down(self.targets[index], now), 0.0)
+            if self._in_time(wait, now):
+                return Wait(wait) if wait > 0 else self._start(index, now)
+        return Finished()
+
+    def _in_time(self, wait: float, now: float) -> bool:
+        """Whether the policy and the deadline allow so many seconds of waiting."""
+        return wait <= self.policy.max_wait and now + wait < self.deadline
 
     def _pass_over(self, request: RerankRequest, must_keep: Iterable[str]) -> None:
         for target, progress in zip(self.targets, self._progress, strict=True):
             progress.cause = _passed_over(target, request, must_keep, chained=len(self.targets) > 1)
-            progress.tries = self._allowed if progress.cause is not None else 0
+            progress.finished = progress.cause is not None
 
     def _due(self, index: int) -> float:
-        """When the policy lets the target be tried; never again after its last time, and not while it is."""
+        """The instant from which the policy lets the target be tried; never while it is, or after its last time."""
         progress = self._progress[index]
-        if progress.tries >= self._allowed:
+        if progress.finished:
             return inf
         if self._under_way and any(index == started for started, _ in self._under_way.values()):
             return inf
         return progress.ready_at
 
     def _wait(self, index: int, now: float) -> float:
+        """Seconds until the target may be called; never where its breaker is open."""
         due = self._due(index)
-        if due == inf or self.health.open(self.targets[index], now):
+        if due == inf or self.health.opened_at(self.targets[index], now) is not None:
             return inf
-        return max(due - now, self.health.wait(self.targets[index], now), 0.0)
+        return max(due - now, self.health.cool_down(self.targets[index], now), 0.0)
 
     def _hedge_at(self) -> float:
         """When another target may be started beside what is under way."""
@@ -152,15 +172,16 @@ class FallbackPlan:
             self.health.succeed(attempt.target, began)
             self._answered = True
             return None
-        self.health.fail(attempt.target, error, now, self.policy)
         progress = self._progress[index]
+        self.health.fail(attempt.target, error, now, self.policy, counts=not progress.counted)
+        progress.counted = progress.counted or self.policy.trips_breaker(error)
         progress.cause = error
         if self.policy.rule(type(error)).action == "stop":
             self._stopped = error
-        elif error.retryable:
+        elif self.policy.retry(error, progress.tries, self._retries):
             progress.ready_at = now + self.policy.pause(error, progress.tries, self._random())
         else:
-            progress.tries = self._allowed
+            progress.finished = True
         return error
 
     def cancel(self, attempt: Attempt, now: float) -> None:
@@ -175,11 +196,14 @@ class FallbackPlan:
         return self._under_way.pop(attempt.id)
 
     def error(self) -> RerankError:
-        """Why there is no answer: the error that stopped the plan, a single target's own, else all targets' causes."""
+        """Return why there is no response, as of the last `next`.
+
+        That is the error that stopped the plan, a single target's error, or a group of all targets' causes.
+        """
         if self._stopped is not None:
             return self._stopped
-        causes = [self._cause(index) for index in range(len(self.targets))]
         tried = [tried.error for tried in self.attempts if tried.error is not None]
+        causes = [self._cause(index) for index in range(len(self.targets))]
         known = [*tried, *(cause for cause in causes if cause is not None and not any(cause is own for own in tried))]
         if len(self.targets) == 1 and known:
             return known[-1]
@@ -189,10 +213,9 @@ class FallbackPlan:
         return e.AllProvidersFailedError(f"every target failed ({told})", known)
 
     def _cause(self, index: int) -> RerankError | None:
-        """Why a target gave no answer: its own last error here, else the one for which it is left alone."""
-        own = self._progress[index].cause
-        shared = None if own is not None else self.health.cause(self.targets[index])
-        return own if shared is None else copy(shared)  # raised by each request, so each has its own
+        """Why a target gave no response: its last error in this plan, else its cool-down."""
+        cause = self._progress[index].cause
+        return cause if cause is not None else self.health.error(self.targets[index], self._now)
 
 
 def _passed_over(

@@ -19,20 +19,37 @@ class Rule:
     """What an error of one class does.
 
     Attributes:
-        action: ``stop`` hands it to the caller, ``next`` moves on at once.
-        counts: whether it counts against the target's breaker.
+        action: ``stop`` raises it at once, ``next`` moves on to the next target.
+        counts: whether it counts against the target's breaker. An error that says that the same request would fail
+            again, such as one of a provider's ``final`` statuses, speaks of the request and never counts.
+        retries: how often the same target is tried again after this error, where the error is ``retryable``; None for
+            the policy's ``retries``.
+        waits: whether the same target is tried again after the ``retry_after`` of this error; False moves on at once.
+        cools_down: whether the error's ``retry_after`` is a cool-down of the target for all requests. One that stops
+            never is.
     """
 
     action: Literal["stop", "next"] = "next"
     counts: bool = False
+    retries: int | None = None
+    waits: bool = True
+    cools_down: bool = True
+
+    def __str__(self) -> str:
+        retries = "" if self.retries is None else f", {self.retries} retries"
+        waits = "" if self.waits else ", no wait for Retry-After"
+        return f"{self.action}{retries}{waits}{', trips the breaker' if self.counts else ''}"
 
 
 RULES: Final[Mapping[type[RerankError], Rule]] = {
     e.BadRequestError: Rule("stop"),
     e.InvalidRequestError: Rule("stop"),
+    e.ModelNotFoundError: Rule(cools_down=False),
+    e.RequestTooLargeError: Rule(cools_down=False),
     e.ProviderServerError: Rule(counts=True),
     e.InvalidResponseError: Rule(counts=True),
     e.TransportError: Rule(counts=True),
+    e.TimeoutError: Rule(counts=True, retries=0),
     e.RerankError: Rule(),
 }
 """The default rules. A class that is not here goes by its nearest base: every other error moves on."""
@@ -52,17 +69,20 @@ class FallbackPolicy:
 
     Attributes:
         rules: by error class, beside and before the default rules.
-        retries: how often one target is tried again after a retryable error; None for 2 with a single target, else 0.
+        retries: how often one target is tried again after a retryable error whose rule does not say; None for 2 with a
+            single target, else 0.
         backoff: seconds before the same target is tried again.
         jitter: the share of these seconds that chance may take off, 0 to 1, so that many clients that failed together
             do not come back together; what a vendor said is never shortened.
         max_wait: the longest that the plan waits for a target, in seconds; a longer wait ends it.
+        max_cool_down: the longest cool-down of a target, in seconds, whatever its provider asked for.
         incomplete: whether an answer that lacks rows is taken, or the next target is asked.
         empty: the same for an answer without any row.
         order: targets as given, or the heaviest first.
         hedge_after: seconds after which the next target is started beside a slow one; None for never.
-        breaker_failures: counted failures in a row after which a target is left alone.
-        breaker_seconds: for how long; then one attempt probes it.
+        breaker_failures: requests in a row that must fail, by errors that count, to open a target's breaker. An open
+            breaker lets a request skip the target; where all other targets have failed it is tried all the same.
+        breaker_seconds: for how long the breaker stays open; then one attempt probes the target.
 
     Raises:
         InvalidRequestError: a number is too low, or a word is not known.
@@ -73,6 +93,7 @@ class FallbackPolicy:
     backoff: Backoff = exponential
     jitter: float = 0.5
     max_wait: float = 60.0
+    max_cool_down: float = 600.0
     incomplete: Literal["accept", "next"] = "accept"
     empty: Literal["accept", "next"] = "next"
     order: Literal["given", "weight"] = "given"
@@ -85,6 +106,7 @@ class FallbackPolicy:
             "retries": (self.retries, 0),
             "jitter": (self.jitter, 0),
             "max_wait": (self.max_wait, 0),
+            "max_cool_down": (self.max_cool_down, 0),
             "hedge_after": (self.hedge_after, 0),
             "breaker_failures": (self.breaker_failures, 1),
             "breaker_seconds": (self.breaker_seconds, 0),
@@ -103,6 +125,30 @@ class FallbackPolicy:
         seconds = self.backoff(error, tried)
         return seconds if error.retry_after is not None else seconds * (1 - self.jitter * chance)
 
+    def retry(self, error: RerankError, tried: int, retries: int) -> bool:
+        """Return whether the same target may be tried again.
+
+        Args:
+            error: what the last attempt ended with.
+            tried: how often the target was tried, 1 or more.
+            retries: how often it may be tried again where the error's rule does not say.
+        """
+        rule = self.rule(type(error))
+        allowed = retries if rule.retries is None else rule.retries
+        return error.retryable and tried <= allowed and (rule.waits or error.retry_after is None)
+
+    def cool_down(self, error: RerankError) -> float:
+        """Return the seconds for which all requests leave the target alone after this error; 0 for not at all."""
+        rule, seconds = self.rule(type(error)), error.retry_after
+        if seconds is None or rule.action == "stop" or not rule.cools_down:
+            return 0.0
+        return min(seconds, self.max_cool_down)
+
+    def trips_breaker(self, error: RerankError) -> bool:
+        """Return whether the error counts against the target's breaker: it speaks of the server, not of the request."""
+        about_the_request = type(error).retryable and not error.retryable
+        return self.rule(type(error)).counts and not about_the_request
+
     def rule(self, kind: type[RerankError]) -> Rule:
         """The rule for a class: its own, else its nearest base's."""
         for base in kind.__mro__:
@@ -113,7 +159,7 @@ class FallbackPolicy:
 
     def __str__(self) -> str:
         kinds = sorted({**RULES, **self.rules}, key=lambda kind: kind.__name__)
-        return "\n".join(f"{kind.__name__:24} {self.rule(kind).action}" for kind in kinds)
+        return "\n".join(f"{kind.__name__:24} {self.rule(kind)}" for kind in kinds)
 
     def refuse(self, response: RerankResponse) -> RerankError | None:
         """Why an answer is not taken, or None."""

@@ -204,7 +204,8 @@ def test_what_a_loser_says_later_changes_nothing() -> None:
     released.set()
     assert said.wait(PROMPT)
     assert fates(response) == [("jina", "cancelled"), ("voyage", "answered")]
-    assert health.cause(targets[0]) is None
+    assert health.error(targets[0], time.monotonic()) is None
+    assert health.opened_at(targets[0], time.monotonic()) is None
 
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
@@ -225,7 +226,8 @@ def test_what_a_loser_says_instead_of_ending_changes_nothing(backend: str) -> No
             return await client.rerank("skin", ["a"])
 
     assert fates(anyio.run(main, backend=backend)) == [("jina", "cancelled"), ("voyage", "answered")]
-    assert health.cause(targets[0]) is None
+    assert health.error(targets[0], time.monotonic()) is None
+    assert health.opened_at(targets[0], time.monotonic()) is None
 
 
 # --- who leaves ------------------------------------------------------------------------------------------------------

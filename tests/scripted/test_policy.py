@@ -413,13 +413,23 @@ def test_a_probe_that_is_answered_closes_the_breaker(rerank: Rerank) -> None:
         assert health.wait(targets[0], time.monotonic()) == 0
 
 
-def test_an_open_breaker_is_the_end_where_nobody_else_is(rerank: Rerank) -> None:
-    health, policy = ru.Health(), ru.FallbackPolicy(breaker_failures=1, max_wait=1)
-    with ScriptedServer([Play(status=500)]) as server:
-        for _ in range(2):
-            error = failure(rerank, jina(server), settings={"health": health, "policy": policy})
-            assert type(error) is ru.ProviderServerError
-        assert len(server.calls) == 1
+def test_an_open_breaker_refuses_no_request(rerank: Rerank) -> None:
+    settings = {"health": ru.Health(), "policy": ru.FallbackPolicy(breaker_failures=1, retries=0)}
+    with answering("jina", *[Play(status=500)] * 2) as server:
+        for calls in (1, 2):
+            assert type(failure(rerank, jina(server), settings=settings)) is ru.ProviderServerError
+            assert len(server.calls) == calls
+        assert indices(rerank(jina(server), settings=settings)) == RANKED
+
+
+def test_where_every_breaker_is_open_the_first_to_open_is_tried_first(rerank: Rerank) -> None:
+    settings = {"health": ru.Health(), "policy": ru.FallbackPolicy(breaker_failures=1, breaker_seconds=1000)}
+    with answering("jina", Play(status=500)) as first, answering("voyage", Play(status=500)) as second:
+        targets = [jina(first), voyage(second)]
+        assert type(failure(rerank, targets, settings=settings)) is ru.AllProvidersFailedError
+        backwards = rerank(targets[::-1], settings=settings)
+        assert (backwards.provider, indices(backwards)) == ("jina", RANKED)
+        assert (len(first.calls), len(second.calls)) == (2, 1)
 
 
 def test_what_is_not_the_vendors_breakdown_opens_no_breaker(rerank: Rerank) -> None:
