@@ -8,12 +8,13 @@ from collections.abc import Iterator
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from .settings import GatewaySettings, LimitSettings, RouteSettings, TargetSettings, UpstreamSettings
+from .settings import GatewaySettings, LimitSettings, RouteSettings, RuleSettings, TargetSettings, UpstreamSettings
 
 _PLACES: tuple[tuple[str, type[BaseModel]], ...] = (
     ("", GatewaySettings),
     ("limits.", LimitSettings),
     ("upstream.", UpstreamSettings),
+    ("upstream.rules.NAME.", RuleSettings),
     ("models.NAME.", RouteSettings),
     ("models.NAME.targets[].", TargetSettings),
 )

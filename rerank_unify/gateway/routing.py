@@ -1,7 +1,8 @@
 """Who answers for a model name.
 
 1. A route of the configuration.
-2. ``provider/model``, and a name that a provider declares: that provider, where its key is set or it needs none.
+2. ``provider/model``, and a name that a provider declares: that provider, where it is configured. A provider is
+   configured where its key is set, or where a route names it without another key.
 3. The default: as configured, else every provider whose key is set.
 4. No key at all: `local` answers every name, so that a new installation works offline, and says so.
 
@@ -12,6 +13,7 @@ overlap in silence.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import lru_cache
 
 from ..client import AsyncClient
@@ -47,6 +49,7 @@ class Router:
         self._health = Health()  # of the configured routes and of the default
         self.keyed = [name for name in provider_names() if provider(name).key(environ) is not None]
         self.offline = not self.keyed and not settings.models and settings.default == "keys"
+        self._configured = self._configured_providers()
         self._named = lru_cache(maxsize=1024)(self._client_for_name)
         self._routes = {name: self._of_route(route, f"models.{name}") for name, route in settings.models.items()}
         self._default = self._of_default()
@@ -97,18 +100,27 @@ class Router:
         if model is None or self.offline:
             return None
         head, _, tail = model.partition("/")
+        if tail and head in self._configured:
+            return replace(self._configured[head], model=tail)
         if tail and head in provider_names():
-            return self._keyed_target(head, tail)
-        served = (provider(name) for name in (LOCAL, *self.keyed))
-        name = next((one.name for one in served if model in one.models or model == one.default_model), None)
-        return None if name is None else self._keyed_target(name, model)
+            raise ModelNotFoundError(f"model: {head} is not configured here", status=404)
+        for target in self._configured.values():
+            if model in target.vendor.models or model == target.vendor.default_model:
+                return replace(target, model=model)
+        return None
 
-    def _keyed_target(self, name: str, model: str) -> Target:
-        vendor = provider(name)
-        key = vendor.key(self._environ)
-        if key is None and vendor.auth.required:
-            raise ModelNotFoundError(f"model: no key for {name} is set here", status=404)
-        return Target(name, model, key)
+    def _configured_providers(self) -> dict[str, Target]:
+        """The providers that a client may name, each as a target without a model.
+
+        A provider whose key is set in its own variable is called at its own host. One that a route names without a key
+        is called where the route says. A key that only ``key_env`` names is for its route alone.
+        """
+        configured = {name: Target(name, None, provider(name).key(self._environ)) for name in self.keyed}
+        routes = [*self._settings.models.values(), self._settings.default]
+        for one in (one for route in routes if isinstance(route, RouteSettings) for one in route.targets):
+            if one.key_env is None and not one.relay:
+                configured.setdefault(one.provider, Target(one.provider, None, None, one.base_url, one.timeout))
+        return configured
 
     def _of_route(self, route: RouteSettings, place: str) -> AsyncClient | None:
         """The route's client; None where a target takes the client's own key, so that each request needs another."""
@@ -155,7 +167,7 @@ class Router:
         return AsyncClient(
             targets,
             sender=self._sender,
-            policy=upstream.policy(),
+            policy=upstream.policy(targets=len(targets)),
             health=health,
             timeout=upstream.timeout,
             connect_timeout=upstream.connect_timeout,

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 from typing_extensions import Self
 
+from .. import errors
 from ..canonical import RerankRequest
-from ..errors import InvalidRequestError, RerankError
-from ..fallback import FallbackPolicy
+from ..errors import InvalidRequestError, ProviderOverloadedError, RateLimitError, RerankError
+from ..fallback import DEFAULT_POLICY, FallbackPolicy, Rule
 from ..registry import provider
 
 _HASH = re.compile(r"sha256:[0-9a-f]{64}")
@@ -105,6 +108,28 @@ class LimitSettings(_Part):
     )
 
 
+class RuleSettings(_Part):
+    """What an error of one class does. What is absent is as in the gateway's default rules."""
+
+    action: Literal["stop", "next"] | None = Field(
+        default=None, description="Whether the error goes to the client at once, or the next target is tried."
+    )
+    retries: Annotated[int, _Number, Field(ge=0)] | None = Field(
+        default=None, description="How often the same target is tried again."
+    )
+    waits: bool | None = Field(
+        default=None, description="Whether the same target is tried again after the Retry-After of the error."
+    )
+
+
+# The official SDKs retry by themselves and wait for Retry-After. A gateway that does so too multiplies their calls.
+RULES: Final[Mapping[type[RerankError], Rule]] = {
+    RateLimitError: replace(DEFAULT_POLICY.rule(RateLimitError), retries=0),
+    ProviderOverloadedError: replace(DEFAULT_POLICY.rule(ProviderOverloadedError), retries=1, waits=False),
+}
+"""The gateway's rules, where they are not the default ones of `FallbackPolicy`."""
+
+
 class UpstreamSettings(_Part):
     """How vendors are called."""
 
@@ -112,9 +137,13 @@ class UpstreamSettings(_Part):
     connect_timeout: Seconds = Field(default=5.0, description="Seconds for its connection.")
     deadline: Seconds = Field(default=90.0, description="Seconds for all attempts of a request together.")
     retries: Annotated[int, _Number, Field(ge=0)] | None = Field(
-        default=None, description="How often one target is tried again; without it 2 with a single target, else 0."
+        default=None, description="How often one target is tried again; without it 1 with a single target, else 0."
     )
-    max_wait: NotNegative = Field(default=10.0, description="The longest wait for a target, in seconds.")
+    rules: dict[str, RuleSettings] = Field(default={}, description="What an error does, by the name of its class.")
+    max_wait: NotNegative = Field(default=1.0, description="The longest wait for a target, in seconds.")
+    max_cool_down: NotNegative = Field(
+        default=600.0, description="The longest that a target is skipped for its Retry-After, in seconds."
+    )
     hedge_after: Seconds | None = Field(
         default=None, description="Seconds until the next target starts beside a slow one."
     )
@@ -126,15 +155,40 @@ class UpstreamSettings(_Part):
     max_response_bytes: Count = Field(default=64 * 2**20, description="Bytes of a vendor's answer that are read.")
     trust_env: bool = Field(default=False, description="Whether proxies are taken from the environment.")
 
-    def policy(self) -> FallbackPolicy:
-        """What each outcome does."""
+    @model_validator(mode="after")
+    def _known_classes(self) -> Self:
+        for name in self.rules:
+            error_class(name)
+        return self
+
+    def policy(self, *, targets: int) -> FallbackPolicy:
+        """Return what each outcome does on a route of so many targets."""
+        rules = dict(RULES)
+        for name, settings in self.rules.items():
+            kind = error_class(name)
+            rule = rules.get(kind) or FallbackPolicy(rules=RULES).rule(kind)
+            rules[kind] = replace(rule, **settings.model_dump(exclude_none=True))
         return FallbackPolicy(
-            retries=self.retries,
+            rules=rules,
+            retries=int(targets == 1) if self.retries is None else self.retries,
             max_wait=self.max_wait,
+            max_cool_down=self.max_cool_down,
             hedge_after=self.hedge_after,
             incomplete=self.incomplete,
             order=self.order,
         )
+
+
+def error_class(name: str) -> type[RerankError]:
+    """Return the error class of a name.
+
+    Raises:
+        ValueError: no class has that name.
+    """
+    kind = getattr(errors, name, None)
+    if isinstance(kind, type) and issubclass(kind, RerankError):
+        return kind
+    raise ValueError(f"rules: no error class has the name {name[:40]!r}; docs/contract.md lists them")
 
 
 KINDS: Final = ("a route", "a word")

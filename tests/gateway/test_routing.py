@@ -82,13 +82,33 @@ def test_names_that_mean_a_provider(monkeypatch: pytest.MonkeyPatch) -> None:
     made = gateway()
     assert find(made, "voyage/new-model") == [("voyage", "new-model")]
     assert find(made, "rerank-2.5-lite") == [("voyage", "rerank-2.5-lite")]
-    assert find(made, "xinference/a/b") == [("xinference", "a/b")]
-    assert find(made, "local-bm25") == [("local", "local-bm25")]
-    assert find(made, "local/x") == [("local", "x")]
+    assert find(made, "voyage/a/b") == [("voyage", "a/b")]
     assert find(made, "rerank-v3.5") == [("voyage", None)]  # Cohere's, for which there is no key
     assert find(made, "jinaai/jina-reranker-v2") == find(made, None) == [("voyage", None)]
-    with pytest.raises(ru.ModelNotFoundError, match="no key for cohere is set here"):
-        made.router.find("cohere/rerank-v3.5", gateway_caller())
+
+
+@pytest.mark.parametrize("name", ["cohere", "xinference", "local"])
+def test_a_client_reaches_no_provider_that_is_not_configured(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv("VOYAGE_API_KEY", "pa-0123456789")
+    for made in (gateway(), gateway({"default": "none"})):
+        with pytest.raises(ru.ModelNotFoundError, match=f"model: {name} is not configured here"):
+            made.router.find(f"{name}/x", gateway_caller())
+
+
+def test_a_provider_that_a_route_names_is_called_where_the_route_says() -> None:
+    with ScriptedServer(answer=vendor("xinference")) as server:
+        route = {"provider": "xinference", "base_url": server.url, "model": "a"}
+        with client({**routed(route), "default": "none"}) as asked:
+            assert ask(asked, "xinference/b/c").status_code == 200
+            assert ask(asked, "bge-reranker-base").status_code == 200
+    assert [call.json["model"] for call in server.calls] == ["b/c", "bge-reranker-base"]
+
+
+def test_a_key_that_a_route_names_is_for_that_route_alone() -> None:
+    with ScriptedServer() as server:
+        made = gateway({**routed(target(server)), "default": "none"})
+        with pytest.raises(ru.ModelNotFoundError, match="jina is not configured here"):
+            made.router.find("jina/jina-reranker-m0", gateway_caller())
 
 
 @pytest.mark.parametrize("name", ["x" * 201, "a\nb", "a\x00b", "a\u2028b"])
@@ -127,7 +147,8 @@ def test_nobody_by_default() -> None:
         assert ask(asked).json() == {"detail": "model: name one"}
         answer = asked.post("/v2/rerank", json={**BODY, "model": "anything"})
         assert answer.status_code == 404
-        assert ask(asked, "local-bm25").status_code == 200  # who names it, wants it
+        for name in ("local-bm25", "local/local-bm25", "xinference/x"):
+            assert asked.post("/v2/rerank", json={**BODY, "model": name}).status_code == 404
 
 
 def test_routes_and_no_key_leave_other_names_to_nobody() -> None:

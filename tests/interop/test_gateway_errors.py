@@ -183,6 +183,18 @@ def test_how_long_to_wait_is_told(failing: str, client: str) -> None:
 
 
 @every_client
+def test_retries_of_an_sdk_and_of_the_gateway_do_not_multiply(bare: None, client: str) -> None:
+    """Cohere's SDK makes three calls for one 429, the other SDKs one; the gateway adds none."""
+    limited = Play(status=429, headers={"retry-after": "1"}, body={"detail": LIMIT})
+    with ScriptedServer([limited]) as server, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("INTEROP_KEY", "vendor-key-0123456789")
+        target = {"provider": "jina", "base_url": server.url, "key_env": "INTEROP_KEY"}
+        with Served({"models": {"m": {"targets": [target]}}}) as served:
+            caught(client, served.url)
+        assert 1 <= len(server.calls) <= 3
+
+
+@every_client
 def test_the_gateways_key_is_wrong(bare: None, locked: str, client: str) -> None:
     error = caught(client, locked, key="ru-of-somebody-else")
     assert_told(client, error, "the gateway's key", 401, "the API key is not known here")
