@@ -1,8 +1,10 @@
 """Is every answer right when most vendors are not? ``python benchmarks/chaos.py [requests] [--seed N]``.
 
 The asynchronous client, 100 requests at a time, against servers on real sockets in a process of their own: Jina and
-Voyage, of which each fails half of the time in any way that `MISCHIEF` and `LIES` know, and Cohere, which is good. A
-quarter of the requests each: over httpx without breakers and with the default ones, over aiohttp, and hedged. Bars:
+Voyage, of which each fails half of the time in any way that `MISCHIEF` and `LIES` know, and Cohere, which is good.
+A fifth of the requests each: over httpx without breakers and with the default ones, with one of four callers hostile,
+over aiohttp, and hedged. A hostile caller sends bad options and long documents, for which every server, the good one
+too, fails as real servers do. The other three callers lose nothing that Cohere could have answered. Bars:
 
 - every outcome is the right answer or a typed error with its reason: none wrong, none lost, none without a cause
 - no request takes longer than its deadline + 10 %, and no call begins later than that
@@ -44,6 +46,7 @@ DEADLINE: Final = 2.5
 TIMEOUT: Final = 1.2  # of an attempt: two slow ones leave the third a tenth of a second
 MOST: Final = 1 << 18
 VENDORS: Final = {"jina": "jina_0123456789", "voyage": "pa-0123456789", "cohere": "co-0123456789"}
+HOSTILE: Final = "hostile"  # the first word of a hostile caller's queries
 TYPED = "every outcome is the right answer or a typed error"
 REASON = "an error has a reason: the caller's mistake, or time that ran out"
 LATE = "no request takes longer than its deadline + 10 %"
@@ -83,6 +86,20 @@ MISCHIEF: Final = (
     Play(how="endless_chunked"),
     Play(how="redirect"),
     Play(headers={"content-encoding": "gzip"}),  # it is not
+)
+# What real servers answer to one bad request. Each must stay with that request.
+PROVOKED: Final = (
+    Play(status=400, headers={"retry-after": "120"}, body={"detail": "bad option"}),
+    Play(status=413, headers={"retry-after": "120"}, body={"detail": "too large"}),
+    Play(status=404, headers={"retry-after": "120"}, body={"detail": "no such model", "code": "model_not_found"}),
+    Play(status=422, body={"detail": [{"loc": ["body", "documents"], "msg": "too many", "type": "too_long"}]}),
+    Play(
+        status=500, body={"error": {"message": "input (2805 tokens) is too large to process", "type": "server_error"}}
+    ),
+    Play(status=500, body={"detail": "got an unexpected keyword argument 'foo'"}),
+    Play(status=500, body=b"vector::_M_default_append"),
+    Play(how="reset"),
+    Play(body=b""),
 )
 RARE: Final = (Play(status=422, body={"detail": "top_n"}), Play(how="gzip_bomb", inflated=2 << 20))
 
@@ -133,17 +150,23 @@ def liar(name: str, seed: int) -> Answer:
     return answer
 
 
+def provoked(answer: Answer, seed: int) -> Answer:
+    """A provider that fails for the requests of a hostile caller, and answers all others."""
+    chance = random.Random(seed)  # noqa: S311
+    return lambda body: chance.choice(PROVOKED) if str(body["query"]).startswith(HOSTILE) else answer(body)
+
+
 # --- the servers, in a process of their own --------------------------------------------------------------------------
 
 
 def serve(seed: int, plays: int) -> None:
     """Tell the URLs, play until a line comes in, then tell when each call arrived, by its query."""
     with ExitStack() as stack:
-        cohere = stack.enter_context(ScriptedServer(answer=vendor("cohere")))
+        cohere = stack.enter_context(ScriptedServer(answer=provoked(vendor("cohere"), seed)))
         servers = {"cohere": cohere}
         for name in ("jina", "voyage"):
             script = mischief(seed + len(name), plays, cohere.url)
-            servers[name] = stack.enter_context(ScriptedServer(script, answer=liar(name, seed)))
+            servers[name] = stack.enter_context(ScriptedServer(script, answer=provoked(liar(name, seed), seed)))
         print(json.dumps({name: server.url for name, server in servers.items()}), flush=True)
         sys.stdin.readline()
         arrived = [(call.json["query"], call.at) for server in servers.values() for call in server.calls]
@@ -192,13 +215,22 @@ def servers(seed: int, plays: int) -> Iterator[Servers]:
 WORDS: Final = ("skin", "cream", "motor oil", "aloe vera", "天然有机", "🌿", "für Haut", "")
 
 
-def ask(chance: random.Random, number: int) -> ru.RerankRequest:
-    """Up to 30 documents, some alike, some empty; the query says which request it is."""
+def query_of(number: int, *, hostile: bool) -> str:
+    """The query, which says which request it is, and of whom."""
+    return f"{HOSTILE if hostile else 'query'} {number}"
+
+
+def ask(chance: random.Random, number: int, *, hostile: bool) -> ru.RerankRequest:
+    """Up to 30 documents, some alike, some empty; a hostile caller's are long, with an option that no server knows."""
+    if hostile:
+        options = {name: {"foo": [number]} for name in VENDORS}
+        texts = [f"document {number} " * 2_000]
+        return ru.RerankRequest(query=query_of(number, hostile=True), documents=texts, provider_options=options)
     count = chance.choice((1, 2, 5, 10, 30))
     texts = [" ".join(chance.choices(WORDS, k=chance.randrange(4))).strip() for _ in range(count)]
     texts[chance.randrange(count)] = f"document {number}"  # not all are empty: Voyage refuses such a list
     top_n = chance.choice((None, None, 1, 3, count + 1))
-    return ru.RerankRequest(query=f"query {number}", documents=texts, top_n=top_n)
+    return ru.RerankRequest(query=query_of(number, hostile=False), documents=texts, top_n=top_n)
 
 
 def wrong(request: ru.RerankRequest, response: ru.RerankResponse) -> str | None:
@@ -273,7 +305,7 @@ class Part:
         elif isinstance(outcome, ru.RerankError):
             self.outcomes[type(outcome).__name__] += 1
             self.attempts.update(type(cause).__name__ for cause in getattr(outcome, "causes", [outcome]))
-            if not has_reason(outcome, seconds):
+            if not str(request.query).startswith(HOSTILE) and not has_reason(outcome, seconds):
                 self.unexplained.append(f"after {seconds:.2f} s: {outcome!r} {getattr(outcome, 'causes', '')}")
         else:
             self.outcomes["UNTYPED"] += 1
@@ -312,25 +344,26 @@ async def _outcome(client: ru.AsyncClient, request: ru.RerankRequest) -> object:
         return error
 
 
-async def run_part(part: Part, client: ru.AsyncClient, numbers: range, seed: int) -> None:
-    """Ask everything, so many at once."""
+async def run_part(part: Part, client: ru.AsyncClient, numbers: range, seed: int, *, hostile: bool) -> None:
+    """Ask everything, so many at once. Where one caller is hostile, every fourth worker is."""
     left = iter(numbers)
     chance = random.Random(seed)  # noqa: S311
     third = numbers.start + len(numbers) // 3
 
-    async def worker() -> None:
+    async def worker(at: int) -> None:
+        bad = hostile and at % 4 == 0
         for number in left:
-            request = ask(chance, number)
+            request = ask(chance, number, hostile=bad)
             if number == third:
                 part.memory = (memory(), 0)
             began = monotonic()
-            part.ends[f"query {number}"] = began + DEADLINE
+            part.ends[query_of(number, hostile=bad)] = began + DEADLINE
             outcome = await _outcome(client, request)
             part.take(request, outcome, monotonic() - began)
 
     watch = asyncio.create_task(_watch_lag(part))
     began = monotonic()
-    await asyncio.gather(*(worker() for _ in range(min(AT_ONCE, len(numbers)))))
+    await asyncio.gather(*(worker(at) for at in range(min(AT_ONCE, len(numbers)))))
     part.seconds = monotonic() - began
     watch.cancel()
     part.memory = (part.memory[0], memory())
@@ -341,6 +374,7 @@ async def run_part(part: Part, client: ru.AsyncClient, numbers: range, seed: int
 PARTS: Final[dict[str, dict[str, Any]]] = {
     "httpx, no breaker": {"policy": ru.FallbackPolicy(breaker_failures=10**9)},
     "httpx, defaults": {},
+    "one of four hostile": {"hostile": True},
     "aiohttp, no breaker": {"policy": ru.FallbackPolicy(breaker_failures=10**9), "aiohttp": True},
     "httpx, hedged": {"policy": ru.FallbackPolicy(breaker_failures=10**9, hedge_after=0.4)},
 }
@@ -363,10 +397,12 @@ async def _client(targets: list[ru.Target], *, aiohttp: bool = False, **settings
             yield client
 
 
-async def _part(part: Part, targets: list[ru.Target], settings: dict[str, Any], numbers: range, seed: int) -> Part:
+async def _part(
+    part: Part, targets: list[ru.Target], numbers: range, seed: int, *, hostile: bool = False, **settings: Any
+) -> Part:
     before = sockets()
     async with _client(targets, **settings) as client:
-        await run_part(part, client, numbers, seed)
+        await run_part(part, client, numbers, seed, hostile=hostile)
     for _ in range(50):  # transports close with the loop's next turns
         await asyncio.sleep(0.02)
         part.sockets, part.tasks = sockets() - before, len(asyncio.all_tasks()) - 1
@@ -383,7 +419,7 @@ def run(requests: int, seed: int) -> tuple[list[Part], list[tuple[str, float]]]:
         for at, (name, settings) in enumerate(PARTS.items()):
             last = requests if at == len(PARTS) - 1 else (at + 1) * share
             try:
-                job = _part(Part(name), running.targets(), settings, range(at * share, last), seed + at)
+                job = _part(Part(name), running.targets(), range(at * share, last), seed + at, **settings)
                 parts.append(asyncio.run(job))
             except ru.InvalidRequestError as error:
                 print(f"skipped: {name} ({error})")
