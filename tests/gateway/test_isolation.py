@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -40,7 +40,7 @@ def gateway(request: pytest.FixtureRequest) -> Any:
     """Opens a gateway with the default policy, in which the model `m` leads to the targets."""
 
     @contextmanager
-    def opening(*targets: dict[str, Any], **settings: Any) -> Iterator[Clients]:
+    def opening(*targets: dict[str, Any], **settings: Any) -> Generator[Clients]:
         config: dict[str, Any] = {"models": {"m": {"targets": targets}}, **settings}
         if request.param:
             config["keys"] = {name: hash_of(key) for name, key in KEYS.items()}

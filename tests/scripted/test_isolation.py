@@ -194,7 +194,7 @@ def test_a_timed_out_attempt_is_not_repeated_at_the_same_target(rerank: Rerank) 
 
 
 def test_retrying_is_a_matter_of_the_rule(rerank: Rerank) -> None:
-    rules = {
+    rules: dict[type[ru.RerankError], ru.Rule] = {
         ru.RateLimitError: ru.Rule(retries=0),
         ru.ProviderOverloadedError: ru.Rule(retries=1, waits=False),
         ru.TimeoutError: ru.Rule(retries=1),
