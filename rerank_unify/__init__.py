@@ -41,6 +41,7 @@ from .errors import (
     UnsupportedRequestError,
     WrongEndpointError,
 )
+from .names import register
 from .registry import Call, Provider, provider, provider_names
 from .transcode import Sent, Transcoder, transcoder
 
@@ -101,6 +102,7 @@ __all__ = [
     "WrongEndpointError",
     "provider",
     "provider_names",
+    "register",
     "split_request",
     "transcoder",
 ]

@@ -13,7 +13,18 @@ from dataclasses import dataclass, replace
 from math import ceil
 from typing import Any, Literal, TypeAlias
 
-from .canonical import NO_USAGE, USAGE_FIELDS, Loss, RequestFields, RerankRequest, RerankResponse, Row, ScoreKind, Usage
+from .canonical import (
+    NO_USAGE,
+    USAGE_FIELDS,
+    Loss,
+    RequestFields,
+    RerankRequest,
+    RerankResponse,
+    Row,
+    ScoreKind,
+    Usage,
+    fields_of,
+)
 from .dialect import Limits, strings_in
 from .errors import InvalidRequestError, UnsupportedRequestError
 from .registry import Provider
@@ -112,10 +123,10 @@ def split_request(
         UnsupportedRequestError: it must be split, and the model scores the list as a whole.
         UnknownProviderError: no provider is called so.
     """
-    vendor = provider_by_name(provider) if isinstance(provider, str) else provider
+    vendor, fields = provider_by_name(provider), fields_of(request)
     name = model or request.model or vendor.default_model
     traits = vendor.model(name, like=like)
-    ends = _cuts(request.fields, traits.limits, estimate)
+    ends = _cuts(fields, traits.limits, estimate)
     if len(ends) == 1:
         return Batch(request, (request,))
     if traits.listwise and split != "always":

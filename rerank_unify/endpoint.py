@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import lru_cache
-from typing import Final, Protocol, TypeAlias
+from functools import cached_property, lru_cache
+from typing import Final, Protocol, TypeAlias, cast
 from urllib.parse import SplitResult, quote, urlsplit, urlunsplit
 
 from .errors import Headers, InvalidRequestError, MissingApiKeyError, pairs_of
@@ -77,19 +78,37 @@ class Auth:
         """The key in the environment, or None."""
         return next((key for name in self.variables if (key := environ.get(name, "").strip())), None)
 
-    def write(self, headers: dict[str, str], api_key: str | None, provider: str) -> None:
+    def write(
+        self,
+        headers: dict[str, str],
+        api_key: str | None,
+        provider: str,
+        *,
+        header: str | None = None,
+        at_provider: bool = True,
+    ) -> None:
         """Put the key into the headers, which may carry one already.
 
+        Args:
+            headers: by lower-case name; changed in place.
+            api_key: the key, with or without the scheme before it; None for none.
+            provider: the provider's name, for the message.
+            header: another header that carries the key, without a scheme unless it is ``authorization``.
+            at_provider: whether the call goes to the provider's own host. Other hosts may need no key.
+
         Raises:
-            MissingApiKeyError: the vendor needs a key and there is none.
-            InvalidRequestError: the key cannot stand in a header.
+            MissingApiKeyError: the provider needs a key and there is none.
+            InvalidRequestError: the header has no valid name, or cannot carry the key.
         """
-        if api_key is not None and api_key.strip():
-            value = f"{self.scheme} {api_key}" if self.scheme else api_key
-            headers[self.header] = checked_value(value, "api_key")
-        elif self.required and self.header not in headers:
-            name = f" or set {self.variables[0]}" if self.variables else ""
-            raise MissingApiKeyError(f"{provider} needs an API key: pass api_key={name}", provider=provider)
+        name, scheme = self.header, self.scheme
+        if header is not None:
+            name = checked_name(header, "auth_header")
+            scheme = (self.scheme or "Bearer") if name == "authorization" else ""
+        if api_key is not None:
+            value = checked_value(_with_scheme(api_key, scheme), "api_key")
+            headers[name] = value
+        elif self.required and at_provider and name not in headers:
+            raise MissingApiKeyError(f"{provider} needs an API key: pass api_key=", provider=provider)
 
 
 class Secret(Protocol):
@@ -107,8 +126,19 @@ def plain_key(api_key: Key | None) -> str | None:
     """The key as it is sent; None, empty or blank is no key."""
     if api_key is None:
         return None
-    key = (api_key if isinstance(api_key, str) else api_key.get_secret_value()).strip(" \t")
+    reveal = getattr(api_key, "get_secret_value", None)
+    key = api_key if reveal is None else reveal()
+    if not isinstance(key, str):
+        raise InvalidRequestError("api_key: expected a string or a SecretStr", field="api_key")
+    key = key.strip(" \t")
     return key if key.strip() else None
+
+
+def _with_scheme(api_key: str, scheme: str) -> str:
+    """The value of the header that carries the key. A key that has the scheme before it already keeps it."""
+    if not scheme or api_key.lower().startswith(f"{scheme.lower()} "):
+        return api_key
+    return f"{scheme} {api_key}"
 
 
 def bearer(*variables: str, required: bool = True) -> Auth:
@@ -116,7 +146,7 @@ def bearer(*variables: str, required: bool = True) -> Auth:
     return Auth(variables=variables, required=required)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Endpoint:
     """Where a provider listens.
 
@@ -128,26 +158,49 @@ class Endpoint:
     url: str
     by_key: Mapping[str, str] = field(default_factory=dict[str, str])
 
-    def resolve(self, *, base_url: str | None, api_key: str | None, model: str) -> str:
-        """The URL to call. With a ``base_url`` no other host is ever contacted.
+    def resolve(self, *, base_url: str | None, api_key: str | None, model: str, url: str | None = None) -> str:
+        """Return the URL to call. With a ``base_url`` or a ``url`` no other host is ever contacted.
 
-        A base may be a root, a version root, a prefix or the full path; its query string is kept.
+        Args:
+            base_url: a root, a version root, a prefix or the full path; the provider's own path is joined to it, and
+                its query string is kept.
+            api_key: some providers have a host for each kind of key.
+            model: stands in some providers' paths.
+            url: the whole URL, which is called as it stands.
 
         Raises:
-            InvalidRequestError: the base URL is no http(s) URL, or has credentials in it.
+            InvalidRequestError: both are given, or one is no http(s) URL or has credentials in it.
         """
+        if url is not None:
+            if base_url is not None:
+                raise InvalidRequestError("url: it is the whole URL, so give no base_url beside it", field="url")
+            _split(url, "url")
+            return url
         own = self.url
-        for beginning, url in self.by_key.items():
+        for beginning, other in self.by_key.items():
             if api_key is not None and api_key.startswith(beginning):
-                own = url
+                own = other
         if "{model}" in own:
             own = own.replace("{model}", quote(model, safe=""))
-        return own if base_url is None else _join(base_url, urlsplit(own).path)
+        if base_url is None:
+            return own
+        _split(base_url, "base_url")
+        return _join(base_url, urlsplit(own).path)
+
+    def serves(self, url: str) -> bool:
+        """Return whether the URL is at one of the provider's own hosts; False for what is no URL."""
+        with suppress(ValueError, TypeError, AttributeError):
+            return urlsplit(url).netloc in self._hosts
+        return False
+
+    @cached_property
+    def _hosts(self) -> frozenset[str]:
+        return frozenset(urlsplit(url).netloc for url in (self.url, *self.by_key.values()))
 
 
 @lru_cache(maxsize=256)
 def _join(base_url: str, own_path: str) -> str:
-    base = _split(base_url)
+    base = _split(base_url, "base_url")
     steps = [step for step in base.path.split("/") if step]
     own = [step for step in own_path.split("/") if step]
     path = "/" + "/".join(_join_steps(steps, own))
@@ -167,24 +220,26 @@ def _join_steps(base: list[str], own: list[str]) -> list[str]:
     return base + own
 
 
-def _split(base_url: str) -> SplitResult:
-    """The parts of a base URL; messages do not repeat it, it may hold a password."""
+def _split(url: str, field: str) -> SplitResult:
+    """The parts of a URL. Messages do not repeat it: it may hold a password."""
+
+    def bad(sentence: str) -> InvalidRequestError:
+        return InvalidRequestError(f"{field}: {sentence}", field=field)
+
+    if not isinstance(url, str):  # pyright: ignore[reportUnnecessaryIsInstance] - users without a type checker
+        raise bad(f"expected a string, not a value of type {type(url).__name__}")
     try:
-        base = urlsplit(base_url.strip())
-        host, _ = base.hostname, base.port
+        parts = urlsplit(url.strip())
+        host, _ = parts.hostname, parts.port
     except ValueError:
-        raise _bad_base("is not a URL") from None
-    if base.scheme not in ("http", "https", "inproc") or not host:
-        raise _bad_base("expected http:// or https:// and a host")
-    if base.username is not None or base.password is not None:
-        raise _bad_base("credentials do not belong into a URL; pass api_key")
-    if _BAD_VALUE.search(base_url.strip()) or " " in base_url.strip():
-        raise _bad_base("has a space or a control character in it")
-    return base
-
-
-def _bad_base(sentence: str) -> InvalidRequestError:
-    return InvalidRequestError(f"base_url: {sentence}", field="base_url")
+        raise bad("is not a URL") from None
+    if parts.scheme not in ("http", "https", "inproc") or not host:
+        raise bad("expected http:// or https:// and a host")
+    if parts.username is not None or parts.password is not None:
+        raise bad("credentials do not belong into a URL; pass api_key")
+    if _BAD_VALUE.search(url.strip()) or " " in url.strip():
+        raise bad("has a space or a control character in it")
+    return parts
 
 
 def checked_headers(headers: Headers | None) -> dict[str, str]:
@@ -196,11 +251,29 @@ def checked_headers(headers: Headers | None) -> dict[str, str]:
     if headers is None:
         return {}
     checked: dict[str, str] = {}
-    for name, value in pairs_of(headers):
-        if not _NAME.fullmatch(name):
-            raise InvalidRequestError("headers: a name has a character that HTTP does not allow", field="headers")
-        checked[name.lower()] = checked_value(value, f"headers[{name!r}]")
+    for name, value in _pairs(headers):
+        checked[checked_name(name, "headers")] = checked_value(value, f"headers[{name!r}]")
     return checked
+
+
+def _pairs(headers: Headers) -> Iterable[tuple[str, str]]:
+    pairs: list[tuple[object, object]] = [(None, None)]
+    with suppress(TypeError, ValueError):
+        pairs = [(name, value) for name, value in pairs_of(headers)]
+    if not all(isinstance(part, str) for pair in pairs for part in pair):
+        raise InvalidRequestError("headers: expected names and values that are strings", field="headers")
+    return cast("list[tuple[str, str]]", pairs)
+
+
+def checked_name(name: str, field: str) -> str:
+    """A header's name in lower case.
+
+    Raises:
+        InvalidRequestError: HTTP does not allow it.
+    """
+    if not _NAME.fullmatch(str(name)):
+        raise InvalidRequestError(f"{field}: a name has a character that HTTP does not allow", field=field)
+    return name.lower()
 
 
 def checked_value(value: str, place: str) -> str:

@@ -1,17 +1,22 @@
-"""Which provider names there are: the entry points of the group ``rerank_unify.providers``, found and not loaded."""
+"""Provider names: entry points of the group ``rerank_unify.providers``, found and not loaded, and registered ones."""
 
 from __future__ import annotations
 
 from functools import cache
 from typing import TYPE_CHECKING
 
+from .errors import InvalidRequestError
+
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from importlib.metadata import EntryPoint
+
+    from .registry import Provider
 
 GROUP = "rerank_unify.providers"
 
-# Providers declared in this process that no installed package registers, such as one under test.
-_declared: set[str] = set()
+# Providers of this process that no installed package has, by name.
+_registered: dict[str, Provider] = {}
 
 
 @cache
@@ -23,21 +28,62 @@ def entry_points() -> dict[str, EntryPoint]:
     return {point.name: point for point in sorted(metadata.entry_points(group=GROUP), key=lambda point: point.name)}
 
 
-def declare(name: str) -> None:
-    """Remember the name of a provider that exists in this process, installed or not."""
-    _declared.add(name)
+def register(provider: Provider) -> None:
+    """Make a provider of this process findable by its name.
+
+    Clients, transcoders and apps of this process find it then. The command line and ``rerank-unify serve`` find
+    installed entry points alone. Registering another provider under the same name replaces the first.
+
+    Args:
+        provider: the provider.
+
+    Raises:
+        InvalidRequestError: it is no `Provider`, or an installed package has a provider of that name.
+    """
+    name = getattr(provider, "name", None)
+    if not isinstance(name, str) or not hasattr(provider, "dialect"):
+        raise InvalidRequestError(f"provider: expected a Provider, not a {type(provider).__name__}", field="provider")
+    if name in entry_points():
+        raise InvalidRequestError(f"provider: the name {name!r} is taken by an installed package", field="provider")
+    _registered[name] = provider
 
 
-def is_known_provider(name: str) -> bool:
-    """Whether a provider of this name is installed or has been declared."""
-    return name in _declared or name in entry_points()
+def registered(name: str) -> Provider | None:
+    """Return the registered provider of that name, or None."""
+    return _registered.get(name)
 
 
-def unknown_provider(name: str) -> str:
-    """The sentence for a name that nobody knows, with the nearest one that somebody does."""
+def all_names() -> list[str]:
+    """Return the names of all providers, installed and registered, sorted."""
+    return sorted({*entry_points(), *_registered})
+
+
+def unregister(name: str) -> None:
+    """Undo `register`; a name that is not registered is ignored."""
+    _registered.pop(name, None)
+
+
+def check_option_names(options: Mapping[str, object], known: Mapping[str, object]) -> None:
+    """Refuse provider options under a name that no provider has: as a typo they would be lost in silence.
+
+    Args:
+        options: a request's ``provider_options``.
+        known: the providers at hand by name, beside the installed and registered ones.
+
+    Raises:
+        InvalidRequestError: names the field and the nearest provider.
+    """
+    for name in options:
+        if name not in known and name not in _registered and name not in entry_points():
+            field = f"provider_options.{name}"
+            raise InvalidRequestError(f"{field}: {unknown_provider(name)}", field=field)
+
+
+def unknown_provider(name: object) -> str:
+    """Return the sentence for a name that no provider has, with the nearest name."""
     from difflib import get_close_matches  # with the first mistake
 
-    known = [*entry_points()]
+    known = sorted({*entry_points(), *_registered})
     near = get_close_matches(str(name).lower(), known, n=1)
     hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}"
     return f"no provider is called {str(name)[:40]!r}; {hint}"

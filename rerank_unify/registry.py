@@ -8,7 +8,7 @@ from functools import cache, cached_property
 from typing import Any, Final, TypeAlias, cast
 
 from . import names
-from .canonical import Loss, RequestFields, RerankRequest, RerankResponse, ScoreKind, checked_model
+from .canonical import Loss, RequestFields, RerankRequest, RerankResponse, ScoreKind, checked_model, fields_of
 from .dialect import Asked, Dialect, Draft, Encoded, Limits, Model, withheld
 from .dump import dump
 from .endpoint import Auth, Endpoint, HttpRequest, Key, checked_headers, plain_key
@@ -55,15 +55,12 @@ class Provider:
     asides: Mapping[str, Aside] = field(default_factory=dict[str, "Aside"])
     sender: Callable[[HttpRequest], Answer] | None = None
 
-    def __post_init__(self) -> None:
-        names.declare(self.name)
-
     def __repr__(self) -> str:
         return f"Provider({self.name!r})"
 
     def __reduce__(self) -> tuple[Any, ...] | str:
         """By name, where it is the installed one: a table holds functions, which cannot be pickled."""
-        if self.name in names.entry_points() and provider(self.name) is self:
+        if self.name in provider_names() and provider(self.name) is self:
             return provider, (self.name,)
         return cast("tuple[Any, ...]", super().__reduce__())
 
@@ -103,7 +100,7 @@ class Provider:
             InvalidRequestError: the request is wrong for every vendor, such as ``rank_fields`` that a document lacks.
         """
         try:
-            self.encode_fields(request.fields, model=model, like=like)
+            self.encode_fields(fields_of(request), model=model, like=like)
         except UnsupportedRequestError as error:
             return error
         return None
@@ -117,7 +114,9 @@ class Provider:
         model: str | None = None,
         api_key: Key | None = None,
         base_url: str | None = None,
+        url: str | None = None,
         headers: Headers | None = None,
+        auth_header: str | None = None,
         echo: bool = True,
         like: str | None = None,
     ) -> Call:
@@ -128,26 +127,41 @@ class Provider:
             model: what to send as model; None for the request's, else the provider's default.
             api_key: a string or a ``SecretStr``; None, empty or blank is no key.
             base_url: a root, version root, prefix or full path to call instead of the vendor's own.
+            url: the whole URL to call; it is not changed.
             headers: further headers.
+            auth_header: the header that carries the key, in place of the provider's own; without a scheme unless it is
+                ``authorization``.
             echo: whether to ask the vendor for documents; they come from the request either way.
             like: the known model behind a name that says nothing, such as a Xinference UID.
 
         Raises:
-            InvalidRequestError: a provider option, header, key or base URL is wrong.
+            InvalidRequestError: a provider option, header, key or URL is wrong.
             UnsupportedRequestError: this vendor cannot express the request.
-            MissingApiKeyError: the vendor needs a key.
+            MissingApiKeyError: the provider's own host is called, which needs a key.
         """
-        encoded = self.encode_fields(request.fields, model=model, like=like, echo=echo)
-        return self.call(encoded, *self.address(encoded.model, api_key=api_key, base_url=base_url, headers=headers))
+        encoded = self.encode_fields(fields_of(request), model=model, like=like, echo=echo)
+        address = self.address(
+            encoded.model, api_key=api_key, base_url=base_url, url=url, headers=headers, auth_header=auth_header
+        )
+        return self.call(encoded, *address)
 
     def address(
-        self, model: str, *, api_key: Key | None, base_url: str | None, headers: Headers | None
+        self,
+        model: str,
+        *,
+        api_key: Key | None,
+        base_url: str | None = None,
+        url: str | None = None,
+        headers: Headers | None = None,
+        auth_header: str | None = None,
     ) -> tuple[str, dict[str, str]]:
-        """Where a call goes and with which headers: all of a call that its request does not decide."""
+        """The URL and the headers of a call: all that its request does not decide."""
         key = plain_key(api_key)
         send = _HEADERS | checked_headers(headers)
-        self.auth.write(send, key, self.name)
-        return self.endpoint.resolve(base_url=base_url, api_key=key, model=model), send
+        target = self.endpoint.resolve(base_url=base_url, url=url, api_key=key, model=model)
+        at_provider = (base_url is None and url is None) or self.endpoint.serves(target)
+        self.auth.write(send, key, self.name, header=auth_header, at_provider=at_provider)
+        return target, send
 
     def call(self, encoded: Encoded, url: str, headers: Mapping[str, str]) -> Call:
         """The call of an encoded request to an `address`."""
@@ -166,11 +180,11 @@ class Provider:
 
     def encode_request(self, request: RerankRequest, model: str | None = None) -> dict[str, Any]:
         """The vendor's JSON body; see `prepare`."""
-        return self.encode_fields(request.fields, model=model).body
+        return self.encode_fields(fields_of(request), model=model).body
 
     def losses(self, request: RerankRequest, model: str | None = None) -> tuple[Loss, ...]:
         """What of the request the vendor would not get as asked."""
-        return self.encode_fields(request.fields, model=model).losses
+        return self.encode_fields(fields_of(request), model=model).losses
 
     def encode_fields(
         self, fields: RequestFields, *, model: str | None = None, like: str | None = None, echo: bool = True
@@ -223,7 +237,7 @@ class Provider:
         """What is known of a request of which nobody kept the call."""
         if request is None:
             return NOBODY
-        fields = request.fields
+        fields = fields_of(request)
         kept = self.dialect.request.documents.kept(fields)
         count = len(fields["documents"])
         losses = () if kept is None else (withheld(self.name, kept, count),)
@@ -315,20 +329,32 @@ class Call:
 # --- by name ---------------------------------------------------------------------------------------------------------
 
 
-@cache
-def provider(name: str) -> Provider:
-    """The provider of that name, built in or from any installed package.
+def provider(name: str | Provider) -> Provider:
+    """Return the provider of that name: built in, of an installed package, or registered in this process.
+
+    Args:
+        name: the name; a `Provider` is returned as it is.
 
     Raises:
-        UnknownProviderError: nobody is called so; the message suggests the nearest name.
+        UnknownProviderError: no provider has that name; the message suggests the nearest one.
     """
+    if isinstance(name, Provider):
+        return name
+    if not isinstance(name, str):  # pyright: ignore[reportUnnecessaryIsInstance] - users without a type checker
+        raise UnknownProviderError(f"provider: expected a name or a Provider, not a {type(name).__name__}")
+    made = names.registered(name)
+    return made if made is not None else _installed(name)
+
+
+@cache
+def _installed(name: str) -> Provider:
     point = names.entry_points().get(name)
     if point is None:
         raise UnknownProviderError(names.unknown_provider(name), name=name)
-    found: Provider = point.load()
-    return found
+    loaded: Provider = point.load()
+    return loaded
 
 
 def provider_names() -> list[str]:
-    """The names of all installed providers, sorted."""
-    return [*names.entry_points()]
+    """Return the names of all providers, installed and registered, sorted."""
+    return names.all_names()

@@ -80,8 +80,10 @@ class Transcoder:
         return status, headers, dump(body)
 
 
-def transcoder(client: str, vendor: str, model: str | None = None, *, like: str | None = None) -> Transcoder:
-    """A transcoder between a client's dialect and a vendor's, both by provider name.
+def transcoder(
+    client: str | Provider, vendor: str | Provider, model: str | None = None, *, like: str | None = None
+) -> Transcoder:
+    """A transcoder between a client's dialect and a vendor's, both as providers or their names.
 
     Args:
         client: what the client speaks.

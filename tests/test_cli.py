@@ -263,11 +263,8 @@ def over(server: Any, *more: str) -> tuple[str, ...]:
 
 def test_a_vendor_without_a_key_is_not_called(request_file: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("VOYAGE_API_KEY", raising=False)
-    with served(name="voyage") as server:
-        line = failed("rerank", request_file, "--provider", "voyage", "--base-url", server.url)
-        assert server.calls == []
-    assert "voyage needs an API key" in line
-    assert "VOYAGE_API_KEY" in line
+    line = failed("rerank", request_file, "--provider", "voyage")
+    assert line.endswith("voyage needs an API key: pass api_key= or set VOYAGE_API_KEY")
     assert line == failed("rerank", request_file, "--provider", "local", "--fallback", "voyage")
 
 
@@ -275,11 +272,9 @@ def test_a_key_goes_to_another_host_when_told_alone(request_file: str, monkeypat
     monkeypatch.setenv("VOYAGE_API_KEY", HIDDEN)
     with served(name="voyage") as server:
         args = ("rerank", request_file, "--provider", "voyage", "--base-url", server.url)
-        expected = "VOYAGE_API_KEY is set, and goes to another host than the vendor's only with --env-keys"
-        assert failed(*args) == f"error: voyage needs an API key: {expected}"
-        assert server.calls == []
-        assert len(ok(*args, "--env-keys")["results"]) == 2
-        (seen,) = server.calls
+        assert len(ok(*args)["results"]) == len(ok(*args, "--env-keys")["results"]) == 2
+        unlocked, seen = server.calls
+    assert "authorization" not in unlocked.headers
     assert (seen.path, seen.headers["authorization"]) == ("/v1/rerank", f"Bearer {HIDDEN}")
     assert (seen.json["model"], seen.json["top_k"]) == ("rerank-2.5", 2)
 

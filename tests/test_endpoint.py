@@ -83,7 +83,7 @@ def test_a_bad_base_url_is_refused(base: str, sentence: str) -> None:
 def test_no_key_is_no_header(key: str | None) -> None:
     http = ru.provider("xinference").prepare(REQUEST, api_key=key).http
     assert "authorization" not in http.headers
-    with pytest.raises(ru.MissingApiKeyError, match="jina needs an API key: pass api_key= or set JINA_API_KEY"):
+    with pytest.raises(ru.MissingApiKeyError, match=r"jina needs an API key: pass api_key=$"):
         ru.provider("jina").prepare(REQUEST, api_key=key)
 
 

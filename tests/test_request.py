@@ -96,7 +96,6 @@ def test_jina_wire_json_is_valid_as_it_stands() -> None:
         ({"rank_fields": "title"}, "rank_fields: expected a list of one or more field names, not a string"),
         ({"rank_fields": [1]}, "rank_fields: expected a list of one or more field names"),
         ({"provider_options": {"voyage": 1}}, "provider_options: expected an object of objects"),
-        ({"provider_options": {"voyag": {}}}, r"provider_options\.voyag: .* did you mean 'voyage'\?"),
         ({"provider_options": {"voyage": {"x": object()}}}, r"provider_options\.voyage\.x: expected a JSON value"),
         ({"model": 5, "provider_options": {"voyag": {}}}, "model: expected a string that is not blank, not 5"),
         ({"documents": ["a", {"text": 5}], "top_n": 0}, r"documents\[1\]\.text: expected a string, not 5"),

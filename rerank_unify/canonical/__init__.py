@@ -1,6 +1,6 @@
 """The canonical format, Jina's: the request, the answer, and their parts."""
 
-from .faults import checked_model
+from .faults import check_number, checked_model
 from .ranked import as_text, chosen_fields
 from .request import (
     ALIASES,
@@ -10,6 +10,7 @@ from .request import (
     RequestFields,
     RerankRequest,
     checked_fields,
+    fields_of,
     validate_fields,
 )
 from .response import RerankResponse
@@ -33,9 +34,11 @@ __all__ = [
     "ScoreKind",
     "Usage",
     "as_text",
+    "check_number",
     "checked_fields",
     "checked_model",
     "chosen_fields",
+    "fields_of",
     "usage_of",
     "validate_fields",
 ]

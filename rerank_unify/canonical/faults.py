@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from math import isfinite
+from math import inf, isfinite
 from typing import Any, Final
 
 from ..errors import InvalidRequestError
-from ..names import is_known_provider, unknown_provider
 from ..paths import is_list, is_object
 
 SURROGATE: Final = "has a lone surrogate (half of a character), which cannot be sent as UTF-8"
@@ -91,12 +90,9 @@ def document_object(value: Any) -> dict[str, Any]:
 
 
 def options_object(value: Any) -> dict[str, dict[str, Any]]:
-    """Options by provider name. A name that nobody knows is refused: as a typo it would be lost in silence."""
+    """Options by provider name. Whether a provider has the name is checked where providers are known."""
     if not is_object(value) or not all(is_object(options) for options in value.values()):
         raise _inside("", f"expected {_EXPECTED['provider_options']}")
-    for name in value:
-        if not is_known_provider(str(name)):
-            raise _inside(f".{name}", unknown_provider(str(name)))
     copy: dict[str, dict[str, Any]] = _without_nulls(json_copy(value, "", DEPTH))
     return copy
 
@@ -145,6 +141,27 @@ def _utf8(text: str, place: str) -> str:
     except UnicodeEncodeError:
         raise _inside(place, SURROGATE) from None
     return text if type(text) is str else "".join((text,))
+
+
+def check_number(
+    value: object, name: str, expected: str, *, low: float = 0, above: bool = False, finite: bool = True
+) -> None:
+    """Refuse a setting that is no number within its bounds.
+
+    Args:
+        value: the setting.
+        name: its name.
+        expected: what it should be, such as "a number of seconds above 0".
+        low: the least value.
+        above: whether ``low`` itself is refused.
+        finite: whether infinity is refused.
+
+    Raises:
+        InvalidRequestError: names the setting and what was expected.
+    """
+    number = value if isinstance(value, (int, float)) and not isinstance(value, bool) else -inf
+    if not (number > low if above else number >= low) or (finite and number == inf):
+        raise InvalidRequestError(f"{name}: expected {expected}", field=name)
 
 
 def checked_model(model: Any) -> str | None:

@@ -162,6 +162,19 @@ class RerankRequest(BaseModel):
         return RerankRequest(**fields)
 
 
+def fields_of(request: RerankRequest) -> RequestFields:
+    """Return the plain fields of a request.
+
+    Raises:
+        InvalidRequestError: it is no `RerankRequest`; for a dict the sentence says how to make one.
+    """
+    if isinstance(request, RerankRequest):  # pyright: ignore[reportUnnecessaryIsInstance] - users without a type checker
+        return request.fields
+    hint = "; RerankRequest.model_validate makes one of a dict" if is_object(request) else ""
+    kind = type(request).__name__
+    raise InvalidRequestError(f"request: expected a RerankRequest, not a value of type {kind}{hint}", field="request")
+
+
 class _Changes(TypedDict, total=False):
     query: Query
     documents: Sequence[Document]

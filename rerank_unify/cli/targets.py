@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-import os
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..endpoint import HttpRequest
-from ..errors import MissingApiKeyError
 from ..registry import Answer, Provider
-from .guard import Failure
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
-
     from ..client import AsyncClient, Client
     from ..client.settings import MustKeep
     from ..fallback import Target
-
-_KEPT_AT_HOME = "{} needs an API key: {} is set, and goes to another host than the vendor's only with --env-keys"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,20 +60,18 @@ class Wanted:
         """A client for these targets.
 
         Raises:
-            RerankError, Failure: a key or an extra is missing, or an option is wrong.
+            RerankError: a key or an extra is missing, or an option is wrong.
         """
         from ..client import Client
 
-        with self._explained():
-            sender = _nobody if self.in_process else None
-            return Client(self._targets(), sender=sender, **self._settings(), **more)
+        sender = _nobody if self.in_process else None
+        return Client(self._targets(), sender=sender, **self._settings(), **more)
 
     def async_client(self) -> AsyncClient:
         """The same, asynchronously, for targets of which at least one is called over HTTP."""
         from ..client import AsyncClient
 
-        with self._explained():
-            return AsyncClient(self._targets(), **self._settings())
+        return AsyncClient(self._targets(), **self._settings())
 
     def _targets(self) -> list[Target]:
         from ..fallback import Target
@@ -96,17 +86,6 @@ class Wanted:
         policy = FallbackPolicy(retries=self.retries, hedge_after=self.hedge_after)
         timeout = {} if self.timeout is None else {"timeout": self.timeout}
         return {**timeout, "policy": policy, "deadline": self.deadline, "split": self.split, "env_keys": self.env_keys}
-
-    @contextmanager
-    def _explained(self) -> Generator[None]:
-        """A key that is there and stays at home is no key that is missing."""
-        try:
-            yield
-        except MissingApiKeyError as error:
-            name = next((name for name in self.vendor.env if os.environ.get(name, "").strip()), None)
-            if name is None or self.base_url is None or error.provider != self.vendor.name:
-                raise
-            raise Failure(_KEPT_AT_HOME.format(self.vendor.name, name)) from None
 
 
 def _nobody(http: HttpRequest, timeout: float) -> Answer:

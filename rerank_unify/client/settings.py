@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, Literal, TypeAlias
-from urllib.parse import urlsplit
 
 from ..batching import Estimate, estimate_tokens
+from ..canonical import check_number
 from ..endpoint import Key, checked_headers, plain_key
-from ..errors import Headers, InvalidRequestError
-from ..fallback import DEFAULT_POLICY, FallbackPolicy, Health, Target
+from ..errors import Headers, InvalidRequestError, MissingApiKeyError
+from ..fallback import DEFAULT_POLICY, FallbackPolicy, Health, Target, as_targets
 from ..registry import Provider
 from ..transport.seam import AT_ONCE, CONNECT, MOST
 from .observe import Ended, Observers, Started, log_end, log_idle, log_start
@@ -60,6 +61,11 @@ class Settings:
     observers: Observers = field(repr=False)
     addresses: dict[tuple[object, ...], Address] = field(default_factory=dict[tuple[object, ...], Address], repr=False)
 
+    @cached_property
+    def providers(self) -> Mapping[str, Provider]:
+        """The targets' providers, by name."""
+        return {target.name: target.vendor for target in self.targets}
+
     @property
     def limits(self) -> dict[str, Any]:
         """What a sender is told."""
@@ -94,16 +100,13 @@ def read_settings(
         InvalidRequestError, UnknownProviderError, MissingApiKeyError: one sentence each, before any call.
     """
     single = isinstance(targets, (str, Provider, Target))
-    listed = [targets] if isinstance(targets, (str, Provider, Target)) else list(targets)
-    if not listed:
-        raise InvalidRequestError("targets: expected one or more", field="targets")
     for name, value in {"api_key": api_key, "base_url": base_url, "model": model}.items():
         if value is not None and (not single or isinstance(targets, Target)):
             raise InvalidRequestError(f"{name}: belongs to each Target where targets are given", field=name)
     times = {"timeout": timeout, "connect_timeout": connect_timeout, "read_timeout": read_timeout, "deadline": deadline}
     for name, seconds in times.items():
-        if seconds is not None and not 0 < seconds < float("inf"):
-            raise InvalidRequestError(f"{name}: expected a number of seconds above 0", field=name)
+        if seconds is not None:
+            check_number(seconds, name, "a number of seconds above 0", above=True)
     counts = {
         "max_response_bytes": max_response_bytes,
         "concurrency": concurrency,
@@ -113,7 +116,7 @@ def read_settings(
         checked_count(number, name)
     checked_headers(headers)
     key = plain_key(api_key)
-    made = tuple(one if isinstance(one, Target) else Target(one, model, key, base_url) for one in listed)
+    made = as_targets(Target(targets, model, key, base_url) if isinstance(targets, (str, Provider)) else targets)
     return Settings(
         targets=tuple(_with_key(target, env_keys=env_keys) for target in made),
         policy=policy,
@@ -157,8 +160,24 @@ def _with_key(target: Target, *, env_keys: bool) -> Target:
     A key from the environment goes to the vendor's own host alone, unless asked for: another host is somebody else.
     """
     vendor = target.vendor
-    own_host = target.base_url is None or urlsplit(target.base_url).netloc == urlsplit(vendor.endpoint.url).netloc
-    if target.api_key is None and (own_host or env_keys):
+    url = target.url or target.base_url
+    if target.api_key is None and (url is None or vendor.endpoint.serves(url) or env_keys):
         target = replace(target, api_key=vendor.key(os.environ))
-    vendor.address("m", api_key=target.api_key, base_url=target.base_url, headers=None)
+    try:
+        address_of(target, "m")
+    except MissingApiKeyError as error:
+        variables = f" or set {vendor.env[0]}" if vendor.env else ""
+        raise MissingApiKeyError(f"{error.message}{variables}", provider=vendor.name) from None
     return target
+
+
+def address_of(target: Target, model: str, headers: Headers | None = None) -> Address:
+    """The URL and the headers of a target's calls, with the client's further headers."""
+    return target.vendor.address(
+        model,
+        api_key=target.api_key,
+        base_url=target.base_url,
+        url=target.url,
+        headers={**checked_headers(headers), **checked_headers(target.headers)},
+        auth_header=target.auth_header,
+    )

@@ -14,9 +14,10 @@ from ..canonical import Document, Query, RequestFields, RerankRequest, RerankRes
 from ..endpoint import MaskedHeaders
 from ..errors import InvalidRequestError, RerankError
 from ..fallback import Attempt, FallbackPlan, Outcome, Target, Wait, loss_too_many
+from ..names import check_option_names
 from ..registry import Answer, Call
 from .observe import Observation
-from .settings import MustKeep, Settings
+from .settings import MustKeep, Settings, address_of
 
 
 @dataclass(slots=True)
@@ -87,6 +88,7 @@ def noted(response: RerankResponse, model: str | None, settings: Settings) -> Re
 
 def work(settings: Settings, fields: RequestFields, must_keep: MustKeep) -> Work:
     """One request through its targets: the generator that both clients drive."""
+    check_option_names(fields["provider_options"], settings.providers)
     ends = None if settings.deadline is None else time.monotonic() + settings.deadline
     plan = FallbackPlan(settings.targets, settings.policy, settings.health, ends, random=random)
     under_way: dict[int, _Flight] = {}
@@ -163,9 +165,7 @@ def _call(settings: Settings, target: Target, fields: RequestFields, model: str 
     key = (target.identity, encoded.model if "{model}" in vendor.endpoint.url else None)
     address = settings.addresses.get(key)
     if address is None:
-        url, headers = vendor.address(
-            encoded.model, api_key=target.api_key, base_url=target.base_url, headers=settings.headers
-        )
+        url, headers = address_of(target, encoded.model, settings.headers)
         if len(settings.addresses) >= _ADDRESSES:
             settings.addresses.clear()
         address = settings.addresses[key] = (url, MaskedHeaders(headers))

@@ -2,8 +2,8 @@
 
     plan = ru.FallbackPlan([ru.Target("jina"), ru.Target("cohere")], health=health, deadline=now + 10)
     while isinstance(step := plan.next(now), (ru.Attempt, ru.Wait)):
-        ...             # an Attempt: call step.target within step.timeout, then plan.record(step, outcome, now)
-    raise plan.error()
+        ...             # an Attempt: send step.prepare(request).http, then plan.record(step, outcome, now)
+    response = plan.result()
 
 One `Health` is shared by all requests and safe under threads and tasks; a plan belongs to one request. ``now`` is in
 seconds on any clock that never goes back, the same for both.
@@ -12,7 +12,7 @@ seconds on any clock that never goes back, the same for both.
 from .health import Health
 from .plan import FallbackPlan, Outcome, loss_too_many
 from .policy import DEFAULT_POLICY, RULES, Backoff, FallbackPolicy, Rule, exponential
-from .target import Attempt, Finished, Target, Tried, Wait
+from .target import Attempt, Finished, Target, Tried, Wait, as_targets
 
 __all__ = [
     "DEFAULT_POLICY",
@@ -28,6 +28,7 @@ __all__ = [
     "Target",
     "Tried",
     "Wait",
+    "as_targets",
     "exponential",
     "loss_too_many",
 ]

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from math import inf
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, cast
 
 from .. import errors as e
-from ..canonical import Loss, RerankRequest, RerankResponse
+from ..canonical import Loss, RerankRequest, RerankResponse, fields_of
 from ..errors import InvalidRequestError, RerankError, UnsupportedRequestError
+from ..registry import Provider
 from .health import Health
 from .policy import DEFAULT_POLICY, FallbackPolicy
-from .target import Attempt, Finished, Target, Tried, Wait
+from .target import Attempt, Finished, Target, Tried, Wait, as_targets
 
 Outcome: TypeAlias = RerankResponse | RerankError
 """What an attempt led to."""
@@ -36,7 +37,7 @@ class FallbackPlan:
     """One request's way through its targets.
 
     Args:
-        targets: whom to try.
+        targets: targets, providers or their names, one or several, in the order in which they are tried.
         policy: what each outcome does.
         health: shared by all requests; None for one of its own.
         deadline: the instant, on the clock of ``now``, after which nothing is started; None for never.
@@ -50,7 +51,7 @@ class FallbackPlan:
 
     def __init__(
         self,
-        targets: Sequence[Target],
+        targets: str | Provider | Target | Sequence[str | Provider | Target],
         policy: FallbackPolicy = DEFAULT_POLICY,
         health: Health | None = None,
         deadline: float | None = None,
@@ -59,10 +60,9 @@ class FallbackPlan:
         must_keep: Iterable[str] | Literal["all"] = (),
         random: Callable[[], float] = _never,
     ) -> None:
-        if not targets:
-            raise InvalidRequestError("targets: expected one or more", field="targets")
+        made = as_targets(targets)
         by_weight = policy.order == "weight"
-        self.targets = tuple(sorted(targets, key=lambda target: -target.weight) if by_weight else targets)
+        self.targets = tuple(sorted(made, key=lambda target: -target.weight)) if by_weight else made
         self.policy = policy
         self.health = health or Health()
         self.deadline = inf if deadline is None else deadline
@@ -73,7 +73,7 @@ class FallbackPlan:
         self._under_way: dict[int, tuple[int, float]] = {}
         self._started = 0
         self._now = -inf
-        self._answered = False
+        self._response: RerankResponse | None = None
         self._stopped: RerankError | None = None
         if request is not None:
             self._pass_over(request, must_keep)
@@ -81,12 +81,12 @@ class FallbackPlan:
     @property
     def answered(self) -> bool:
         """Whether an answer was recorded that the policy takes."""
-        return self._answered
+        return self._response is not None
 
     def next(self, now: float) -> Attempt | Wait | Finished:
         """What to do now."""
         self._now = now
-        if self._answered or self._stopped is not None:
+        if self._response is not None or self._stopped is not None:
             return Finished()
         hedge = self._hedge_at() - now if self._under_way else -inf
         if hedge <= 0 and now < self.deadline:
@@ -145,7 +145,9 @@ class FallbackPlan:
         return inf if after is None else max(began for _, began in self._under_way.values()) + after
 
     def _start(self, index: int, now: float) -> Attempt:
-        attempt = Attempt(self._started, self.targets[index], self._timeout(index, now))
+        target = self.targets[index]
+        model = target.sends(chained=len(self.targets) > 1)
+        attempt = Attempt(self._started, target, self._timeout(index, now), model)
         self._started += 1
         self._progress[index].tries += 1
         self._under_way[attempt.id] = (index, now)
@@ -170,7 +172,7 @@ class FallbackPlan:
         self.attempts.append(Tried(attempt.target.name, attempt.target.model, now - began, error))
         if error is None:
             self.health.succeed(attempt.target, began)
-            self._answered = True
+            self._response = cast("RerankResponse", outcome)
             return None
         progress = self._progress[index]
         self.health.fail(attempt.target, error, now, self.policy, counts=not progress.counted)
@@ -194,6 +196,18 @@ class FallbackPlan:
         if attempt.id not in self._under_way or self.targets[self._under_way[attempt.id][0]] is not attempt.target:
             raise InvalidRequestError("attempt: it is not under way in this plan", field="attempt")
         return self._under_way.pop(attempt.id)
+
+    def result(self) -> RerankResponse:
+        """Return the response that was taken, with all attempts in ``attempts``.
+
+        Raises:
+            RerankError: there is none; see `error`. It has the ``attempts``, too.
+        """
+        if self._response is not None:
+            return self._response.replace(attempts=tuple(self.attempts))
+        error = self.error()
+        error.attempts = tuple(self.attempts)
+        raise error
 
     def error(self) -> RerankError:
         """Return why there is no response, as of the last `next`.
@@ -224,7 +238,7 @@ def _passed_over(
     """Why a target is not called for this request: it cannot express it, or would lose what must be kept."""
     vendor = target.vendor
     try:
-        encoded = vendor.encode_fields(request.fields, model=target.sends(chained=chained), like=target.like)
+        encoded = vendor.encode_fields(fields_of(request), model=target.sends(chained=chained), like=target.like)
     except UnsupportedRequestError as error:
         error.provider = vendor.name
         return error

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
 from .. import errors as e
-from ..canonical import RerankResponse
+from ..canonical import RerankResponse, check_number
 from ..errors import InvalidRequestError, RerankError
 
 Backoff: TypeAlias = Callable[[RerankError, int], float]
@@ -112,8 +112,8 @@ class FallbackPolicy:
             "breaker_seconds": (self.breaker_seconds, 0),
         }
         for name, (number, low) in least.items():
-            if number is not None and not number >= low:
-                raise InvalidRequestError(f"{name}: expected a number, {low} or more", field=name)
+            if number is not None:
+                check_number(number, name, f"a number, {low} or more", low=low, finite=False)
         if self.jitter > 1:
             raise InvalidRequestError("jitter: expected a share, 0 to 1", field="jitter")
         for name, known in _WORDS.items():

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from math import inf
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from pydantic import SecretStr
 
-from ..errors import InvalidRequestError, RerankError
-from ..registry import Provider
+from ..canonical import RerankRequest, check_number
+from ..endpoint import Key, MaskedHeaders, checked_headers, plain_key
+from ..errors import Headers, InvalidRequestError, RerankError
+from ..registry import Call, Provider
 from ..registry import provider as provider_by_name
 
 
@@ -25,6 +27,9 @@ class Target:
         timeout: seconds for one attempt; None for no limit but the deadline.
         weight: of several targets the heaviest first, where the policy orders by weight; 0 or more.
         like: the known model behind a name that says nothing.
+        url: the whole URL to call, in place of ``base_url``; it is not changed.
+        headers: further headers of each call; their values are hidden from every ``repr``.
+        auth_header: the header that carries the key, in place of the provider's own.
         vendor: the provider itself.
         name: the provider's name.
         identity: what makes it the same target in another request, so that its health is shared.
@@ -41,21 +46,27 @@ class Target:
     timeout: float | None = None
     weight: float = 1.0
     like: str | None = None
+    url: str | None = None
+    headers: Headers | None = field(default=None, repr=False)
+    auth_header: str | None = None
     vendor: Provider = field(init=False, repr=False, compare=False)
     name: str = field(init=False, repr=False, compare=False)
     identity: tuple[object, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        if self.timeout is not None and not 0 < self.timeout < inf:
-            raise InvalidRequestError("timeout: expected a number of seconds above 0", field="timeout")
-        if not 0 <= self.weight < inf:
-            raise InvalidRequestError("weight: expected a number, 0 or more", field="weight")
-        if isinstance(self.api_key, str):
-            object.__setattr__(self, "api_key", SecretStr(self.api_key))
-        vendor = provider_by_name(self.provider) if isinstance(self.provider, str) else self.provider
+        if self.timeout is not None:
+            check_number(self.timeout, "timeout", "a number of seconds above 0", above=True)
+        check_number(self.weight, "weight", "a number, 0 or more")
+        key = plain_key(self.api_key)
+        object.__setattr__(self, "api_key", None if key is None else SecretStr(key))
+        vendor = provider_by_name(self.provider)
         object.__setattr__(self, "vendor", vendor)
         object.__setattr__(self, "name", vendor.name)
-        identity = (vendor.name, self.model, self.base_url, hash(self.api_key))
+        if self.headers is not None:
+            object.__setattr__(self, "headers", MaskedHeaders(checked_headers(self.headers)))
+        headers = tuple(sorted(checked_headers(self.headers).items()))
+        where = (self.base_url, self.url, self.auth_header, hash(headers))
+        identity = (vendor.name, self.model, *where, hash(self.api_key))
         object.__setattr__(self, "identity", identity)
 
     def sends(self, *, chained: bool) -> str | None:
@@ -63,18 +74,69 @@ class Target:
         return self.model or (self.vendor.default_model if chained else None)
 
 
+def as_targets(targets: str | Provider | Target | Iterable[str | Provider | Target]) -> tuple[Target, ...]:
+    """Return the targets of a chain, given as targets, providers or their names, one or several.
+
+    Raises:
+        InvalidRequestError: there is none, or one is something else.
+        UnknownProviderError: no provider has such a name.
+    """
+    if isinstance(targets, (str, Provider, Target)):
+        targets = (targets,)
+    try:
+        listed = tuple(targets)
+    except TypeError:
+        listed = (cast("str", targets),)
+    if not listed:
+        raise InvalidRequestError("targets: expected one or more", field="targets")
+    return tuple(target if isinstance(target, Target) else _as_target(target) for target in listed)
+
+
+def _as_target(target: object) -> Target:
+    if isinstance(target, (str, Provider)):
+        return Target(target)
+    message = f"targets: expected names, providers or targets, not a value of type {type(target).__name__}"
+    raise InvalidRequestError(message, field="targets")
+
+
 class Attempt(NamedTuple):
-    """Call this target now, then `FallbackPlan.record` what came of it.
+    """Call this target now, then `FallbackPlan.record` the outcome.
 
     Attributes:
         id: which attempt of the plan, from 0.
-        target: whom to call.
+        target: the target to call.
         timeout: seconds for the call, from the target's own and what is left of the deadline; None for no limit.
+        model: the model to send: the target's own, else in a chain the provider's default; None for the request's.
     """
 
     id: int
     target: Target
     timeout: float | None
+    model: str | None = None
+
+    def prepare(self, request: RerankRequest, api_key: Key | None = None, headers: Headers | None = None) -> Call:
+        """Prepare the call with the target's own model, base model, URL, headers and key.
+
+        Args:
+            request: what to rerank.
+            api_key: the key, where the target has none.
+            headers: further headers, beside the target's.
+
+        Raises:
+            InvalidRequestError, UnsupportedRequestError, MissingApiKeyError: as `Provider.prepare`.
+        """
+        target = self.target
+        return target.vendor.prepare(
+            request,
+            model=self.model,
+            api_key=target.api_key if target.api_key is not None else api_key,
+            base_url=target.base_url,
+            url=target.url,
+            headers={**checked_headers(target.headers), **checked_headers(headers)},
+            auth_header=target.auth_header,
+            echo=False,
+            like=target.like,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator
-from importlib.metadata import EntryPoint
 
 import pytest
 
 import rerank_unify as ru
-from rerank_unify import names, registry
+from rerank_unify import names
 
+from . import vendors
 from .helpers import VENDOR_KEY
 
 
@@ -23,9 +23,10 @@ def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def made_up(monkeypatch: pytest.MonkeyPatch) -> Generator[None, None, None]:
-    """The vendors of `vendors`, as an installed package registers them."""
-    for name, value in (("made-up", "gateway.vendors:made_up"), ("faulty", "gateway.vendors:faulty")):
-        monkeypatch.setitem(names.entry_points(), name, EntryPoint(name, value, names.GROUP))
+def made_up() -> Generator[None, None, None]:
+    """The providers of `vendors`, as an app registers its own."""
+    for made in (vendors.made_up, vendors.faulty):
+        ru.register(made)
     yield
-    registry.provider.cache_clear()
+    for made in (vendors.made_up, vendors.faulty):
+        names.unregister(made.name)

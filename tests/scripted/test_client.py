@@ -255,7 +255,12 @@ def test_threads_share_a_client() -> None:
         (["local"], {"model": "m"}, "model: belongs to each Target"),
         ("local", {"timeout": 0}, "timeout: expected a number of seconds above 0"),
         ("local", {"deadline": float("inf")}, "deadline: expected a number of seconds above 0"),
-        (ru.Target("jina", base_url="http://elsewhere"), {}, "jina needs an API key"),
+        (ru.Target("jina", base_url="http://h", url="http://h/rerank"), {}, "url: it is the whole URL"),
+        (ru.Target("jina", url="h:80"), {}, "url: expected http"),
+        (ru.Target("jina", api_key=KEY, auth_header="a b"), {}, "auth_header: a name has a character"),
+        ({"provider": "jina"}, {}, "no provider is called 'provider'"),
+        ([5], {}, "targets: expected names, providers or targets, not a value of type int"),
+        (5, {}, "targets: expected names, providers or targets, not a value of type int"),
     ],
 )
 def test_bad_settings(client: Any, targets: Any, settings: dict[str, Any], sentence: str) -> None:
@@ -269,8 +274,8 @@ def test_keys_of_the_environment_go_to_the_vendors_own_host(monkeypatch: pytest.
     kept = SecretStr(KEY)
     assert ru.Client("jina").settings.targets[0].api_key == kept
     assert ru.Client("jina", base_url="https://api.jina.ai/v1").settings.targets[0].api_key == kept
-    with pytest.raises(ru.MissingApiKeyError):
-        ru.Client("jina", base_url="http://elsewhere")
+    assert ru.Client("jina", base_url="http://elsewhere").settings.targets[0].api_key is None
+    assert ru.Client(ru.Target("jina", url="http://elsewhere/rerank")).settings.targets[0].api_key is None
     assert ru.Client("jina", base_url="http://elsewhere", env_keys=True).settings.targets[0].api_key == kept
 
 
@@ -321,13 +326,13 @@ def test_an_error_tells_what_was_tried(rerank: Rerank) -> None:
             assert all(one.error is not None for one in error.attempts)
 
 
-def test_an_open_breaker_is_not_waited_for(rerank: Rerank) -> None:
+def test_each_request_raises_an_error_of_its_own(rerank: Rerank) -> None:
     settings = {"policy": ru.FallbackPolicy(retries=0, breaker_failures=1), "health": ru.Health()}
     with ScriptedServer([Play(status=500)]) as server:
         errors = [failure(rerank, jina(server), settings=settings) for _ in range(3)]
-        assert len(server.calls) == 1
+        assert len(server.calls) == 3
     assert [type(error) for error in errors] == [ru.ProviderServerError] * 3
-    assert len({id(error) for error in errors}) == 3  # each request raises its own
+    assert len({id(error) for error in errors}) == 3
 
 
 def test_a_proxy_of_the_environment_counts(monkeypatch: pytest.MonkeyPatch) -> None:
