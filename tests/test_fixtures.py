@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Iterable, Mapping
 from datetime import date
+from importlib.resources import files
 from typing import Any
 
 import pytest
 
 import rerank_unify as ru
-from rerank_unify.testing.fixtures import Case, load_cases, load_request
+from rerank_unify.testing.fixtures import Case, Reply, load_cases, load_request
 
 CASES = load_cases()
 PROVIDERS = sorted({case.provider for case in CASES})
@@ -186,6 +188,89 @@ def test_provider_shows_everything(provider: str) -> None:
 
 def test_providers_have_cases() -> None:
     assert {"cohere", "cohere-v1", "jina", "local", "voyage", "xinference"} <= set(PROVIDERS)
+
+
+# In this order in every file.
+KEYS = ("source", "date", "synthetic", "shows", "note", "request", "sent", "wire", "reply", "response", "error")
+
+
+def as_file(values: Any) -> bytes:
+    """Write JSON as every fixture is written; a lone surrogate, which UTF-8 does not have, stays escaped."""
+    text = json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return text.encode("utf-8", "backslashreplace")
+
+
+def as_body(body: bytes) -> dict[str, Any]:
+    """Choose the form of a reply's body: json only where a compact dump restores the bytes."""
+    try:
+        text = body.decode()
+    except UnicodeDecodeError:
+        return {"base64": base64.b64encode(body).decode()}
+    try:
+        value = json.loads(text)
+        if json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode() == body:
+            return {"json": value}
+    except ValueError:  # not JSON, or JSON with a number or a character that would not come back
+        pass
+    return {"text": text}
+
+
+@pytest.mark.parametrize(
+    ("body", "form"),
+    [
+        (b'{"a":[1.5,null]}', "json"),
+        ('"ü"'.encode(), "json"),
+        (b"null", "json"),
+        (b"", "text"),
+        (b"oops", "text"),
+        (b'{"a": 1}', "text"),
+        (b'{"a":1}\n', "text"),
+        (b'{"a":1,"a":1}', "text"),
+        (b'{"a":1.50}', "text"),
+        (b'{"a":NaN}', "text"),
+        (b'{"a":1e999}', "text"),
+        (b'"\\u00fc"', "text"),
+        (b'"\\ud800"', "text"),
+        (b"\xff", "base64"),
+    ],
+)
+def test_any_body_comes_back_from_a_file(body: bytes, form: str) -> None:
+    assert list(as_body(body)) == [form]
+    values = {"source": "s", "reply": {"status": 200} | as_body(body)}
+    assert Case.from_json("jina", "basic", as_file(values)).reply == Reply(200, {}, body)
+
+
+def test_files_are_written_in_one_form() -> None:
+    # One rule for all, so that no spelling, such as 0.50 for 0.5, is lost between a file and the bytes of its reply.
+    root, wrong = files("rerank_unify.fixtures"), list[str]()
+    for case in CASES:
+        content = (root / case.provider / f"{case.name}.json").read_bytes()
+        values = json.loads(content)
+        expected = {key: values[key] for key in KEYS if key in values}
+        if case.reply is not None:
+            headers = {"headers": case.reply.headers} if case.reply.headers else {}
+            expected["reply"] = {"status": case.reply.status} | headers | as_body(case.reply.body)
+        if content != as_file(expected):
+            wrong.append(str(case))
+    assert wrong == []
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"{", "expected JSON"),
+        (b'{"source": "s", "answer": {}}', "unknown key 'answer'; expected only source, date"),
+        (b'{"date": "2026-11-22"}', "source is missing"),
+        (b'{"source": "s", "reply": {"status": 200}}', "reply: expected status, .* exactly one of json, text, base64"),
+        (b'{"source": "s", "reply": {"status": 200, "json": {}, "text": ""}}', "exactly one of json, text, base64"),
+        (b'{"source": "s", "reply": {"text": ""}}', "reply: expected status"),
+        (b'{"source": "s", "reply": {"status": 200, "text": "", "body": ""}}', "reply: expected status"),
+    ],
+)
+def test_a_file_that_is_no_case_is_refused(content: bytes, message: str) -> None:
+    with pytest.raises(ValueError, match=message) as caught:
+        Case.from_json("jina", "basic", content)
+    assert str(caught.value).startswith("fixtures/jina/basic.json: ")
 
 
 def test_unknown_provider_has_no_cases() -> None:

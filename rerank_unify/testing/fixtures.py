@@ -1,4 +1,4 @@
-"""The vendor payloads that this library is tested against, for your tests as well: they are part of the wheel.
+"""Load the provider payloads that this library is tested against; the wheel carries them for your tests too.
 
 from rerank_unify.testing.fixtures import load_cases
 
@@ -9,31 +9,24 @@ for case in load_cases("voyage"):
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Mapping
+from base64 import b64decode
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-if TYPE_CHECKING:
-    if sys.version_info >= (3, 11):
-        from importlib.resources.abc import Traversable
-    else:
-        from importlib.abc import Traversable
-
-_REQUESTS: Final = "requests"
-_PARTS: Final = ("request", "sent", "wire", "response", "error", "source")
+_SOURCE: Final = ("source", "date", "synthetic", "shows", "note")
+_KEYS: Final = (*_SOURCE, "request", "sent", "wire", "reply", "response", "error")
+_BODIES: Final[Mapping[str, Callable[[Any], bytes]]] = {
+    "json": lambda value: json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode(),
+    "text": str.encode,
+    "base64": b64decode,
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a vendor answered.
-
-    Attributes:
-        status: the HTTP status.
-        headers: the headers that matter.
-        body: raw.
-    """
+    """A provider's HTTP response: its status, the headers that matter, and the raw body."""
 
     status: int
     headers: Mapping[str, str]
@@ -42,17 +35,17 @@ class Reply:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """One case: a folder ``fixtures/<provider>/<name>``. A part that the folder does not have is None.
+    """One case: a file ``fixtures/<provider>/<name>.json``. A part that the file does not have is None.
 
     Attributes:
         provider: the provider's name.
         name: what the case shows, in a few words.
-        request: the canonical request, as wire JSON.
-        sent: the body that the request becomes for this vendor.
-        wire: a body by which a client of this vendor's dialect asks for the request.
-        reply: what the vendor answered.
-        response: what the reply means, as canonical JSON with ``score_kind`` and ``missing``.
-        error: what the reply means where it is an error: its ``class`` and attributes.
+        request: the canonical request, as JSON.
+        sent: the body that the request becomes for this provider.
+        wire: the same request as a client of this provider's dialect writes it.
+        reply: the provider's HTTP response.
+        response: the decoded reply, as canonical JSON with ``score_kind`` and ``missing``.
+        error: the decoded reply where it is an error: its ``class`` and attributes.
         source: ``source``, ``date``, ``synthetic``, ``shows`` and perhaps ``note``.
     """
 
@@ -69,6 +62,27 @@ class Case:
     def __str__(self) -> str:
         return f"{self.provider}/{self.name}"
 
+    @classmethod
+    def from_json(cls, provider: str, name: str, content: bytes) -> Case:
+        """Parse the content of one file, UTF-8 JSON with the keys that ``fixtures/README.md`` lists.
+
+        Raises:
+            ValueError: it is not JSON, has an unknown key, no source, or a reply without status or exactly one body.
+        """
+        where = f"fixtures/{provider}/{name}.json"
+        try:
+            values = json.loads(content)
+        except ValueError as error:
+            raise ValueError(f"{where}: expected JSON: {error}") from None
+        if unknown := values.keys() - _KEYS:
+            raise ValueError(f"{where}: unknown key {min(unknown)!r}; expected only {', '.join(_KEYS)}")
+        source = {key: values.pop(key) for key in _SOURCE if key in values}
+        if "source" not in source:
+            raise ValueError(f"{where}: source is missing; expected where the payload comes from")
+        if "reply" in values:
+            values["reply"] = _reply(f"{where}: reply", values["reply"])
+        return cls(provider=provider, name=name, source=source, **values)
+
 
 def load_cases(provider: str | None = None) -> list[Case]:
     """Read the cases of one provider, or of all, sorted by provider and name.
@@ -78,17 +92,18 @@ def load_cases(provider: str | None = None) -> list[Case]:
 
     Raises:
         FileNotFoundError: there are no cases of that provider.
-        ValueError: a case has a file that means nothing, or two replies, or no source.
+        ValueError: a file is not a case; see ``Case.from_json``.
     """
     root = files("rerank_unify.fixtures")
-    known = sorted(folder.name for folder in root.iterdir() if folder.is_dir() and not _is_internal(folder.name))
+    known = {folder.name for folder in root.iterdir() if folder.is_dir() and folder.name[0] not in "_."} - {"requests"}
     if provider is not None and provider not in known:
-        raise FileNotFoundError(f"there are no fixtures for {provider!r}; there are for {', '.join(known)}")
-    return [
-        _load(name, folder)
-        for name in ([provider] if provider is not None else known)
-        for folder in sorted((root / name).iterdir(), key=lambda folder: folder.name)
-    ]
+        raise FileNotFoundError(f"there are no fixtures for {provider!r}; there are for {', '.join(sorted(known))}")
+    cases = (
+        Case.from_json(folder, file.name.removesuffix(".json"), file.read_bytes())
+        for folder in (known if provider is None else [provider])
+        for file in (root / folder).iterdir()
+    )
+    return sorted(cases, key=lambda case: (case.provider, case.name))
 
 
 def load_request(name: str) -> bytes:
@@ -100,29 +115,11 @@ def load_request(name: str) -> bytes:
     Raises:
         FileNotFoundError: there is no request of that name.
     """
-    return (files("rerank_unify.fixtures") / _REQUESTS / f"{name}.json").read_bytes()
+    return (files("rerank_unify.fixtures") / "requests" / f"{name}.json").read_bytes()
 
 
-def _is_internal(name: str) -> bool:
-    return name == _REQUESTS or name.startswith(("_", "."))
-
-
-def _load(provider: str, folder: Traversable) -> Case:
-    parts: dict[str, Any] = {}
-    headers: dict[str, str] = {}
-    answers: list[tuple[int, bytes]] = []
-    for file in folder.iterdir():
-        stem, _, kind = file.name.partition(".")
-        if stem.isdecimal():
-            answers.append((int(stem), file.read_bytes()))
-        elif kind != "json" or stem not in (*_PARTS, "headers"):
-            raise ValueError(f"fixtures/{provider}/{folder.name}/{file.name}: a case has no such file")
-        elif stem == "headers":
-            headers = json.loads(file.read_bytes())
-        else:
-            parts[stem] = json.loads(file.read_bytes())
-    if len(answers) > 1 or "source" not in parts:
-        raise ValueError(f"fixtures/{provider}/{folder.name}: a case has one source, and one reply at most")
-    for status, body in answers:
-        parts["reply"] = Reply(status, headers, body)
-    return Case(provider=provider, name=folder.name, **parts)
+def _reply(where: str, values: Mapping[str, Any]) -> Reply:
+    bodies = [to_bytes(values[key]) for key, to_bytes in _BODIES.items() if key in values]
+    if len(bodies) != 1 or not {"status"} <= values.keys() <= {"status", "headers", *_BODIES}:
+        raise ValueError(f"{where}: expected status, perhaps headers, and exactly one of {', '.join(_BODIES)}")
+    return Reply(values["status"], values.get("headers", {}), *bodies)
