@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Final, Protocol, TypeAlias, cast
-from urllib.parse import SplitResult, quote, urlsplit, urlunsplit
+from urllib.parse import SplitResult, parse_qsl, quote, urlsplit, urlunsplit
 
 from .errors import Headers, InvalidRequestError, MissingApiKeyError, pairs_of
 
@@ -49,8 +49,10 @@ class HttpRequest:
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """What must not get into a message: the values of headers that carry keys, with and without their scheme."""
+        """What must not get into a message: keys in headers, with and without their scheme, and in the URL's query."""
         values = [value for name, value in self.headers.items() if _SECRET.search(name)]
+        if "?" in self.url:
+            values += [value for name, value in parse_qsl(urlsplit(self.url).query) if _SECRET.search(name.lower())]
         return tuple(dict.fromkeys(part for value in values for part in (value, value.split(" ", 1)[-1].strip())))
 
     def __repr__(self) -> str:

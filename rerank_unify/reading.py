@@ -12,7 +12,20 @@ from pydantic_core import from_json
 from .canonical import NO_USAGE, RequestFields, RerankResponse, Row, ScoreKind
 from .dialect import UNCHECKED, Asked, Dialect, Model, fill_documents, texts_of
 from .endpoint import HttpRequest
-from .errors import Headers, InvalidRequestError, InvalidResponseError, RerankError, parse
+from .errors import (
+    MESSAGE_LIMIT,
+    MODEL_LIMIT,
+    WARNING_COUNT_LIMIT,
+    Headers,
+    InvalidRequestError,
+    InvalidResponseError,
+    RerankError,
+    cut,
+    parse,
+    safe_id,
+    scrub,
+    scrub_name,
+)
 
 Body: TypeAlias = bytes | str | Mapping[str, Any] | Sequence[Any]
 """A body, raw or already parsed."""
@@ -96,11 +109,14 @@ class Reader:
         except InvalidResponseError as error:
             error.provider, error.status, error.body = self.provider, status, as_bytes(body)
             raise
-        return self._answer(value, rows, asked)
+        return self._answer(value, rows, asked, http)
 
-    def _answer(self, value: Any, rows: list[Row], asked: Asked) -> RerankResponse:
+    def _answer(self, value: Any, rows: list[Row], asked: Asked, http: HttpRequest | None) -> RerankResponse:
         table = self.dialect.response
-        model = table.read_model(value)
+        model, id, told = table.read_model(value), table.read_id(value), table.read_warnings(value)  # noqa: A001 - the wire's
+        # What was sent, and what is declared, needs no redacting: nearly every answer names one of these.
+        if model is not None and model != asked.model and model not in self.models:
+            model = cut(scrub_name(model, _texts(asked), _secrets(http)), MODEL_LIMIT)
         missing: tuple[int, ...] = ()
         warnings: tuple[str, ...] = (UNCHECKED,)
         fill: Callable[[list[Row]], object] | None = None
@@ -111,10 +127,10 @@ class Reader:
             rows,
             model=model or asked.model,
             usage=table.read_usage(value) if table.usage else NO_USAGE,
-            id=table.read_id(value),
+            id=id and safe_id(id, partial(_texts, asked), _secrets(http)),
             provider=self.provider,
             score_kind=self._score_kind(asked, model),
-            warnings=table.read_warnings(value) + warnings,
+            warnings=_redacted(told, asked, http) + warnings if told else warnings,
             missing=missing,
             losses=asked.losses,
             fill=fill,
@@ -147,8 +163,23 @@ class Reader:
 
     def _told(self, asked: Asked, now: float | None, http: HttpRequest | None) -> dict[str, Any]:
         """What an error is read with; its message must not repeat a text or a key."""
-        texts = texts_of(asked.fields) if asked.fields is not None else ()
-        return {"now": now, "texts": texts, "secrets": http.secrets if http else (), "provider": self.provider}
+        return {"now": now, "texts": _texts(asked), "secrets": _secrets(http), "provider": self.provider}
+
+
+def _texts(asked: Asked) -> Sequence[str]:
+    return texts_of(asked.fields) if asked.fields is not None else ()
+
+
+def _secrets(http: HttpRequest | None) -> tuple[str, ...]:
+    return http.secrets if http is not None else ()
+
+
+def _redacted(warnings: tuple[str, ...], asked: Asked, http: HttpRequest | None) -> tuple[str, ...]:
+    """A vendor's own warnings, fit for a log, and not too many of them."""
+    texts, secrets = _texts(asked), _secrets(http)
+    shown = [cut(scrub(warning, texts, secrets), MESSAGE_LIMIT) for warning in warnings[:WARNING_COUNT_LIMIT]]
+    more = len(warnings) - WARNING_COUNT_LIMIT
+    return (*filter(None, shown), *([f"{more:,} further warnings of the provider"] if more > 0 else []))
 
 
 def plain_body(body: Any) -> Any:

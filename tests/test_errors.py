@@ -2,9 +2,14 @@
 
 import json
 import pickle
+import re
+from email.utils import format_datetime
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic_core import to_json
 
 import rerank_unify as ru
 from rerank_unify import errors
@@ -97,7 +102,9 @@ def test_the_sentence_is_ours() -> None:
         ({"error": {"message": "no", "code": "c", "type": "t"}}, "no", "c", None),
         ({"error": {"code": 400, "message": "no", "status": "INVALID_ARGUMENT"}}, "no", "INVALID_ARGUMENT", None),
         ({"object": "error", "message": "no", "type": "BadRequestError", "code": 400}, "no", "BadRequestError", None),
-        ({"errors": [{"code": "x", "message": "no"}], "trace": "t1"}, "no", "x", "t1"),
+        ({"errors": [{"code": "x", "message": "no"}], "trace": "t1"}, "no", "x", None),  # a trace is no id
+        ({"errors": [{"code": "x", "message": "no"}], "trace_id": "t1"}, "no", "x", "t1"),
+        ({"detail": "no", "request_id": "a b", "requestId": "r-1"}, "no", None, "r-1"),
         ({"errors": ["no", "never"]}, "no; never", None, None),
         ({"code": 20012, "message": "no", "data": None}, "no", "20012", None),
         ({"error_code": 336003, "error_msg": "no"}, "no", "336003", None),
@@ -220,15 +227,66 @@ EPOCH = 1795348800.0  # of DATE
         ({"Retry-After": "Sun Nov 22 12:00:30 2026"}, EPOCH, 30),
         ({"Retry-After": "Sun, 22 Nov 2026 12:00:30 -0000"}, EPOCH, 30),
         ({"Retry-After": "Mon, 01 Jan 0001 00:00:00 +2359"}, EPOCH, 0),
+        # An instant in a header for seconds, as real servers send it.
+        ({"Retry-After": "1764091234"}, 1764091200.0, 34),
+        ({"Retry-After": "1764091234000"}, 1764091200.0, 34),
+        ({"Retry-After": "1764091234"}, EPOCH, 0),
+        ({"Retry-After": "1764091234", "Date": "Tue, 25 Nov 2025 17:20:00 GMT"}, None, 34),
+        ({"Retry-After": "1764091234"}, None, None),
+        ({"Retry-After": "1764091234", "X-RateLimit-Reset": "9"}, None, 9),
+        ({"retry-after-ms": "1764091234000"}, 1764091200.0, 34),
+        ({"retry-after-ms": "1764091234000", "Retry-After": "9"}, None, 9),
+        ({"retry-after-ms": "-1e300"}, EPOCH, 0),
+        ({"Retry-After": "-1e308"}, EPOCH, 0),
+        ({"Retry-After": "999999999"}, None, errors.LONGEST_WAIT),
+        ({"retry-after-ms": "99999999999"}, None, errors.LONGEST_WAIT),
+        ({"Retry-After": "1e308"}, EPOCH, errors.LONGEST_WAIT),
+        ({"Retry-After": "1e308"}, None, None),
+        ({"Retry-After": "1e309"}, EPOCH, None),
+        ({"Retry-After": "1" + "0" * 26}, EPOCH, errors.LONGEST_WAIT),
+        ({"Retry-After": "9" * 5000}, EPOCH, None),
+        ({"Retry-After": "Fri, 31 Dec 9999 23:59:59 GMT"}, EPOCH, errors.LONGEST_WAIT),
+        ({"Retry-After": "Fri, 31 Dec 9999 23:59:59 -2359"}, EPOCH, errors.LONGEST_WAIT),
+        ({"retry-after-ms": "1e300"}, EPOCH, errors.LONGEST_WAIT),
+        ({"retry-after-ms": "1e300"}, None, None),
+        ({"X-RateLimit-Reset": "1e308"}, EPOCH, errors.LONGEST_WAIT),
     ],
 )
 def test_seconds_to_wait(headers: dict[str, str], now: float | None, seconds: float | None) -> None:
     assert JINA.decode_error(429, headers, b"", now=now).retry_after == seconds
 
 
+@given(
+    st.dictionaries(
+        st.sampled_from(("retry-after-ms", "Retry-After", "X-RateLimit-Reset", "Date")),
+        st.text(max_size=40) | st.floats().map(str) | st.integers().map(str) | st.datetimes().map(format_datetime),
+    ),
+    st.none() | st.floats(0, 1e12),
+)
+def test_a_time_to_wait_is_a_number_that_can_be_waited_for(headers: dict[str, str], now: float | None) -> None:
+    error = JINA.decode_error(429, headers, b"", now=now)
+    assert error.retry_after is None or 0 <= error.retry_after <= errors.LONGEST_WAIT
+    sent = JINA.encode_error(error)[1].get("retry-after")
+    assert sent is None or (sent.isdigit() and int(sent) <= 86_400)
+
+
+@pytest.mark.parametrize(
+    ("given_wait", "wait"),
+    [(-3, 0), (0, 0), (7, 7), (10**400, errors.LONGEST_WAIT), (1e308, errors.LONGEST_WAIT)]
+    + [(odd, None) for odd in (float("nan"), float("inf"), float("-inf"), None)],
+)
+def test_every_error_has_a_time_that_can_be_waited_for(given_wait: Any, wait: float | None) -> None:
+    error = ru.RateLimitError("x", retry_after=given_wait)
+    group = ru.AllProvidersFailedError("all", [ru.ConnectError("x"), error])
+    assert error.retry_after == group.retry_after == wait
+    both = ru.AllProvidersFailedError("all", [error, ru.RateLimitError("y", retry_after=2)])
+    assert both.retry_after == (0 if wait == 0 else 2)
+
+
 # --- what must never be in a message ---------------------------------------------------------------------------------
 
 SECRET = "Confidential merger of Alpha and Beta in the third quarter"
+PRIVATE_KEY = "jina_0123456789abcdef"
 
 
 def test_queries_and_documents_stay_out_of_messages() -> None:
@@ -265,6 +323,189 @@ def test_keys_stay_out_of_messages(told: str) -> None:
 )
 def test_plain_words_about_keys_stay(told: str) -> None:
     assert error_of(401, {"detail": told}).message == told
+
+
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        ("a\nFORGED LINE", "a FORGED LINE"),
+        ("a\r\n\t b", "a b"),
+        ("a\x1b[31mred\x1b[0m b\x07", "a red b"),
+        ("a\u2028b\u2029c\x85d", "a b c d"),
+        ("a\u202eb\u2066c\x00", "a b c"),
+        ("\x1b]0;title\x07", "]0;title"),
+        ("模型 not there", "模型 not there"),
+        # White space in texts counts as in the message.
+        ("one  two\tthree\nfour five", "[…]"),
+        ("it says one two three four five.", "it says […]."),
+        ("天然有机　护肤产品 天然有机　护肤产品", "[…]"),
+        # The window `abcdefgh` stands twice in the texts, and only the second time with more of the message.
+        ("abcdefghijklmnopq", "[…]"),
+        ("xy abcdefghij xy", "xy abcdefghij xy"),
+    ],
+)
+def test_words_are_on_one_line_without_texts(words: str, shown: str) -> None:
+    documents = [
+        "one  two\nthree\u2028four five",
+        "天然有机　护肤产品 天然有机　护肤产品",
+        "abcdefgh, abcdefghijklmnopq and so on",
+    ]
+    call = JINA.prepare(ru.RerankRequest(query="q", documents=documents), api_key=PRIVATE_KEY)
+    with pytest.raises(ru.BadRequestError) as caught:
+        call.decode(400, {}, to_json({"detail": words}))
+    assert caught.value.message == shown
+
+
+@pytest.mark.parametrize("url", ["https://gw/v1?api_key=hush-0123", "https://gw/v1?x=1&Token=hush%2D0123"])
+def test_a_key_in_the_url_stays_out_of_messages(url: str) -> None:
+    call = JINA.prepare(ru.RerankRequest(query="q", documents=["d"]), api_key="k", base_url=url)
+    with pytest.raises(ru.BadRequestError, match="bad key \\[key\\]!"):
+        call.decode(400, {}, b'{"detail": "bad key hush-0123!"}')
+
+
+@pytest.mark.parametrize(
+    ("found", "id"),
+    [
+        ("07734bd2-2473-4f07-94e1-0d9f0e6843cf", "07734bd2-2473-4f07-94e1-0d9f0e6843cf"),
+        ("rerank-0123456789abcdef", "rerank-0123456789abcdef"),
+        ("req_A.b:c-9", "req_A.b:c-9"),
+        ("x" * 128, "x" * 128),
+        ("x" * 129, None),
+        ("a b", None),
+        ("a\n", None),
+        ("é", None),
+        ("", None),
+        (7, None),
+        (["r"], None),
+        ("jina_0123456789abcdef", None),  # the key
+        ("id:jina_0123456789abcdef", None),
+        ("Confidential-merger-of-Alpha", None),  # a document
+        ("re:Confidential-merger-of", None),
+    ],
+)
+def test_an_id_is_an_id_only_if_it_looks_like_one(found: Any, id: str | None) -> None:
+    request = ru.RerankRequest(query="q", documents=["Confidential-merger-of-Alpha", "oil"])
+    call = JINA.prepare(request, api_key=PRIVATE_KEY)
+    rows = [{"index": 0, "relevance_score": 0.5}]
+    assert call.decode(200, {}, to_json({"results": rows, "id": found})).id == id
+    for status, body in ((500, {"detail": "boom"}), (200, {"error": "boom"})):
+        with pytest.raises(ru.RerankError) as caught:
+            call.decode(status, {}, to_json({**body, "request_id": found}))
+        assert caught.value.request_id == id
+
+
+@pytest.mark.parametrize(
+    ("headers", "id"),
+    [
+        ({"x-request-id": "r-1", "cf-ray": "ray-1"}, "r-1"),
+        ({"x-request-id": "r 1", "cf-ray": "ray-1"}, "ray-1"),
+        ({"x-request-id": "r" * 129, "request-id": "é", "cf-ray": ""}, None),
+        ({"x-request-id": PRIVATE_KEY}, None),
+        ({"x-request-id": "Confidential-merger-of-Alpha"}, None),
+    ],
+)
+def test_an_id_in_a_header_must_look_like_one_too(headers: dict[str, str], id: str | None) -> None:
+    request = ru.RerankRequest(query="q", documents=["Confidential-merger-of-Alpha"])
+    with pytest.raises(ru.ProviderServerError) as caught:
+        JINA.prepare(request, api_key=PRIVATE_KEY).decode(500, headers, b'{"detail": "boom", "request_id": "no id"}')
+    assert caught.value.request_id == id
+
+
+@pytest.mark.parametrize(
+    ("said", "model"),
+    [
+        ("jina-reranker-m0", "jina-reranker-m0"),
+        ("org/other:v1", "org/other:v1"),
+        ("x\ny\x1b[31m", "x y"),
+        ("m" * 5000, "m" * 199 + "…"),
+        (f"m for {PRIVATE_KEY}", "m for [key]"),
+        ("m of Confidential merger of Alpha", "m of […]"),
+        ("oil-reranker", "oil-reranker"),  # one short document is a part of many names
+        ("\x1b", "jina-reranker-v2-base-multilingual"),
+    ],
+)
+def test_the_model_of_a_response_is_a_name(said: str, model: str) -> None:
+    request = ru.RerankRequest(query="q", documents=["Confidential merger of Alpha", "oil"])
+    body = to_json({"model": said, "results": [{"index": 0, "relevance_score": 0.5}]})
+    assert JINA.prepare(request, api_key=PRIVATE_KEY).decode(200, {}, body).model == model
+
+
+def test_warnings_of_a_response_are_few_and_short() -> None:
+    request = ru.RerankRequest(query="q", documents=["Confidential merger of Alpha"])
+    said = [f"a\nb {PRIVATE_KEY} Confidential merger of Alpha\x1b[31m", "", "w" * 1000, *(f"w{n}" for n in range(1000))]
+    body = to_json({"results": [{"index": 0, "relevance_score": 0.5}], "warnings": said})
+    warnings = JINA.prepare(request, api_key=PRIVATE_KEY).decode(200, {}, body).warnings
+    assert warnings[:2] == ("a b [key] […]", "w" * 299 + "…")
+    assert warnings[2:] == (*(f"w{n}" for n in range(7)), "993 further warnings of the provider")
+
+
+# --- any words, in any field -----------------------------------------------------------------------------------------
+
+# Hex digits alone may be an id, also where they stand in a document.
+_PROSE = st.text(st.sampled_from("gh \n"), max_size=60) | st.text(
+    st.characters(codec="utf-8", exclude_characters="0123456789abcdefABCDEF"), max_size=60
+)
+_ODD = st.sampled_from(
+    ("\n", "\x1b[31m", "\u2028", "\u2029", "\x00", "\r", " ", ".", PRIVATE_KEY, "Bearer ", '"', "\\n")
+)
+
+
+@st.composite
+def _words(draw: st.DrawFn, texts: list[str]) -> str:
+    """What a provider may write: pieces of the texts, of the key and of anything else."""
+    piece = st.sampled_from(texts) | st.sampled_from(texts).flatmap(_slice) | _ODD | st.text(max_size=8)
+    return "".join(draw(st.lists(piece, max_size=8))) * draw(st.sampled_from((1, 1, 1, 50)))
+
+
+def _slice(text: str) -> st.SearchStrategy[str]:
+    return st.integers(0, max(len(text) - 1, 0)).map(lambda at: text[at : at + 20])
+
+
+def _assert_safe(words: str | None, texts: list[str], limit: int) -> None:
+    if words is None:
+        return
+    assert len(words) <= limit
+    assert not re.search("[\x00-\x1f\x7f-\x9f\u2028\u2029]", words), words
+    assert PRIVATE_KEY not in words
+    runs = {text[at : at + 15] for text in texts for at in range(len(text) - 14)}
+    assert not [words[at : at + 15] for at in range(len(words) - 14) if words[at : at + 15] in runs]
+
+
+@given(data=st.data(), status=st.sampled_from((200, 400, 404, 429, 500, 503)), good=st.booleans())
+def test_no_words_of_a_provider_hurt(data: st.DataObject, status: int, good: bool) -> None:
+    documents = data.draw(st.lists(_PROSE, min_size=1, max_size=3))
+    query = data.draw(_PROSE.filter(str.strip))
+    texts, written = [query, *documents], _words([query, *documents])
+    fields = ("detail", "message", "code", "request_id", "id", "model", "trace", "type")
+    body: dict[str, Any] = data.draw(st.fixed_dictionaries({}, optional=dict.fromkeys(fields, written)))
+    body["warnings"] = body["meta"] = data.draw(st.lists(written, max_size=12))
+    body["meta"] = {"warnings": body["warnings"]}
+    if good:
+        body["results"] = [{"index": 0, "relevance_score": 0.5}]
+    name = data.draw(st.sampled_from(("jina", "cohere", "xinference")))
+    request = ru.RerankRequest(query=query, documents=[*documents, "x"])
+    call = ru.provider(name).prepare(request, api_key=PRIVATE_KEY)
+    headers = {"x-request-id": data.draw(written), "retry-after": data.draw(written)}
+    try:
+        response = call.decode(status, headers, to_json(body))
+    except ru.RerankError as error:
+        _assert_safe(error.message, texts, errors.MESSAGE_LIMIT + 60)  # with our own words before it
+        _assert_safe(error.code, texts, 64)
+        _assert_safe(error.request_id, texts, 128)
+        _assert_safe(str(error), [], 600)
+        for client in ("jina", "cohere", "voyage", "xinference"):
+            _, told, sent = ru.provider(client).encode_error(error)
+            for value in (*told.values(), *sent.values()):
+                _assert_safe(value, texts if value not in _OURS else [], errors.MESSAGE_LIMIT + 60)
+    else:
+        _assert_safe(response.model, texts, errors.MODEL_LIMIT)
+        _assert_safe(response.id, texts, 128)
+        assert len(response.warnings) <= 12
+        for warning in response.warnings:
+            _assert_safe(warning, texts, errors.MESSAGE_LIMIT)
+
+
+_OURS = ("application/json", "the gateway's credentials were not accepted upstream", "upstream_credentials")
 
 
 def test_long_messages_are_cut() -> None:
@@ -325,7 +566,10 @@ def test_an_upstreams_credentials_are_not_the_clients(kind: type[ru.StatusError]
     assert JINA.encode_error(ru.MissingApiKeyError("x"), relay=True)[0] == 502
 
 
-@pytest.mark.parametrize(("wait", "header"), [(0.2, "1"), (-3, "0"), (float("inf"), None), (float("nan"), None)])
+@pytest.mark.parametrize(
+    ("wait", "header"),
+    [(0.2, "1"), (-3, "0"), (float("inf"), None), (float("nan"), None), (86_399.5, "86400"), (1e6, "86400")],
+)
 def test_a_time_to_wait_is_whole_seconds(wait: float, header: str | None) -> None:
     assert JINA.encode_error(ru.RateLimitError("x", retry_after=wait))[1].get("retry-after") == header
 

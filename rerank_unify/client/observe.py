@@ -11,7 +11,7 @@ from typing import Final, TypeAlias
 from urllib.parse import urlsplit
 
 from ..canonical import RerankResponse, Usage
-from ..errors import RerankError
+from ..errors import MODEL_LIMIT, RerankError, cut, one_line
 from ..fallback import Attempt
 from ..registry import Call
 
@@ -25,7 +25,7 @@ class AttemptStarted:
 
     Attributes:
         provider: the provider's name.
-        model: the model that is sent.
+        model: the model that is sent, on one line and of at most 200 characters.
         host: whom the connection is made to, with its port where it is not the scheme's own.
         number: which attempt of this `rerank`, from 0.
         documents: how many are sent.
@@ -55,7 +55,7 @@ class AttemptEnded:
         cancelled: whether it was given up: the slower one of a hedge, or the caller's own cancellation.
         results: how many rows the answer has; None where there is none.
         usage: what the vendor reported; None where there is no answer.
-        model: the vendor's word for the model that answered.
+        model: the vendor's word for the model that answered, redacted as in the response.
     """
 
     started: AttemptStarted
@@ -101,7 +101,7 @@ class Observation:
         calls = self._calls
         return AttemptStarted(
             provider=self._attempt.target.name,
-            model=calls[0].model,
+            model=cut(one_line(calls[0].model), MODEL_LIMIT),  # a caller may have sent anything
             host=_host(calls[0].http.url),
             number=self._attempt.id,
             documents=sum(len(call.encoded.fields["documents"]) for call in calls),
@@ -163,7 +163,7 @@ def log_start(about: AttemptStarted) -> None:
 
 
 def log_end(about: AttemptEnded) -> None:
-    """A line for the end: DEBUG, or WARNING where it failed, with the error's class, status and code alone.
+    """A line for the end: DEBUG, or WARNING where it failed, with the error's class, status, code, id and wait alone.
 
     A vendor's sentence may repeat a word of a document, so it is not logged.
     """
@@ -185,6 +185,11 @@ def _named(error: Exception) -> str:
     if not isinstance(error, RerankError):
         return type(error).__name__
     status = f"HTTP {error.status}" if error.status is not None else None
-    wait = f"retry after {error.retry_after:g} s" if error.retry_after is not None else None
+    wait = f"retry after {_plain(error.retry_after)} s" if error.retry_after is not None else None
     about = [part for part in (status, error.code, error.request_id, wait) if part]
     return f"{type(error).__name__} ({', '.join(about)})" if about else type(error).__name__
+
+
+def _plain(seconds: float) -> str:
+    """Seconds without an exponent: ``%g`` writes a million as 1e+06."""
+    return f"{seconds:.3f}".rstrip("0").rstrip(".")

@@ -16,6 +16,7 @@ Wording = Callable[[int, str, str | None], type[StatusError] | None]
 
 UPSTREAM_CREDENTIALS = "upstream_credentials"
 _CODE = 64  # characters of a vendor's code that are kept
+_LONGEST_CLIENT_WAIT = 86_400  # seconds, a day: some clients sleep as long as they are sent, and others refuse more
 
 # Whose fault it is decides the status for a client. An upstream's key is not the client's: see `Errors.encode`.
 _CLIENT_STATUS: Sequence[tuple[type[RerankError], int]] = (
@@ -84,7 +85,7 @@ class Errors:
             retryable=False if status in self.final else None,
             retry_after=e.retry_after(folded, now),
             code=self._sentence(told.code, texts, secrets, _CODE),
-            **_about(told, folded, provider, status, body),
+            **_about(told, folded, provider, status, body, texts, secrets),
         )
 
     def decode_hidden(
@@ -103,7 +104,7 @@ class Errors:
         """The error that a body without an answer is, under a success status."""
         told, folded = e.read_error(value, body), e.fold(headers)
         sentence = self._sentence(told.message, texts, secrets)
-        about = _about(told, folded, provider, status, body)
+        about = _about(told, folded, provider, status, body, texts, secrets)
         about["code"] = self._sentence(told.code, texts, secrets, _CODE)
         kind = e.classify_hidden(told.code, self.codes)
         if kind is None:
@@ -116,8 +117,7 @@ class Errors:
         """What the vendor said, fit for a log: one line, without keys and texts, of at most so many characters."""
         if told is None:
             return None
-        sentence = e.scrub(told, texts, secrets)
-        return sentence if len(sentence) <= most else sentence[: most - 1] + "…"
+        return e.cut(e.scrub(told, texts, secrets), most) or None
 
     # --- towards a client
 
@@ -139,7 +139,7 @@ class Errors:
         headers = {"content-type": "application/json"}
         wait = error.retry_after
         if wait is not None and isfinite(wait) and status in (429, 503):
-            headers["retry-after"] = str(max(ceil(wait), 0))
+            headers["retry-after"] = str(max(ceil(min(wait, _LONGEST_CLIENT_WAIT)), 0))
         body: dict[str, Any] = {}
         put(body, compile_path(self.message), message)
         # Our own code is told in every dialect, the vendor's where the dialect has a place for it.
@@ -159,9 +159,18 @@ class Errors:
         return self.bad_request
 
 
-def _about(told: Told, folded: Mapping[str, str], provider: str, status: int, body: bytes) -> dict[str, Any]:
+def _about(
+    told: Told,
+    folded: Mapping[str, str],
+    provider: str,
+    status: int,
+    body: bytes,
+    texts: Sequence[str],
+    secrets: Sequence[str],
+) -> dict[str, Any]:
     """What every error says of where it came from."""
-    request_id = told.request_id or e.request_id(folded)
+    ids = [e.safe_id(found, lambda: texts, secrets) for found in (told.request_id, e.request_id(folded)) if found]
+    request_id = next(filter(None, ids), None)
     return {"provider": provider, "status": status, "request_id": request_id, "body": body}
 
 

@@ -235,15 +235,15 @@ class Rows:
         return made
 
     def read_model(self, value: Any) -> str | None:
-        """The vendor's word for the model."""
+        """The vendor's word for the model, not redacted yet."""
         return text_at(value, self._model_path)
 
     def read_id(self, value: Any) -> str | None:
-        """The vendor's id of the answer."""
+        """The vendor's id of the answer, not checked yet."""
         return text_at(value, self._id_path)
 
     def read_warnings(self, value: Any) -> tuple[str, ...]:
-        """The vendor's own warnings."""
+        """The vendor's own warnings, not redacted yet."""
         found = dig(value, self._warnings_path) if self.warnings else None
         return tuple(item for item in found if isinstance(item, str)) if is_list(found) else ()
 

@@ -2,10 +2,12 @@
 
 from .body import Told, parse, read_error, text_of
 from .classify import Codes, classify, classify_hidden
-from .headers import Headers, fold, pairs_of, request_id, retry_after
-from .scrub import scrub
+from .headers import LONGEST_WAIT, Headers, bounded_wait, fold, is_id, pairs_of, request_id, retry_after
+from .scrub import cut, one_line, safe_id, scrub, scrub_name
 from .tree import (
     MESSAGE_LIMIT,
+    MODEL_LIMIT,
+    WARNING_COUNT_LIMIT,
     AllProvidersFailedError,
     AuthenticationError,
     BadRequestError,
@@ -34,7 +36,10 @@ from .tree import (
 )
 
 __all__ = [
+    "LONGEST_WAIT",
     "MESSAGE_LIMIT",
+    "MODEL_LIMIT",
+    "WARNING_COUNT_LIMIT",
     "AllProvidersFailedError",
     "AuthenticationError",
     "BadRequestError",
@@ -63,14 +68,20 @@ __all__ = [
     "UnknownProviderError",
     "UnsupportedRequestError",
     "WrongEndpointError",
+    "bounded_wait",
     "classify",
     "classify_hidden",
+    "cut",
     "fold",
+    "is_id",
+    "one_line",
     "pairs_of",
     "parse",
     "read_error",
     "request_id",
     "retry_after",
+    "safe_id",
     "scrub",
+    "scrub_name",
     "text_of",
 ]

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from pydantic_core import from_json
 
 from ..paths import ABSENT, is_list, is_object
+from .headers import is_id
 
 _PAGE = re.compile(r"\s*<(!doctype|html|head|body|\?xml)", re.IGNORECASE)
 _TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
@@ -20,14 +21,14 @@ _MESSAGES = (
     *("Message", "Error", "title", "reason", "description"),
 )
 _CODES = ("code", "error_code", "Code", "error_type", "type", "status")
-_REQUEST_IDS = ("request_id", "requestId", "RequestId", "trace_id", "trace")
+_REQUEST_IDS = ("request_id", "requestId", "RequestId", "trace_id")
 _NESTED = ("detail", "error", "Error", "Response", "message", "errors")
 _DEPTH = 4  # how deep an error is looked for; the deepest met, Tencent's, takes 3
 _LISTED = 3  # how many of several errors are told
 
 
 class Told(NamedTuple):
-    """What a vendor's error body says. Each is None where it does not say."""
+    """What a vendor's error body says, as it says it: not redacted yet. None where it does not say."""
 
     message: str | None
     code: str | None
@@ -118,11 +119,11 @@ def _request_id(value: Any, depth: int) -> str | None:
     if depth == 0 or not is_object(value):
         return None
     for key in _REQUEST_IDS:
-        if isinstance(value.get(key), str) and value[key]:
+        if is_id(value.get(key)):
             return str(value[key])
     for key in _NESTED:
         found = _request_id(value.get(key), depth - 1)
         if found:
             return found
     own = value.get("id")
-    return own if isinstance(own, str) and own else None
+    return str(own) if is_id(own) else None

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from datetime import timezone
-from math import isfinite
-from typing import TypeAlias, cast
+from math import inf, isfinite
+from typing import Final, TypeAlias, cast
 
 Headers: TypeAlias = Mapping[str, str] | Iterable[tuple[str, str]]
 """HTTP headers in any case, as a mapping or as pairs."""
 
-# An X-RateLimit-Reset below this cannot be an epoch (2001-09-09); some servers write the seconds to wait there.
+# A number from here on (2001-09-09) is an instant, in seconds since the epoch: as seconds to wait it would be 31 years.
+# Real servers send 1764091234 in Retry-After. One below cannot be an epoch: it is the seconds to wait.
 _EPOCH = 1e9
-# One above this (the year 5138) is in milliseconds, as some servers write it.
+# From here on (the year 5138) it is in milliseconds, as some servers write it.
 _EPOCH_MS = 1e11
+
+LONGEST_WAIT: Final = 366 * 86_400.0
+"""Seconds, a year: the longest `retry_after`. No provider means more, and `time.sleep` cannot take some of it."""
+
+_ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 _REQUEST_IDS = (
     "x-request-id",
@@ -45,31 +52,48 @@ def _text(value: object) -> str:
     return value.decode("latin-1") if isinstance(value, bytes) else str(value)
 
 
+def is_id(value: object) -> bool:
+    """Return whether a value can be an id: 1 to 128 of the characters that ids are made of, and nothing else."""
+    return isinstance(value, str) and _ID.fullmatch(value) is not None
+
+
 def request_id(headers: Mapping[str, str]) -> str | None:
     """The vendor's id of the call, from folded headers."""
-    return next((headers[name] for name in _REQUEST_IDS if headers.get(name)), None)
+    return next((headers[name] for name in _REQUEST_IDS if is_id(headers.get(name))), None)
 
 
 def retry_after(headers: Mapping[str, str], now: float | None = None) -> float | None:
-    """Seconds to wait, 0 or more, from folded headers; None where they do not say, or say what cannot be known.
+    """Seconds to wait, 0 to `LONGEST_WAIT`, from folded headers; None where they do not say, or it cannot be known.
 
     ``retry-after-ms`` (milliseconds) counts before ``Retry-After`` (seconds or an HTTP date) before
-    ``X-RateLimit-Reset`` (seconds since the epoch). An instant is taken against ``now`` (seconds since the epoch),
-    else against the answer's own ``Date``.
+    ``X-RateLimit-Reset`` (seconds since the epoch). A number as large as an epoch is an instant in each of them. An
+    instant is taken against ``now`` (seconds since the epoch), else against the answer's own ``Date``.
     """
     now = _instant(headers.get("date", "")) if now is None else now
-    seconds = _number(headers.get("retry-after-ms", ""))
-    if seconds is not None:
-        return max(seconds / 1000, 0.0)
-    plain = headers.get("retry-after", "")
-    seconds = _number(plain)
+    number = _number(headers.get("retry-after-ms", ""))
+    # Below the size of milliseconds since the epoch it is a time to wait: 1e9 milliseconds are but 11 days.
+    seconds = None if number is None else _until(number / 1000, now) if number >= _EPOCH_MS else number / 1000
     if seconds is None:
-        seconds = _until(_instant(plain), now)
+        plain = headers.get("retry-after", "")
+        number = _number(plain)
+        seconds = _until(_instant(plain), now) if number is None else _seconds(number, now)
     if seconds is None:
-        seconds = _number(headers.get("x-ratelimit-reset", ""))
-        if seconds is not None and seconds >= _EPOCH:
-            seconds = _until(seconds / 1000 if seconds >= _EPOCH_MS else seconds, now)
-    return None if seconds is None else max(seconds, 0.0)
+        seconds = _seconds(_number(headers.get("x-ratelimit-reset", "")), now)
+    return bounded_wait(seconds)
+
+
+def bounded_wait(seconds: float | None) -> float | None:
+    """The seconds within 0 and `LONGEST_WAIT`; None for None, and for what is no finite number."""
+    if seconds is None or seconds != seconds or seconds in (inf, -inf):  # noqa: PLR0124 - NaN; an int may be too large for isnan
+        return None
+    return min(seconds, LONGEST_WAIT) if seconds > 0 else 0.0
+
+
+def _seconds(number: float | None, now: float | None) -> float | None:
+    """The seconds to wait that a number means: itself, or the time until the instant that it is."""
+    if number is None or number < _EPOCH:
+        return number
+    return _until(number / 1000 if number >= _EPOCH_MS else number, now)
 
 
 def _until(instant: float | None, now: float | None) -> float | None:

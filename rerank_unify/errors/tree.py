@@ -39,12 +39,16 @@ if sys.version_info >= (3, 11):
 else:  # pragma: no cover - only on Python 3.10
     from exceptiongroup import ExceptionGroup
 
+from .headers import bounded_wait
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from typing_extensions import Self
 
-MESSAGE_LIMIT = 300  # characters of a vendor's sentence that `str(error)` repeats
+MESSAGE_LIMIT = 300  # characters of a vendor's sentence that `str(error)` repeats, and of one of its warnings
+MODEL_LIMIT = 200  # characters of a vendor's word for its model
+WARNING_COUNT_LIMIT = 10  # warnings of a vendor that a response repeats
 
 
 class RerankError(Exception):
@@ -56,7 +60,7 @@ class RerankError(Exception):
         code: the vendor's own error code, as text, or None.
         request_id: the vendor's id of the call, or None.
         retryable: whether the same vendor may answer the same request later.
-        retry_after: seconds to wait before that, 0 or more, or None where nobody said.
+        retry_after: seconds to wait before that, 0 to `LONGEST_WAIT` (366 days), or None where nobody said.
         body: the vendor's raw body. It may repeat your query and documents: do not log it.
         attempts: what a client tried before it raised this, as in ``response.attempts``; else empty.
     """
@@ -83,7 +87,7 @@ class RerankError(Exception):
         self.status = status
         self.code = code
         self.request_id = request_id
-        self.retry_after = retry_after
+        self.retry_after = bounded_wait(retry_after)
         self.body = body
         self.attempts: tuple[Any, ...] = ()
         if retryable is not None:

@@ -89,7 +89,7 @@ class RerankRoute:
                 fields = self._fields(scope, body)
                 client, relayed = self.gateway.router.find(fields["model"], caller)
                 response = await while_connected(receive, lambda: client.rerank_fields(fields))
-            return self._answer(fields, response)
+            return self._answer(fields, self.gateway.without_hosts_in(response))
         except RefusedError as refused:
             return self._failure(refused.error, refused.error.status)
         except RerankError as error:
@@ -130,7 +130,7 @@ class RerankRoute:
         """An error as the client understands it. The gateway's own have no provider, and are the client's to see."""
         own = error.provider is None and not isinstance(error, AllProvidersFailedError)
         encoded, headers, body = self.dialect.encode_error(error, relay=own or relayed)
-        content = dump(self.gateway.without_hosts(body))
+        content = dump(self.gateway.without_hosts(body, upstream=not own))
         tried = _attempts(error.attempts) or _causes(error)
         told = {"x-rerank-provider": error.provider or "", "x-rerank-attempts": tried}
         return Reply(status or encoded, {**headers, **_told(told)}, content)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from typing import Final, Protocol
 
 from .. import errors as e
@@ -81,10 +82,37 @@ def too_late(timeout: float) -> e.TimeoutError:
 
 
 def no_connection(cause: Exception) -> e.ConnectError:
-    """The error for a connection that was not made. The cause's text may hold the URL, and the URL a key."""
-    return e.ConnectError(f"no connection ({type(cause).__name__})")
+    """The error for a connection that was not made.
+
+    Its sentence is ours: the cause's text may hold the URL, and the URL a key. The cause stays with the error.
+    """
+    reason = next((sentence for link in _links(cause) if (sentence := _reason(link))), None)
+    return e.ConnectError(f"no connection: {reason}" if reason else "no connection to the provider")
 
 
-def lost(cause: Exception) -> e.TransportError:
+def lost(_cause: Exception) -> e.TransportError:
     """The error for a connection that ended early, or whose other end speaks no HTTP."""
-    return e.TransportError(f"the connection was lost ({type(cause).__name__})")
+    return e.TransportError("the connection was lost before a whole HTTP response came")
+
+
+def _links(error: BaseException | None) -> Iterator[BaseException]:
+    """An error and what led to it, groups included."""
+    while error is not None:
+        yield error
+        for member in getattr(error, "exceptions", ()):
+            yield from _links(member)
+        error = error.__cause__ or error.__context__
+
+
+def _reason(error: BaseException) -> str | None:
+    """Why there is no connection, where an error of the standard library says."""
+    import socket
+    import ssl
+
+    if isinstance(error, socket.gaierror):
+        return "the host name was not found"
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return "the certificate is not valid"
+    if isinstance(error, ssl.SSLError):
+        return "TLS failed"
+    return "it was refused" if isinstance(error, ConnectionRefusedError) else None

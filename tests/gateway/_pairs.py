@@ -42,6 +42,9 @@ every_upstream = pytest.mark.parametrize("upstream", DIALECTS)
 CLIENT_KEY: Final = "client-key-0123456789abcdef"
 """What clients send, though the gateway asks for no key: no vendor may see it."""
 
+ONCE: Final[Mapping[str, Any]] = {"retries": 0, "rules": {"ProviderOverloadedError": {"retries": 0}}}
+"""Settings with which no target is tried twice."""
+
 
 def model_of(upstream: str) -> str:
     """The name by which clients ask for a vendor."""
@@ -254,7 +257,7 @@ def target(upstream: str, server: ScriptedServer, **more: Any) -> dict[str, Any]
 def config_for(servers: Mapping[str, ScriptedServer], **more: Any) -> dict[str, Any]:
     """Settings with a route to each vendor, none of which is tried twice."""
     routes = {model_of(name): {"targets": [target(name, server)]} for name, server in servers.items()}
-    return {"models": routes, "default": "none", "upstream": {"retries": 0}, **more}
+    return {"models": routes, "default": "none", "upstream": ONCE, **more}
 
 
 def server_for(upstream: str) -> ScriptedServer:

@@ -114,7 +114,7 @@ def test_what_nobody_foresaw_is_500_in_the_clients_dialect_and_logged(caplog: py
             answer = ask(port, body, path)
             assert answer.status == 500
             assert dig(answer.json, compile_path(ru.provider(name).dialect.errors.message)) == "the gateway failed"
-        assert ask(port, {**body, "model": "local/x"}).status == 200
+        assert ask(port, {**body, "model": "local/x"}).status == 400
     assert "RuntimeError" in caplog.text
     assert "in fail" in caplog.text
     assert "zanzibar" not in caplog.text

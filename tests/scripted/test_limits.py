@@ -337,6 +337,7 @@ def test_a_certificate_of_its_own_is_refused(rerank: Rerank, certificate: Path) 
     with ScriptedServer(tls=context) as server:
         error = failure(rerank, jina(server), settings=ONCE)
         assert (type(error), server.calls) == (ru.ConnectError, [])
+        assert error.message == "no connection: the certificate is not valid"
         assert KEY not in f"{error} {error.__cause__!r}"
         trusting = ssl.create_default_context(cafile=str(certificate))
         with httpx.Client(verify=trusting) as mine, ru.Client(jina(server), http_client=mine) as client:

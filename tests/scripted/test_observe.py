@@ -247,6 +247,26 @@ def test_spans_keep_what_is_private(rerank: Rerank, spans: InMemorySpanExporter)
     assert not [word for word in PRIVATE if word in shown]
 
 
+def test_spans_hold_a_providers_words_on_one_line(rerank: Rerank, spans: InMemorySpanExporter) -> None:
+    request = ask(query=QUERY, documents=[DOCUMENT, "oil"], model="m\nFORGED \x1b[31m")
+    said = f"{DOCUMENT}\nFORGED {KEY}\x1b[31m" + "x" * 1000
+    good = {"results": [{"index": 0, "relevance_score": 0.5}], "model": said, "id": said, "warnings": [said]}
+    bad = Play(status=400, headers={"x-request-id": KEY}, body={"detail": said, "code": said, "request_id": said})
+    with ScriptedServer([bad, Play(body=good), Play()]) as server:
+        failure(rerank, jina(server), request)
+        rerank(jina(server), request)
+        rerank(jina(server))
+    for span in spans.get_finished_spans():
+        for value in (span.name, span.status.description, *about(span).values()):
+            assert str(value).isprintable()
+            assert len(str(value)) <= 220
+            assert DOCUMENT not in str(value)
+            assert KEY not in str(value)
+    assert [about(span).get("gen_ai.response.model", "")[:11] for span in spans.get_finished_spans()][
+        1
+    ] == "[…] FORGED "
+
+
 def test_spans_of_losers_end(rerank: Rerank, spans: InMemorySpanExporter) -> None:
     with ScriptedServer([NEVER]) as first, ScriptedServer([NEVER], answer=vendor("voyage")) as second:
         with released(second, after={first: 1}):
