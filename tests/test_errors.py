@@ -364,7 +364,7 @@ def test_a_key_in_the_url_stays_out_of_messages(url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("found", "id"),
+    ("found", "expected"),
     [
         ("07734bd2-2473-4f07-94e1-0d9f0e6843cf", "07734bd2-2473-4f07-94e1-0d9f0e6843cf"),
         ("rerank-0123456789abcdef", "rerank-0123456789abcdef"),
@@ -383,19 +383,19 @@ def test_a_key_in_the_url_stays_out_of_messages(url: str) -> None:
         ("re:Confidential-merger-of", None),
     ],
 )
-def test_an_id_is_an_id_only_if_it_looks_like_one(found: Any, id: str | None) -> None:
+def test_an_id_is_an_id_only_if_it_looks_like_one(found: Any, expected: str | None) -> None:
     request = ru.RerankRequest(query="q", documents=["Confidential-merger-of-Alpha", "oil"])
     call = JINA.prepare(request, api_key=PRIVATE_KEY)
     rows = [{"index": 0, "relevance_score": 0.5}]
-    assert call.decode(200, {}, to_json({"results": rows, "id": found})).id == id
+    assert call.decode(200, {}, to_json({"results": rows, "id": found})).id == expected
     for status, body in ((500, {"detail": "boom"}), (200, {"error": "boom"})):
         with pytest.raises(ru.RerankError) as caught:
             call.decode(status, {}, to_json({**body, "request_id": found}))
-        assert caught.value.request_id == id
+        assert caught.value.request_id == expected
 
 
 @pytest.mark.parametrize(
-    ("headers", "id"),
+    ("headers", "expected"),
     [
         ({"x-request-id": "r-1", "cf-ray": "ray-1"}, "r-1"),
         ({"x-request-id": "r 1", "cf-ray": "ray-1"}, "ray-1"),
@@ -404,11 +404,11 @@ def test_an_id_is_an_id_only_if_it_looks_like_one(found: Any, id: str | None) ->
         ({"x-request-id": "Confidential-merger-of-Alpha"}, None),
     ],
 )
-def test_an_id_in_a_header_must_look_like_one_too(headers: dict[str, str], id: str | None) -> None:
+def test_an_id_in_a_header_must_look_like_one_too(headers: dict[str, str], expected: str | None) -> None:
     request = ru.RerankRequest(query="q", documents=["Confidential-merger-of-Alpha"])
     with pytest.raises(ru.ProviderServerError) as caught:
         JINA.prepare(request, api_key=PRIVATE_KEY).decode(500, headers, b'{"detail": "boom", "request_id": "no id"}')
-    assert caught.value.request_id == id
+    assert caught.value.request_id == expected
 
 
 @pytest.mark.parametrize(

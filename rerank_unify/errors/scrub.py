@@ -67,7 +67,7 @@ def scrub(message: str, texts: Iterable[str] = (), secrets: Iterable[str] = ()) 
 
 
 def scrub_name(name: str, texts: Iterable[str] = (), secrets: Iterable[str] = ()) -> str:
-    """The same for a name, such as a model's: of short texts, whose words may well be a part of it, nothing is replaced."""
+    """Redact a name, such as a model's. Short texts are ignored: their words may well be part of the name."""
     return scrub(name, (text for text in texts if len(text) >= _LEAST), secrets)
 
 
