@@ -5,18 +5,32 @@
 
 from __future__ import annotations
 
-from rerank_unify import errors
-from rerank_unify.dialect import Dialect, Errors, Fields, Flag, Limits, Model, Plain, Rows, Texts, Unsent
-from rerank_unify.endpoint import Endpoint, bearer
-from rerank_unify.registry import Provider
+from rerank_unify.declaration import (
+    BadRequestError,
+    Dialect,
+    Endpoint,
+    Errors,
+    Fields,
+    Flag,
+    Limits,
+    Model,
+    ModelNotFoundError,
+    Plain,
+    Provider,
+    Rows,
+    StatusError,
+    Texts,
+    Unsent,
+    bearer,
+)
 
 
-def wording(status: int, body: str, message: str | None) -> type[errors.StatusError] | None:
+def wording(status: int, body: str, message: str | None) -> type[StatusError] | None:
     """Cohere has no codes. C-err: a 404 is an unknown model or an unknown page, told apart by the sentence alone."""
     if status == 404 and message is not None and message.startswith("model "):
-        return errors.ModelNotFoundError
+        return ModelNotFoundError
     # C-err: 498 is a deny-listed token in the request, which has nothing to do with keys.
-    return errors.BadRequestError if status == 498 else None
+    return BadRequestError if status == 498 else None
 
 
 cohere_errors = Errors(

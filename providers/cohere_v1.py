@@ -5,9 +5,7 @@ Azure AI Foundry's serverless deployments speak it too: set ``base_url`` to the 
 
 from __future__ import annotations
 
-from rerank_unify.dialect import Dialect, Fields, Flag, Rows
-from rerank_unify.endpoint import Endpoint
-from rerank_unify.registry import Provider
+from rerank_unify.declaration import Dialect, Endpoint, Fields, Flag, Provider, Rows
 
 from .cohere import always_cut, auth, cohere_documents, cohere_errors, cohere_usage, models, unknown_model
 

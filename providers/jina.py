@@ -6,10 +6,29 @@ the hosted API in July 2026.
 
 from __future__ import annotations
 
-from rerank_unify import errors
-from rerank_unify.dialect import Dialect, Errors, Fields, Flag, Limits, Model, Plain, Rows, Unsent
-from rerank_unify.endpoint import Endpoint, bearer
-from rerank_unify.registry import Provider
+from rerank_unify.declaration import (
+    AuthenticationError,
+    BadRequestError,
+    Dialect,
+    Endpoint,
+    Errors,
+    Fields,
+    Flag,
+    Limits,
+    Model,
+    ModelNotFoundError,
+    NotFoundError,
+    Plain,
+    Provider,
+    ProviderOverloadedError,
+    ProviderServerError,
+    QuotaExceededError,
+    RateLimitError,
+    RequestTooLargeError,
+    Rows,
+    Unsent,
+    bearer,
+)
 
 dialect = Dialect(
     request=Fields(
@@ -46,18 +65,18 @@ dialect = Dialect(
         request_id="request_id",
         # OpenAPI 2026-09-09, `components.responses`. 402 is not in it, jina-cli and Elasticsearch handle it.
         codes={
-            "INPUT_MODEL_NOT_FOUND": errors.ModelNotFoundError,
-            "INPUT_TOKEN_LIMIT_EXCEEDED": errors.RequestTooLargeError,
-            "INPUT_*": errors.BadRequestError,
-            "AUTH_*": errors.AuthenticationError,
-            "AUTHZ_INSUFFICIENT_BALANCE": errors.QuotaExceededError,
-            "AUTHZ_RESOURCE_LIMIT_EXCEEDED": errors.QuotaExceededError,
-            "RESOURCE_NOT_FOUND": errors.NotFoundError,
-            "CONFLICT_RESOURCE_BUSY": errors.ProviderOverloadedError,
-            "RATE_*": errors.RateLimitError,
-            "INTERNAL_ERROR": errors.ProviderServerError,
-            "SERVICE_UNAVAILABLE": errors.ProviderOverloadedError,
-            "SERVICE_TIMEOUT": errors.ProviderServerError,
+            "INPUT_MODEL_NOT_FOUND": ModelNotFoundError,
+            "INPUT_TOKEN_LIMIT_EXCEEDED": RequestTooLargeError,
+            "INPUT_*": BadRequestError,
+            "AUTH_*": AuthenticationError,
+            "AUTHZ_INSUFFICIENT_BALANCE": QuotaExceededError,
+            "AUTHZ_RESOURCE_LIMIT_EXCEEDED": QuotaExceededError,
+            "RESOURCE_NOT_FOUND": NotFoundError,
+            "CONFLICT_RESOURCE_BUSY": ProviderOverloadedError,
+            "RATE_*": RateLimitError,
+            "INTERNAL_ERROR": ProviderServerError,
+            "SERVICE_UNAVAILABLE": ProviderOverloadedError,
+            "SERVICE_TIMEOUT": ProviderServerError,
         },
         # As New API documents its /v1/rerank; an unknown model is 400 INPUT_MODEL_NOT_FOUND in the OpenAPI.
         bad_request=400,

@@ -19,11 +19,21 @@ from typing import Any, TypeAlias
 
 from pydantic_core import to_json
 
-from rerank_unify.canonical import RequestFields, RerankRequest, as_text, chosen_fields
-from rerank_unify.dialect import Model, Unsent
-from rerank_unify.endpoint import Auth, Endpoint, HttpRequest
-from rerank_unify.errors import MissingExtraError, RerankError
-from rerank_unify.registry import Answer, Provider
+from rerank_unify.declaration import (
+    Auth,
+    Endpoint,
+    HttpRequest,
+    HttpResponse,
+    MissingExtraError,
+    Model,
+    Provider,
+    RequestFields,
+    RerankError,
+    RerankRequest,
+    Unsent,
+    as_text,
+    chosen_fields,
+)
 
 from .jina import dialect as jina_dialect
 
@@ -105,7 +115,7 @@ def _text(document: Any, rank_fields: Sequence[str] | None, index: int) -> str:
     return document if isinstance(document, str) else as_text(chosen_fields(document, rank_fields, index), index)
 
 
-def send(http: HttpRequest) -> Answer:
+def send(http: HttpRequest) -> HttpResponse:
     """Answer one request in Jina's dialect, as a server would: mistakes come back as error answers."""
     headers = {"content-type": "application/json"}
     try:
@@ -115,9 +125,9 @@ def send(http: HttpRequest) -> Answer:
             raise refused
     except RerankError as error:
         status, headers, body = provider.encode_error(error)
-        return status, headers, to_json(body)
+        return HttpResponse(status, headers, to_json(body))
     rows = [{"index": index, "relevance_score": score} for index, score in rank(fields)]
-    return 200, headers, to_json({"model": MODEL, "object": "list", "results": rows})
+    return HttpResponse(200, headers, to_json({"model": MODEL, "object": "list", "results": rows}))
 
 
 provider = Provider(

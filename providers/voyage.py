@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
-from rerank_unify import errors
-from rerank_unify.dialect import Dialect, Errors, Fields, Flag, Limits, Model, Plain, Rows, Texts, as_string
-from rerank_unify.dialect import folded_into_query as folded
-from rerank_unify.endpoint import Endpoint, bearer
-from rerank_unify.registry import Provider
+from rerank_unify.declaration import (
+    Dialect,
+    Endpoint,
+    Errors,
+    Fields,
+    Flag,
+    Limits,
+    Model,
+    ModelNotFoundError,
+    Plain,
+    Provider,
+    RequestTooLargeError,
+    Rows,
+    StatusError,
+    Texts,
+    as_string,
+    bearer,
+)
+from rerank_unify.declaration import folded_into_query as folded
 
 
-def wording(status: int, body: str, message: str | None) -> type[errors.StatusError] | None:
+def wording(status: int, body: str, message: str | None) -> type[StatusError] | None:
     """Voyage has no codes, and 400 is an unknown model and a token total too; only the sentence tells them apart.
 
     Sources: OmniRoute#7809 and ragflow#4154 (arguments), the token total as quoted in many issues since rerank-1.
@@ -17,9 +31,9 @@ def wording(status: int, body: str, message: str | None) -> type[errors.StatusEr
     if status != 400 or message is None:
         return None
     if "max allowed tokens" in message:
-        return errors.RequestTooLargeError
+        return RequestTooLargeError
     if "supplied for argument 'model' is not valid" in message:
-        return errors.ModelNotFoundError
+        return ModelNotFoundError
     return None
 
 

@@ -12,12 +12,30 @@ from typing import Any
 
 from pydantic_core import from_json
 
-from rerank_unify import errors
-from rerank_unify.dialect import Content, Dialect, Draft, Errors, Fields, Hint, Model, Rows, Texts, Unsent, as_nested
-from rerank_unify.endpoint import Endpoint, bearer
-from rerank_unify.errors import InvalidRequestError, UnsupportedRequestError
-from rerank_unify.paths import is_list, is_object
-from rerank_unify.registry import Provider
+from rerank_unify.declaration import (
+    BadRequestError,
+    Content,
+    Dialect,
+    Draft,
+    Endpoint,
+    Errors,
+    Fields,
+    Hint,
+    InvalidRequestError,
+    Model,
+    ModelNotFoundError,
+    Provider,
+    RequestTooLargeError,
+    Rows,
+    StatusError,
+    Texts,
+    Unsent,
+    UnsupportedRequestError,
+    as_nested,
+    bearer,
+    is_list,
+    is_object,
+)
 
 # --- kwargs: a JSON string inside the body (`api/schemas/requests.py`) -----------------------------------------------
 
@@ -109,18 +127,18 @@ _BAD_INPUT = re.compile(
 )
 
 
-def wording(status: int, body: str, message: str | None) -> type[errors.StatusError] | None:
+def wording(status: int, body: str, message: str | None) -> type[StatusError] | None:
     """Xinference has no codes, and its statuses are off; measured on 4.1.0 and 1.7.1, November 2026."""
     said = message or ""
     # A request that does not validate, or is no JSON, is 500 text/plain, never 422.
     if status == 500 and _BAD_INPUT.match(body):
-        return errors.BadRequestError
+        return BadRequestError
     if status == 500 and "hasn't support `max_chunks_per_doc`" in said:
-        return errors.BadRequestError
+        return BadRequestError
     # 404 since 2.7.0 (April 2026), 400 before; a model of another kind is 500.
     if (status in (400, 404) and "Model not found" in said) or "is not for reranking" in said:
-        return errors.ModelNotFoundError
-    return errors.RequestTooLargeError if status == 400 and "context length" in said else None
+        return ModelNotFoundError
+    return RequestTooLargeError if status == 400 and "context length" in said else None
 
 
 dialect = Dialect(

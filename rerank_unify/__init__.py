@@ -12,8 +12,9 @@ Everything here is a pure function of its arguments: no network, no clock, no en
 
 from typing import TYPE_CHECKING, Any
 
+from ._http import HttpRequest, HttpResponse
+from ._provider import Call, Provider
 from .canonical import Loss, RerankRequest, RerankResponse, Result, ScoreKind, Usage
-from .endpoint import HttpRequest
 from .errors import (
     AllProvidersFailedError,
     AuthenticationError,
@@ -41,8 +42,7 @@ from .errors import (
     UnsupportedRequestError,
     WrongEndpointError,
 )
-from .names import register
-from .registry import Call, Provider, provider, provider_names
+from .registry import provider, provider_names, register
 from .transcode import Sent, Transcoder, transcoder
 
 __version__ = "0.1.0"
@@ -65,6 +65,7 @@ __all__ = [
     "Finished",
     "Health",
     "HttpRequest",
+    "HttpResponse",
     "InvalidRequestError",
     "InvalidResponseError",
     "Loss",

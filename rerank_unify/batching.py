@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from math import ceil
 from typing import Any, Literal, TypeAlias
 
+from ._provider import Provider
 from .canonical import (
     NO_USAGE,
     USAGE_FIELDS,
@@ -27,7 +28,6 @@ from .canonical import (
 )
 from .dialect import Limits, strings_in
 from .errors import InvalidRequestError, UnsupportedRequestError
-from .registry import Provider
 from .registry import provider as provider_by_name
 
 Estimate: TypeAlias = Callable[[str], int]

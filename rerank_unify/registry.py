@@ -1,329 +1,94 @@
-"""Providers: a dialect, where it is spoken, with which key, by which models. Found by name."""
+"""Look up providers by name: entry points of the group ``rerank_unify.providers``, found and not loaded."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from functools import cache, cached_property
-from typing import Any, Final, TypeAlias, cast
+from collections.abc import Mapping
+from functools import cache
+from typing import TYPE_CHECKING
 
-from . import names
-from .canonical import Loss, RequestFields, RerankRequest, RerankResponse, ScoreKind, checked_model, fields_of
-from .dialect import Asked, Dialect, Draft, Encoded, Limits, Model, withheld
-from .dump import dump
-from .endpoint import Auth, Endpoint, HttpRequest, Key, checked_headers, plain_key
-from .errors import Headers, InvalidRequestError, RerankError, UnknownProviderError, UnsupportedRequestError
-from .paths import is_list, is_object
-from .reading import NOBODY, Body, Reader, parse_request, plain_body
+from .errors import InvalidRequestError, UnknownProviderError
 
-Answer: TypeAlias = tuple[int, Headers, bytes]
-"""Status, headers and body of an HTTP answer."""
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from importlib.metadata import EntryPoint
 
-Aside: TypeAlias = Callable[[str | None, bool], Any]
-"""From a model's name, and whether keys are needed, to a JSON value."""
-
-_HEADERS: Final = {"content-type": "application/json", "accept": "application/json", "user-agent": "rerank-unify"}
-_NOTHING_KNOWN: Final = Model()
+    from ._provider import Provider
 
 
-@dataclass(frozen=True, kw_only=True, repr=False)
-class Provider:
-    """One vendor, as a declaration. Every method is a pure function of its arguments.
+GROUP = "rerank_unify.providers"
 
-    Attributes:
-        name: how it is called here.
-        dialect: what it speaks.
-        endpoint: where.
-        auth: with which key.
-        default_model: what is sent where nobody names a model; None where there is no sensible default.
-        models: what is known of its models, by name. Names that are not here pass, and nothing is guessed of them.
-        unknown_model: what holds for every other model.
-        docs: where the vendor documents it.
-        asides: what the vendor's official client asks beside reranking, for a gateway that stands in for the vendor:
-            GET paths, with ``{model}`` for a name, each with what makes the answer.
-        sender: for a provider inside this process, what takes its `HttpRequest`; None for HTTP.
+# Providers of this process that no installed package has, by name.
+_registered: dict[str, Provider] = {}
+
+
+@cache
+def entry_points() -> dict[str, EntryPoint]:
+    """Every installed provider's entry point by name, sorted. Read once per process."""
+    # Imported here because it costs more than this whole package, and `import rerank_unify` does not need it.
+    from importlib import metadata
+
+    return {point.name: point for point in sorted(metadata.entry_points(group=GROUP), key=lambda point: point.name)}
+
+
+def register(provider: Provider) -> None:
+    """Make a provider of this process findable by its name.
+
+    Clients, transcoders and apps of this process find it then. The command line and ``rerank-unify serve`` find
+    installed entry points alone. Registering another provider under the same name replaces the first.
+
+    Args:
+        provider: the provider.
+
+    Raises:
+        InvalidRequestError: it is no `Provider`, or an installed package has a provider of that name.
     """
-
-    name: str
-    dialect: Dialect
-    endpoint: Endpoint
-    auth: Auth
-    default_model: str | None = None
-    models: Mapping[str, Model] = field(default_factory=dict[str, Model])
-    unknown_model: Model = _NOTHING_KNOWN
-    docs: str = ""
-    asides: Mapping[str, Aside] = field(default_factory=dict[str, "Aside"])
-    sender: Callable[[HttpRequest], Answer] | None = None
-
-    def __repr__(self) -> str:
-        return f"Provider({self.name!r})"
-
-    def __reduce__(self) -> tuple[Any, ...] | str:
-        """By name, where it is the installed one: a table holds functions, which cannot be pickled."""
-        if self.name in provider_names() and provider(self.name) is self:
-            return provider, (self.name,)
-        return cast("tuple[Any, ...]", super().__reduce__())
-
-    # --- what a router asks before the call
-
-    def model(self, name: str | None = None, *, like: str | None = None) -> Model:
-        """What is known of a model: of ``like`` where given, else of ``name``, else of the default model."""
-        return self.models.get(like or name or self.default_model or "", self.unknown_model)
-
-    def limits(self, model: str | None = None) -> Limits:
-        """How much one call may hold."""
-        return self.model(model).limits
-
-    def modalities(self, model: str | None = None) -> tuple[str, ...]:
-        """What the model ranks: ``("text",)`` or ``("text", "image")``."""
-        return ("text", "image") if self.model(model).images else ("text",)
-
-    def score_kind(self, model: str | None = None) -> ScoreKind:
-        """What the model's scores are."""
-        return self.model(model).score_kind
-
-    @property
-    def env(self) -> tuple[str, ...]:
-        """The environment variables that may hold the key."""
-        return self.auth.variables
-
-    def key(self, environ: Mapping[str, str]) -> str | None:
-        """The key in an environment, such as ``os.environ``, or None."""
-        return self.auth.key(environ)
-
-    def check(
-        self, request: RerankRequest, model: str | None = None, *, like: str | None = None
-    ) -> UnsupportedRequestError | None:
-        """Why this vendor cannot express the request, or None. Nothing is sent.
-
-        Raises:
-            InvalidRequestError: the request is wrong for every vendor, such as ``rank_fields`` that a document lacks.
-        """
-        try:
-            self.encode_fields(fields_of(request), model=model, like=like)
-        except UnsupportedRequestError as error:
-            return error
-        return None
-
-    # --- towards the vendor
-
-    def prepare(
-        self,
-        request: RerankRequest,
-        *,
-        model: str | None = None,
-        api_key: Key | None = None,
-        base_url: str | None = None,
-        url: str | None = None,
-        headers: Headers | None = None,
-        auth_header: str | None = None,
-        echo: bool = True,
-        like: str | None = None,
-    ) -> Call:
-        """One call: what to send, what is lost, and how to read the answer.
-
-        Args:
-            request: what is asked.
-            model: what to send as model; None for the request's, else the provider's default.
-            api_key: a string or a ``SecretStr``; None, empty or blank is no key.
-            base_url: a root, version root, prefix or full path to call instead of the vendor's own.
-            url: the whole URL to call; it is not changed.
-            headers: further headers.
-            auth_header: the header that carries the key, in place of the provider's own; without a scheme unless it is
-                ``authorization``.
-            echo: whether to ask the vendor for documents; they come from the request either way.
-            like: the known model behind a name that says nothing, such as a Xinference UID.
-
-        Raises:
-            InvalidRequestError: a provider option, header, key or URL is wrong.
-            UnsupportedRequestError: this vendor cannot express the request.
-            MissingApiKeyError: the provider's own host is called, which needs a key.
-        """
-        encoded = self.encode_fields(fields_of(request), model=model, like=like, echo=echo)
-        address = self.address(
-            encoded.model, api_key=api_key, base_url=base_url, url=url, headers=headers, auth_header=auth_header
-        )
-        return self.call(encoded, *address)
-
-    def address(
-        self,
-        model: str,
-        *,
-        api_key: Key | None,
-        base_url: str | None = None,
-        url: str | None = None,
-        headers: Headers | None = None,
-        auth_header: str | None = None,
-    ) -> tuple[str, dict[str, str]]:
-        """The URL and the headers of a call: all that its request does not decide."""
-        key = plain_key(api_key)
-        send = _HEADERS | checked_headers(headers)
-        target = self.endpoint.resolve(base_url=base_url, url=url, api_key=key, model=model)
-        at_provider = (base_url is None and url is None) or self.endpoint.serves(target)
-        self.auth.write(send, key, self.name, header=auth_header, at_provider=at_provider)
-        return target, send
-
-    def call(self, encoded: Encoded, url: str, headers: Mapping[str, str]) -> Call:
-        """The call of an encoded request to an `address`."""
-        return Call(self, HttpRequest("POST", url, headers, dump(encoded.body)), encoded)
-
-    def build_request(
-        self,
-        request: RerankRequest,
-        model: str | None = None,
-        api_key: Key | None = None,
-        base_url: str | None = None,
-        headers: Headers | None = None,
-    ) -> HttpRequest:
-        """The HTTP request alone; see `prepare`."""
-        return self.prepare(request, model=model, api_key=api_key, base_url=base_url, headers=headers).http
-
-    def encode_request(self, request: RerankRequest, model: str | None = None) -> dict[str, Any]:
-        """The vendor's JSON body; see `prepare`."""
-        return self.encode_fields(fields_of(request), model=model).body
-
-    def losses(self, request: RerankRequest, model: str | None = None) -> tuple[Loss, ...]:
-        """What of the request the vendor would not get as asked."""
-        return self.encode_fields(fields_of(request), model=model).losses
-
-    def encode_fields(
-        self, fields: RequestFields, *, model: str | None = None, like: str | None = None, echo: bool = True
-    ) -> Encoded:
-        """Encode plain canonical fields: what `prepare` and the transcoder have in common."""
-        sent = checked_model(model) or fields["model"] or self.default_model
-        if sent is None:
-            raise InvalidRequestError(f"model: {self.name} has no default model, so name one", field="model")
-        draft = Draft(fields, self.name, sent, self.model(sent, like=like), echo, {}, [])
-        return self.dialect.request.encode(draft)
-
-    # --- from the vendor
-
-    @cached_property
-    def reader(self) -> Reader:
-        """Reads this vendor's answers."""
-        return Reader(self.name, self.dialect, self.models, self.unknown_model)
-
-    def decode(
-        self,
-        status: int,
-        headers: Headers,
-        body: bytes | str,
-        request: RerankRequest | None = None,
-        now: float | None = None,
-    ) -> RerankResponse:
-        """An answer, or the error that it is, raised.
-
-        Args:
-            status: the HTTP status.
-            headers: in any case.
-            body: raw.
-            request: what was asked; with it indices are checked and documents filled in.
-            now: seconds since the epoch, for a Retry-After that is a date; None for the answer's own Date.
-
-        Raises:
-            StatusError, InvalidResponseError: and no other exception, whatever the body holds.
-        """
-        return self.reader.read(status, headers, body, self._asked(request), now)
-
-    def decode_response(self, body: Body, request: RerankRequest | None = None) -> RerankResponse:
-        """The answer in a body that came with a success status; see `decode`."""
-        return self.reader.read(200, (), body, self._asked(request), None)
-
-    def decode_error(self, status: int, headers: Headers, body: bytes | str, now: float | None = None) -> RerankError:
-        """The error in an answer, returned. Under a success status it is taken for an answer without rows."""
-        return self.reader.error(status, headers, body, NOBODY, now)
-
-    def _asked(self, request: RerankRequest | None) -> Asked:
-        """What is known of a request of which nobody kept the call."""
-        if request is None:
-            return NOBODY
-        fields = fields_of(request)
-        kept = self.dialect.request.documents.kept(fields)
-        count = len(fields["documents"])
-        losses = () if kept is None else (withheld(self.name, kept, count),)
-        model = fields["model"] or self.default_model
-        return Asked(fields, model, self.model(model), kept, count if kept is None else len(kept), losses)
-
-    # --- towards a client that speaks this vendor's dialect
-
-    def decode_request(self, body: Body) -> RerankRequest:
-        """A client's request in this dialect.
-
-        Raises:
-            InvalidRequestError: names the field, in the client's words.
-        """
-        return RerankRequest.model_construct(**self.decode_fields(body))
-
-    def decode_fields(self, body: Body) -> RequestFields:
-        """The same as plain canonical fields: what `decode_request` and the transcoder have in common."""
-        body = plain_body(body)
-        raw = isinstance(body, (bytes, str))
-        wire: Any = parse_request(body) if isinstance(body, (bytes, str)) else body
-        if not is_object(wire):
-            kind = "a list" if is_list(wire) else "another JSON value"
-            raise InvalidRequestError(f"the body: expected a JSON object, not {kind}")
-        return self.dialect.request.decode(wire, self.name, from_json=raw)
-
-    def encode_response(self, response: RerankResponse, request: RerankRequest | None = None) -> dict[str, Any]:
-        """The answer as this vendor would write it for its client. ``request`` gives the model's name as asked for."""
-        body: dict[str, Any] | list[Any] = self.dialect.response.write(
-            response, request.model if request is not None else None
-        )
-        if isinstance(body, list):  # such a dialect's whole answer; a dict for all the others, as the signature says
-            return cast("dict[str, Any]", _copies(body))
-        return {key: _copies(value) if value is response.rows else value for key, value in body.items()}
-
-    def dump_response(self, response: RerankResponse, model: str | None = None) -> bytes:
-        """The same as JSON in UTF-8; ``model`` is the name that the client asked for."""
-        return dump(self.dialect.response.write(response, model))
-
-    def encode_error(self, error: RerankError, relay: bool = False) -> tuple[int, dict[str, str], dict[str, Any]]:
-        """Status, headers and body by which a client of this dialect understands the error.
-
-        Args:
-            error: what went wrong.
-            relay: whether the key upstream is the client's own; else its rejection is our 502, not the client's 401.
-        """
-        return self.dialect.errors.encode(error, relay=relay)
+    name = getattr(provider, "name", None)
+    if not isinstance(name, str) or not hasattr(provider, "dialect"):
+        raise InvalidRequestError(f"provider: expected a Provider, not a {type(provider).__name__}", field="provider")
+    if name in entry_points():
+        raise InvalidRequestError(f"provider: the name {name!r} is taken by an installed package", field="provider")
+    _registered[name] = provider
 
 
-def _copies(rows: Any) -> Any:
-    """Rows of the caller's own, which may be changed."""
-    return [{**row, "document": dict(row["document"])} if "document" in row else dict(row) for row in rows]
+def registered(name: str) -> Provider | None:
+    """Return the registered provider of that name, or None."""
+    return _registered.get(name)
 
 
-@dataclass(frozen=True)
-class Call:
-    """One prepared call: what to send, and how to read what comes back.
+def all_names() -> list[str]:
+    """Return the names of all providers, installed and registered, sorted."""
+    return sorted({*entry_points(), *_registered})
 
-    Attributes:
-        provider: whom it is for.
-        http: what to send. Its `repr` masks the key.
-        encoded: the request in the vendor's words.
+
+def unregister(name: str) -> None:
+    """Undo `register`; a name that is not registered is ignored."""
+    _registered.pop(name, None)
+
+
+def check_option_names(options: Mapping[str, object], known: Mapping[str, object]) -> None:
+    """Refuse provider options under a name that no provider has: as a typo they would be lost in silence.
+
+    Args:
+        options: a request's ``provider_options``.
+        known: the providers at hand by name, beside the installed and registered ones.
+
+    Raises:
+        InvalidRequestError: names the field and the nearest provider.
     """
+    for name in options:
+        if name not in known and name not in _registered and name not in entry_points():
+            field = f"provider_options.{name}"
+            raise InvalidRequestError(f"{field}: {unknown_provider(name)}", field=field)
 
-    provider: Provider
-    http: HttpRequest
-    encoded: Encoded = field(repr=False)
 
-    @cached_property
-    def request(self) -> RerankRequest:
-        """What is asked."""
-        return RerankRequest.model_construct(**self.encoded.fields)
+def unknown_provider(name: object) -> str:
+    """Return the sentence for a name that no provider has, with the nearest name."""
+    from difflib import get_close_matches  # with the first mistake
 
-    @property
-    def losses(self) -> tuple[Loss, ...]:
-        """What of the request the vendor does not get as asked."""
-        return self.encoded.losses
-
-    @property
-    def model(self) -> str:
-        """The model that is sent."""
-        return self.encoded.model
-
-    def decode(self, status: int, headers: Headers, body: bytes | str, now: float | None = None) -> RerankResponse:
-        """The answer to this call, or the error that it is, raised; see `Provider.decode`."""
-        return self.provider.reader.read(status, headers, body, self.encoded, now, self.http)
+    known = sorted({*entry_points(), *_registered})
+    near = get_close_matches(str(name).lower(), known, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}"
+    return f"no provider is called {str(name)[:40]!r}; {hint}"
 
 
 # --- by name ---------------------------------------------------------------------------------------------------------
@@ -338,23 +103,23 @@ def provider(name: str | Provider) -> Provider:
     Raises:
         UnknownProviderError: no provider has that name; the message suggests the nearest one.
     """
-    if isinstance(name, Provider):
-        return name
-    if not isinstance(name, str):  # pyright: ignore[reportUnnecessaryIsInstance] - users without a type checker
+    if isinstance(name, str):
+        made = registered(name)
+        return made if made is not None else _installed(name)
+    if not hasattr(name, "dialect"):  # users without a type checker
         raise UnknownProviderError(f"provider: expected a name or a Provider, not a {type(name).__name__}")
-    made = names.registered(name)
-    return made if made is not None else _installed(name)
+    return name
 
 
 @cache
 def _installed(name: str) -> Provider:
-    point = names.entry_points().get(name)
+    point = entry_points().get(name)
     if point is None:
-        raise UnknownProviderError(names.unknown_provider(name), name=name)
+        raise UnknownProviderError(unknown_provider(name), name=name)
     loaded: Provider = point.load()
     return loaded
 
 
 def provider_names() -> list[str]:
     """Return the names of all providers, installed and registered, sorted."""
-    return names.all_names()
+    return all_names()

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from ._http import Headers
+from ._json import dump
+from ._provider import Provider
 from .canonical import Loss
 from .dialect import Asked
-from .dump import dump
-from .errors import Headers, RerankError
-from .registry import Provider, provider
+from .errors import RerankError
+from .registry import provider
 
 _JSON = {"content-type": "application/json"}
 

@@ -10,9 +10,7 @@ from hypothesis import strategies as st
 
 import rerank_unify as ru
 from rerank_unify.batching import estimate_tokens
-from rerank_unify.dialect import Dialect, Limits, Model, Rows
-from rerank_unify.endpoint import Endpoint, bearer
-from rerank_unify.registry import Provider
+from rerank_unify.declaration import Dialect, Endpoint, Limits, Model, Provider, Rows, bearer
 from rerank_unify.testing import requests
 
 VOYAGE = ru.provider("voyage")

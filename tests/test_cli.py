@@ -24,7 +24,7 @@ from rich.console import Console
 
 import rerank_unify as ru
 from rerank_unify.canonical import ScoreKind
-from rerank_unify.cli import lines, show
+from rerank_unify.cli import tables, text
 from rerank_unify.cli.app import app
 from rerank_unify.cli.options import target_options
 from rerank_unify.cli.targets import Wanted
@@ -702,7 +702,7 @@ def test_providers_on_a_terminal_are_a_table(on_terminal: Any) -> None:
 
 def test_a_narrow_terminal_folds_and_leaves_nothing_out() -> None:
     out = Console(file=io.StringIO(), width=60)
-    show.show_providers(out, ok("providers"))
+    tables.show_providers(out, ok("providers"))
     assert isinstance(out.file, io.StringIO)
     screen = out.file.getvalue()
     assert max(map(len, screen.splitlines())) <= 60
@@ -793,7 +793,7 @@ def ranking(scores: Sequence[float], kind: ScoreKind, documents: Sequence[Any] =
     response = ru.RerankResponse(results, score_kind=kind, provider="somebody", model="m", **more)
     request = ru.RerankRequest(query="q", documents=documents or ["text"] * count)
     out = Console(file=io.StringIO(), width=100, color_system=None)
-    show.show_ranking(out, response, request)
+    tables.show_ranking(out, response, request)
     assert isinstance(out.file, io.StringIO)
     return out.file.getvalue()
 
@@ -821,7 +821,7 @@ def test_bars_are_scaled_by_what_the_scores_are(scores: Sequence[float], kind: S
     assert ("bars: from the lowest score of this list" in screen) is not own_scale
     if not own_scale:
         assert f"({min(scores):.4f}) to the highest ({max(scores):.4f})" in screen
-    assert lines.SCALES[kind] in screen.splitlines()[0]
+    assert text.SCALES[kind] in screen.splitlines()[0]
 
 
 def test_what_there_is_to_know_stands_below_the_table() -> None:
@@ -861,16 +861,16 @@ def test_every_kind_of_document_has_a_line() -> None:
 
 
 @pytest.mark.parametrize(
-    ("score", "text"),
+    ("score", "short"),
     [(0.5, "0.5000"), (-12.25, "-12.2500"), (0.0, "0.0000"), (3.2e-5, "3.2e-05"), (-1e-9, "-1.0e-09")],
 )
-def test_scores_are_short_and_never_rounded_to_nothing(score: float, text: str) -> None:
-    assert lines.score_text(score) == text
+def test_scores_are_short_and_never_rounded_to_nothing(score: float, short: str) -> None:
+    assert text.score_text(score) == short
 
 
 def test_a_terminal_without_block_characters_gets_other_bars() -> None:
-    assert lines.bar_text(0.5, 12, blocks=False) == "######"
-    assert [len(lines.bar_text(share / 96, 12, blocks=True)) for share in (0, 1, 8, 9, 96)] == [0, 1, 1, 2, 12]
+    assert text.bar_text(0.5, 12, blocks=False) == "######"
+    assert [len(text.bar_text(share / 96, 12, blocks=True)) for share in (0, 1, 8, 9, 96)] == [0, 1, 1, 2, 12]
 
 
 # --- help ------------------------------------------------------------------------------------------------------------
@@ -1066,9 +1066,8 @@ def test_importing_the_entry_point_imports_neither_click_nor_rich() -> None:
 
 PLUGIN = """
 import json
-from rerank_unify.dialect import Model
-from rerank_unify.endpoint import Auth, Endpoint
-from rerank_unify.registry import Provider, provider as by_name
+from rerank_unify.declaration import Auth, Endpoint, Model, Provider
+from rerank_unify.registry import provider as by_name
 
 def send(http):
     body = json.loads(http.content)

@@ -11,8 +11,8 @@ from typing import Any, Final
 import pytest
 
 import rerank_unify as ru
-from rerank_unify import names
-from rerank_unify.registry import Provider
+from rerank_unify import registry
+from rerank_unify.declaration import Provider
 
 REQUEST: Final = ru.RerankRequest(query="q", documents=["a", "b"])
 ROWS: Final = b'{"results": [{"index": 0, "relevance_score": 0.5}]}'
@@ -25,7 +25,7 @@ def mine() -> Generator[Provider]:
     made = Provider(name="mine", dialect=jina.dialect, endpoint=jina.endpoint, auth=jina.auth, default_model="m")
     ru.register(made)
     yield made
-    names.unregister("mine")
+    registry.unregister("mine")
 
 
 # --- providers of this process ---------------------------------------------------------------------------------------
@@ -57,7 +57,7 @@ def test_what_cannot_be_registered(provider: Any) -> None:
 
 def test_building_a_request_reads_no_entry_points() -> None:
     code = (
-        "import rerank_unify as ru, rerank_unify.names as names; "
+        "import rerank_unify as ru, rerank_unify.registry as names; "
         "ru.RerankRequest(query='q', documents=['a'], provider_options={'unheard': {'x': 1}}); "
         "print(names.entry_points.cache_info().currsize)"
     )

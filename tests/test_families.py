@@ -7,10 +7,22 @@ import pytest
 
 import rerank_unify as ru
 from rerank_unify import errors
-from rerank_unify.dialect import Dialect, Errors, Fields, Flag, Limits, Model, Plain, Rows, Texts, as_string
-from rerank_unify.endpoint import Endpoint, bearer
-from rerank_unify.paths import is_object
-from rerank_unify.registry import Provider
+from rerank_unify._json import is_object
+from rerank_unify.declaration import (
+    Dialect,
+    Endpoint,
+    Errors,
+    Fields,
+    Flag,
+    Limits,
+    Model,
+    Plain,
+    Provider,
+    Rows,
+    Texts,
+    as_string,
+    bearer,
+)
 from rerank_unify.testing import assert_provider_contract
 
 

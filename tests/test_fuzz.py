@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import rerank_unify as ru
-from rerank_unify.paths import is_list, is_object
+from rerank_unify._json import is_list, is_object
 from rerank_unify.testing import Case, load_cases
 from rerank_unify.testing.contract import check_invariants, check_sorted
 

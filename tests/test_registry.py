@@ -15,7 +15,7 @@ import rerank_unify as ru
 import rerank_unify.canonical
 import rerank_unify.dialect
 import rerank_unify.errors
-from rerank_unify.registry import Provider
+from rerank_unify.declaration import Provider
 from rerank_unify.testing import load_request
 
 ROOT = Path(__file__).parent.parent

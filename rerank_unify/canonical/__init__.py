@@ -1,7 +1,7 @@
 """The canonical format, Jina's: the request, the answer, and their parts."""
 
-from .faults import check_number, checked_model
-from .ranked import as_text, chosen_fields
+from .attempt import Tried
+from .document_text import as_text, chosen_fields
 from .request import (
     ALIASES,
     FIELD_NAMES,
@@ -13,9 +13,9 @@ from .request import (
     fields_of,
     validate_fields,
 )
-from .response import RerankResponse
-from .result import Action, Loss, Result, Row, ScoreKind
+from .response import Action, Loss, RerankResponse, Result, Row, ScoreKind
 from .usage import NO_USAGE, USAGE_FIELDS, Usage, usage_of
+from .validation import check_number, checked_model
 
 __all__ = [
     "ALIASES",
@@ -32,6 +32,7 @@ __all__ = [
     "Result",
     "Row",
     "ScoreKind",
+    "Tried",
     "Usage",
     "as_text",
     "check_number",

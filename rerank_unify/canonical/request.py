@@ -24,9 +24,9 @@ from pydantic.types import GetPydanticSchema, Strict
 from pydantic_core import ErrorDetails, SchemaValidator, core_schema, to_json
 from typing_extensions import TypedDict
 
+from .._json import is_object
 from ..errors import InvalidRequestError
-from ..paths import is_object
-from . import faults
+from . import validation
 
 if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
@@ -43,17 +43,17 @@ def _string_or(read: Callable[[Any], Any], pattern: str | None = None) -> core_s
     return core_schema.union_schema([core_schema.str_schema(strict=True, pattern=pattern), other], mode="left_to_right")
 
 
-_QUERY = _string_or(faults.query_object, r"\S")
+_QUERY = _string_or(validation.query_object, r"\S")
 _STRINGS = core_schema.tuple_schema(
     [core_schema.str_schema(strict=True)], variadic_item_index=0, min_length=1, strict=False, fail_fast=True
 )
 _STRINGS_OR_OBJECTS = core_schema.tuple_schema(
-    [_string_or(faults.document_object)], variadic_item_index=0, min_length=1, strict=False
+    [_string_or(validation.document_object)], variadic_item_index=0, min_length=1, strict=False
 )
 # The first is for speed alone: most lists hold strings and nothing else.
 _DOCUMENTS = core_schema.union_schema([_STRINGS, _STRINGS_OR_OBJECTS], mode="left_to_right")
 _OPTIONS = core_schema.no_info_plain_validator_function(
-    faults.options_object, json_schema_input_schema=core_schema.dict_schema(core_schema.str_schema(), _OBJECT)
+    validation.options_object, json_schema_input_schema=core_schema.dict_schema(core_schema.str_schema(), _OBJECT)
 )
 
 _NAMES = core_schema.tuple_schema(
@@ -144,7 +144,7 @@ class RerankRequest(BaseModel):
             return data
         named = canonical_names(data)
         if info.mode != "json":
-            faults.check_utf8(named)
+            validation.check_utf8(named)
         return handler(named)
 
     @property
@@ -201,7 +201,7 @@ ALIASES: Final[Mapping[str, str]] = {"top_k": "top_n", "max_doc_length": "max_to
 def canonical_names(data: Any, wire: Mapping[str, str] | None = None) -> dict[str, Any]:
     """The input without nulls and aliases, still unchecked. ``wire`` gives the sender's word for a field."""
     if not is_object(data):
-        raise InvalidRequestError(f"the request must be a JSON object, not {faults.describe(data)}")
+        raise InvalidRequestError(f"the request must be a JSON object, not {validation.describe(data)}")
     named: dict[str, Any] = {name: data[name] for name in data if data[name] is not None and name in _KNOWN}
     for alias, name in ALIASES.items():
         if alias not in named:
@@ -211,7 +211,7 @@ def canonical_names(data: Any, wire: Mapping[str, str] | None = None) -> dict[st
         if given != value or type(given) is not type(value):  # True equals 1, and is no number
             raise InvalidRequestError(f"{name} and {alias} are two names of one field and differ", field=name)
     if "documents" in named:
-        named["documents"] = faults.as_sequence(named["documents"], (wire or {}).get("documents", "documents"))
+        named["documents"] = validation.as_sequence(named["documents"], (wire or {}).get("documents", "documents"))
     return named
 
 
@@ -252,7 +252,7 @@ def validate_fields(
     """
     named = canonical_names(data, wire)
     if not from_json:
-        faults.check_utf8(named, wire)
+        validation.check_utf8(named, wire)
     try:
         given = _fields_validator()(named)
     except ValidationError as error:
@@ -274,8 +274,8 @@ def fault_of(
         own = _own_error(details) if details["loc"][0] == field else None
         if own is not None:
             index = next((step for step in details["loc"] if isinstance(step, int)), None)
-            return faults.placed(own, word if index is None else f"{word}[{index}]")
-    return faults.fault(field, data.get(said), word)
+            return validation.placed(own, word if index is None else f"{word}[{index}]")
+    return validation.fault(field, data.get(said), word)
 
 
 def _own_error(details: ErrorDetails) -> InvalidRequestError | None:

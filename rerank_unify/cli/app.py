@@ -6,12 +6,12 @@ import click
 
 from .. import __version__
 from .batch import batch
-from .catalog import providers
 from .convert import convert
+from .exit_codes import Commands
 from .explain import explain
 from .gateway import key, serve
-from .guard import Commands
-from .rank import rerank
+from .providers import providers
+from .rerank import rerank
 
 
 @click.group(

@@ -11,8 +11,8 @@ from rich.text import Text
 
 from ..canonical import RerankResponse
 from ..errors import AllProvidersFailedError, RerankError
-from .lines import one_line
-from .show import new_table
+from .tables import new_table
+from .text import one_line
 
 if TYPE_CHECKING:
     from ..client import AttemptEnded

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import click
 
-from .guard import FAILED
-from .intake import Lines
-from .journal import Journal, journal
-from .many import Rank, Run, ranker
-from .meter import meter
+from .batch_input import Lines
+from .batch_run import Rank, Run, ranker
+from .checkpoint import Journal, journal
+from .exit_codes import FAILED
 from .options import target_options
-from .show import complain
+from .progress import meter
+from .tables import complain
 from .targets import Wanted
 
 _MOST = 100  # connections that a client holds: more at a time would only wait for one

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import click
 
+from .._provider import Provider
 from ..errors import RerankError
-from ..registry import Provider, provider
+from ..registry import provider
 from .inputs import names_from, read_bytes
-from .lines import loss_line, notes
 from .options import like_option, model_option
-from .show import complain, write_json
+from .tables import complain, write_json
+from .text import loss_line, notes
 
 
 @click.group()

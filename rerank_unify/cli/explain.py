@@ -8,12 +8,13 @@ from typing import Any
 import click
 from pydantic_core import from_json
 
-from ..endpoint import HttpRequest
-from ..registry import Call, Provider, provider
+from .._http import HttpRequest
+from .._provider import Call, Provider
+from ..registry import provider
 from .inputs import CANONICAL, names_from, read_bytes
-from .lines import loss_line
 from .options import as_json_option, like_option, model_option
-from .show import console, on_terminal, show_http, write_json
+from .tables import console, on_terminal, show_http, write_json
+from .text import loss_line
 
 # Stands where a key would, so that a call can be prepared without one; it is masked wherever it is shown.
 _NO_KEY = "key-of-nobody"

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from ..errors import MissingExtraError
-from .show import write_json
+from .tables import write_json
 
 
 @click.command()
@@ -27,8 +27,8 @@ def serve(config: str | None, host: str | None, port: int | None, workers: int |
     flags = {"host": host, "port": port, "workers": workers}
     try:
         from ..gateway import create_app
-        from ..gateway.serve import serve as run
-        from ..gateway.sources import read_settings
+        from ..gateway.server import serve as run
+        from ..gateway.settings import read_settings
     except ModuleNotFoundError as error:
         raise MissingExtraError("the gateway needs its extra: pip install 'rerank-unify[gateway]'") from error
     settings = read_settings(config, **{name: value for name, value in flags.items() if value is not None})
@@ -57,7 +57,7 @@ def key(given: str | None) -> None:
 
     The key is for the client; the hash is for the gateway's configuration, which holds no key.
     """
-    from ..gateway.keys import hash_of, new_key
+    from ..gateway.auth import hash_of, new_key
 
     if given == "-":
         given = str(click.prompt("key", hide_input=True, err=True))

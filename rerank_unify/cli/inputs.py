@@ -10,11 +10,11 @@ from typing import Any
 import click
 from pydantic_core import from_json
 
+from .._json import is_object
 from ..canonical import ALIASES, RerankRequest
 from ..errors import InvalidRequestError
-from ..paths import is_object
 from ..registry import provider, provider_names
-from .guard import Failure
+from .exit_codes import Failure
 
 CANONICAL = "jina"  # whose format requests in files have
 

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
-from .guard import Failure
+from .exit_codes import Failure
 
 _BUSY = "{}: another run writes to it"
 _NO_FILE = "{}: expected a file to write to"

@@ -7,9 +7,9 @@ from typing import Any
 
 from pydantic_core import from_json, to_json
 
+from .._json import is_object
 from ..canonical import RerankResponse
 from ..errors import AllProvidersFailedError, RerankError
-from ..paths import is_object
 
 
 @dataclass(frozen=True, slots=True)

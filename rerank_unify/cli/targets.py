@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..endpoint import HttpRequest
-from ..registry import Answer, Provider
+from .._http import HttpRequest, HttpResponse
+from .._provider import Provider
 
 if TYPE_CHECKING:
     from ..client import AsyncClient, Client
-    from ..client.settings import MustKeep
+    from ..client.config import MustKeep
     from ..fallback import Target
 
 
@@ -88,6 +88,6 @@ class Wanted:
         return {**timeout, "policy": policy, "deadline": self.deadline, "split": self.split, "env_keys": self.env_keys}
 
 
-def _nobody(http: HttpRequest, timeout: float) -> Answer:
+def _nobody(http: HttpRequest, timeout: float) -> HttpResponse:
     """Stands where the HTTP client would, for a client that has no use for one."""
     raise AssertionError(f"{http.url} is not in this process, {timeout}")  # pragma: no cover - nobody comes here

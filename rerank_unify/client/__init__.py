@@ -12,15 +12,16 @@ from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from .._http import HttpResponse
+from .._provider import Call
 from ..canonical import Document, Query, RequestFields, RerankRequest, RerankResponse
 from ..errors import InvalidRequestError, MissingExtraError, RerankError, TransportError
-from ..registry import Answer, Call
 from ..transport import AsyncHttpxSender, AsyncSender, HttpxSender, Sender
+from .bulk import Done, OnProgress, Progress, in_tasks, in_threads
+from .calls import Landed, Start, as_fields, noted, work
+from .config import MustKeep, Targets, checked_count, read_settings
+from .events import AttemptEnded, AttemptStarted
 from .flights import AsyncInTurn, InTasks, InThreads, InTurn, adrive, drive
-from .many import Done, OnProgress, Progress, in_tasks, in_threads
-from .observe import AttemptEnded, AttemptStarted
-from .settings import MustKeep, Targets, checked_count, read_settings
-from .steps import Landed, Start, as_fields, noted, work
 
 if TYPE_CHECKING:
     import httpx
@@ -149,7 +150,7 @@ class Client:
         except Exception as error:  # noqa: BLE001 - a sender of the caller's own may raise anything; raised by `work`
             return Landed(step.id, error)
 
-    def _send(self, step: Start, call: Call) -> Answer | RerankError:
+    def _send(self, step: Start, call: Call) -> HttpResponse | RerankError:
         if self._sender is None:
             raise InvalidRequestError(_CLOSED)
         if step.dropped:
@@ -260,7 +261,7 @@ class AsyncClient:
         except Exception as error:  # noqa: BLE001 - as above
             return Landed(step.id, error)
 
-    async def _send_parts(self, sender: AsyncSender, step: Start) -> list[Answer | RerankError]:
+    async def _send_parts(self, sender: AsyncSender, step: Start) -> list[HttpResponse | RerankError]:
         import anyio
 
         answers: list[Any] = [None] * len(step.calls)
@@ -297,7 +298,7 @@ class AsyncClient:
         await self.aclose()
 
 
-def _send(sender: AsyncSender, call: Call, timeout: float) -> Awaitable[Answer]:
+def _send(sender: AsyncSender, call: Call, timeout: float) -> Awaitable[HttpResponse]:
     """What to await for an answer: a sender of the provider's own computes, and so not in the loop's thread."""
     own = call.provider.sender
     if own is None:
@@ -308,7 +309,7 @@ def _send(sender: AsyncSender, call: Call, timeout: float) -> Awaitable[Answer]:
 
 
 def _httpx() -> Any:
-    from ..transport import over_httpx
+    from ..transport import httpx
 
     try:
         for needed in ("anyio", "httpx"):
@@ -316,4 +317,4 @@ def _httpx() -> Any:
     except ImportError:
         raise MissingExtraError("the client needs httpx and anyio: pip install 'rerank-unify[http]'") from None
 
-    return over_httpx
+    return httpx

@@ -14,7 +14,7 @@ from math import inf
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ..canonical import RerankResponse
-from .steps import Landed, Start, Work
+from .calls import Landed, Start, Work
 
 if TYPE_CHECKING:
     from typing_extensions import Self

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from .context import Asked, Draft, Encoded
+from .document_shapes import as_nested, as_object, as_string
 from .documents import Content, Texts, as_objects, strings_in, texts_of, withheld
-from .draft import Asked, Draft, Encoded
-from .error import Errors
-from .forms import as_nested, as_object, as_string
-from .hints import Hint, Plain, Unsent, folded_into_query
+from .errors import Errors
+from .models import NO_LIMITS, Limits, Model
+from .options import Hint, Plain, Unsent, folded_into_query
 from .request import Fields, Flag
 from .response import UNCHECKED, Rows, fill_documents
-from .traits import NO_LIMITS, Limits, Model
 
 _ERRORS = Errors()
 

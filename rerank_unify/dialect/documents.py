@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from .._json import is_list, is_object
 from ..canonical import Document, Loss, RequestFields, as_text, chosen_fields
 from ..errors import UnsupportedRequestError
-from ..paths import is_list, is_object
-from .draft import Draft
+from .context import Draft
 
 Content: TypeAlias = str | dict[str, Any]
 """What is ranked: a text, or an object with ``image`` and perhaps ``text``."""

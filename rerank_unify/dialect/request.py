@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final
 
+from .._json import ABSENT, Path, compile_path, dig, is_object, merge, put
 from ..canonical import ALIASES, RequestFields, validate_fields
 from ..errors import InvalidRequestError, UnsupportedRequestError
-from ..paths import ABSENT, Path, compile_path, dig, is_object, merge, put
+from .context import Draft, Encoded
 from .documents import Content, Texts, query_content
-from .draft import Draft, Encoded
-from .hints import Hint, Unsent
+from .options import Hint, Unsent
 
 _HINTS: Final = ("instruction", "max_tokens_per_doc", "truncation", "return_embeddings")
 _UNSENT: Final = Unsent()

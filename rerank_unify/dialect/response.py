@@ -15,11 +15,11 @@ from math import inf, isfinite
 from operator import itemgetter
 from typing import Any
 
+from .._json import Path, compile_path, dig, is_list, is_object, put, reach
 from ..canonical import NO_USAGE, RequestFields, RerankResponse, Row, Usage, usage_of
 from ..errors import InvalidResponseError
-from ..paths import Path, compile_path, dig, is_list, is_object, put, reach
-from .figures import READS, Read, count, text_at
-from .forms import Form, as_object, normal_document
+from .document_shapes import Form, as_object, normal_document
+from .usage import READS, Read, count, text_at
 
 _SCORE = itemgetter("relevance_score")
 _HUGE = sys.float_info.max

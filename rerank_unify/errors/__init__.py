@@ -1,9 +1,8 @@
 """Errors: the tree, and the pure functions that make one from a vendor's answer."""
 
-from .body import Told, parse, read_error, text_of
 from .classify import Codes, classify, classify_hidden
-from .headers import LONGEST_WAIT, Headers, bounded_wait, fold, is_id, pairs_of, request_id, retry_after
-from .scrub import cut, one_line, safe_id, scrub, scrub_name
+from .parse import Told, parse, read_error, text_of
+from .redact import cut, one_line, safe_id, scrub, scrub_name
 from .tree import (
     MESSAGE_LIMIT,
     MODEL_LIMIT,
@@ -45,7 +44,6 @@ __all__ = [
     "BadRequestError",
     "Codes",
     "ConnectError",
-    "Headers",
     "InvalidRequestError",
     "InvalidResponseError",
     "MissingApiKeyError",
@@ -72,14 +70,10 @@ __all__ = [
     "classify",
     "classify_hidden",
     "cut",
-    "fold",
     "is_id",
     "one_line",
-    "pairs_of",
     "parse",
     "read_error",
-    "request_id",
-    "retry_after",
     "safe_id",
     "scrub",
     "scrub_name",

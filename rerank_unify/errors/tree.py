@@ -39,7 +39,7 @@ if sys.version_info >= (3, 11):
 else:  # pragma: no cover - only on Python 3.10
     from exceptiongroup import ExceptionGroup
 
-from .headers import bounded_wait
+from .._http import bounded_wait
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

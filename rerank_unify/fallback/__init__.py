@@ -9,10 +9,11 @@ One `Health` is shared by all requests and safe under threads and tasks; a plan 
 seconds on any clock that never goes back, the same for both.
 """
 
+from ..canonical import Tried
 from .health import Health
 from .plan import FallbackPlan, Outcome, loss_too_many
 from .policy import DEFAULT_POLICY, RULES, Backoff, FallbackPolicy, Rule, exponential
-from .target import Attempt, Finished, Target, Tried, Wait, as_targets
+from .target import Attempt, Finished, Target, Wait, as_targets
 
 __all__ = [
     "DEFAULT_POLICY",

@@ -7,12 +7,12 @@ from math import inf
 from typing import Literal, TypeAlias, cast
 
 from .. import errors as e
-from ..canonical import Loss, RerankRequest, RerankResponse, fields_of
+from .._provider import Provider
+from ..canonical import Loss, RerankRequest, RerankResponse, Tried, fields_of
 from ..errors import InvalidRequestError, RerankError, UnsupportedRequestError
-from ..registry import Provider
 from .health import Health
 from .policy import DEFAULT_POLICY, FallbackPolicy
-from .target import Attempt, Finished, Target, Tried, Wait, as_targets
+from .target import Attempt, Finished, Target, Wait, as_targets
 
 Outcome: TypeAlias = RerankResponse | RerankError
 """What an attempt led to."""

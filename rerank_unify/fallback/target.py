@@ -8,10 +8,11 @@ from typing import NamedTuple, cast
 
 from pydantic import SecretStr
 
+from .._endpoint import Key, plain_key
+from .._http import Headers, MaskedHeaders, checked_headers
+from .._provider import Call, Provider
 from ..canonical import RerankRequest, check_number
-from ..endpoint import Key, MaskedHeaders, checked_headers, plain_key
-from ..errors import Headers, InvalidRequestError, RerankError
-from ..registry import Call, Provider
+from ..errors import InvalidRequestError
 from ..registry import provider as provider_by_name
 
 
@@ -149,21 +150,3 @@ class Wait:
 @dataclass(frozen=True, slots=True)
 class Finished:
     """There is nothing more to do: an answer was recorded, or `FallbackPlan.error` says why there is none."""
-
-
-class Tried(NamedTuple):
-    """One attempt as it went, for ``response.attempts``.
-
-    Attributes:
-        provider: the provider's name.
-        model: the target's model, None for the provider's default.
-        seconds: how long it took.
-        error: what went wrong; None for the answer, and where it was cancelled.
-        cancelled: whether it was given up, such as the slower one of a hedge.
-    """
-
-    provider: str
-    model: str | None
-    seconds: float
-    error: RerankError | None = None
-    cancelled: bool = False

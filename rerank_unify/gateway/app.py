@@ -16,13 +16,14 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
+from .._provider import Provider
 from ..errors import NotFoundError, RerankError
-from ..registry import Provider, provider, provider_names
-from .exchange import Reply, RerankRoute, as_json, refusal
+from ..registry import provider, provider_names
+from .context import Gateway
 from .openapi import document, page
-from .settings import GatewaySettings
-from .sources import read_settings
-from .state import Gateway
+from .replies import Reply, as_json, refusal
+from .rerank_route import RerankRoute
+from .settings import GatewaySettings, read_settings
 
 PLAIN = {"/v1/rerank": "jina", "/v2/rerank": "cohere"}
 """Routes without a prefix, for clients that were told of a host alone."""

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any, Final
 
+from .._json import is_list, is_object
+from .._provider import Provider
 from ..canonical import RerankRequest, RerankResponse, Result, Usage
 from ..errors import BadRequestError
-from ..paths import is_list, is_object
-from ..registry import Provider, provider
+from ..registry import provider
 
 _STATUSES: Final = {
     200: "The ranking.",

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..endpoint import HttpRequest
-from ..registry import Answer
+from .._http import HttpRequest, HttpResponse
 from ..transport import AiohttpSender
 from .settings import UpstreamSettings
 
@@ -21,7 +20,7 @@ class Upstream:
         self._session: aiohttp.ClientSession | None = None
         self._sender: AiohttpSender | None = None
 
-    async def __call__(self, http: HttpRequest, timeout: float, /) -> Answer:
+    async def __call__(self, http: HttpRequest, timeout: float, /) -> HttpResponse:
         """Send; see `AsyncSender`."""
         if self._sender is None:
             self._sender = self._open()

@@ -15,11 +15,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic_core import to_json
 
+from .._json import is_list, is_object
+from .._provider import Provider
 from ..canonical import RerankRequest, RerankResponse
 from ..errors import InvalidRequestError, RequestError, RerankError
 from ..errors import TimeoutError as NoAnswerInTime
-from ..paths import is_list, is_object
-from ..registry import Provider, provider
+from ..registry import provider
 from ..transcode import Transcoder
 from .strategies import json_values, requests, responses
 

@@ -4,8 +4,8 @@ A sender translates what its HTTP library raises into `ConnectError`, `TimeoutEr
 cause, follows no redirect, and stops reading at ``most`` bytes. What the answer means is not its business.
 """
 
-from .over_aiohttp import AiohttpSender
-from .over_httpx import AsyncHttpxSender, HttpxSender
-from .seam import MOST, AsyncSender, Sender
+from .aiohttp import AiohttpSender
+from .base import MOST, AsyncSender, Sender
+from .httpx import AsyncHttpxSender, HttpxSender
 
 __all__ = ["MOST", "AiohttpSender", "AsyncHttpxSender", "AsyncSender", "HttpxSender", "Sender"]

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import httpx
 
-from .over_httpx import KEPT, MADE, REUSED
+from .httpx import KEPT, MADE, REUSED
 
 _ONE: Final = httpx.Limits(max_connections=1, max_keepalive_connections=1)
 

@@ -8,9 +8,9 @@ from collections.abc import Generator
 import pytest
 
 import rerank_unify as ru
-from rerank_unify import names
+from rerank_unify import registry
 
-from . import vendors
+from . import declared
 from .helpers import VENDOR_KEY
 
 
@@ -24,9 +24,9 @@ def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def made_up() -> Generator[None, None, None]:
-    """The providers of `vendors`, as an app registers its own."""
-    for made in (vendors.made_up, vendors.faulty):
+    """The providers of `declared`, as an app registers its own."""
+    for made in (declared.made_up, declared.faulty):
         ru.register(made)
     yield
-    for made in (vendors.made_up, vendors.faulty):
-        names.unregister(made.name)
+    for made in (declared.made_up, declared.faulty):
+        registry.unregister(made.name)

@@ -18,8 +18,8 @@ from starlette.testclient import TestClient
 from typing_extensions import Self
 
 from rerank_unify.gateway.app import create_app
-from rerank_unify.gateway.keys import hash_of
-from rerank_unify.gateway.serve import Patient, options
+from rerank_unify.gateway.auth import hash_of
+from rerank_unify.gateway.server import Patient, options
 from rerank_unify.gateway.settings import GatewaySettings
 
 VENDOR_KEY: Final = "jina_0123456789abcdef"  # in UPSTREAM_KEY

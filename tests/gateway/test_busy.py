@@ -11,9 +11,9 @@ import pytest
 from scripted.server import Play, ScriptedServer
 
 import rerank_unify as ru
+from rerank_unify._json import compile_path, dig
 from rerank_unify.gateway.app import create_app, rerank_paths
-from rerank_unify.gateway.keys import hash_of
-from rerank_unify.paths import compile_path, dig
+from rerank_unify.gateway.auth import hash_of
 
 from .helpers import BODY, Wire, ask, routed, serving, target
 
@@ -85,6 +85,6 @@ def test_who_is_not_let_in_takes_no_place() -> None:
 
 
 def ru_caller(name: str) -> Any:
-    from rerank_unify.gateway.keys import Caller
+    from rerank_unify.gateway.auth import Caller
 
     return Caller(name, None)

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 import rerank_unify as ru
 from rerank_unify.cli.gateway import key, serve
-from rerank_unify.gateway.keys import admit, hash_of
+from rerank_unify.gateway.auth import admit, hash_of
 
 from .helpers import KEY
 
@@ -84,7 +84,7 @@ def test_an_empty_key_is_none(given: str) -> None:
 def test_without_the_extra_one_sentence_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     import sys
 
-    monkeypatch.setitem(sys.modules, "rerank_unify.gateway.serve", None)
+    monkeypatch.setitem(sys.modules, "rerank_unify.gateway.server", None)
     error = run(serve, "--check").exception
     assert isinstance(error, ru.MissingExtraError)
     assert "rerank-unify[gateway]" in error.message

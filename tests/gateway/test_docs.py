@@ -8,7 +8,7 @@ import pytest
 
 from rerank_unify.gateway import create_app
 from rerank_unify.gateway.reference import reference
-from rerank_unify.gateway.sources import read_settings
+from rerank_unify.gateway.settings import read_settings
 
 DOCS = Path(__file__).parents[2] / "docs"
 SAMPLE = DOCS / "rerank-unify.toml"

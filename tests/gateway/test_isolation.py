@@ -9,7 +9,7 @@ from typing import Any, Final
 import pytest
 from scripted.server import Play, ScriptedServer, vendor
 
-from rerank_unify.gateway.keys import hash_of
+from rerank_unify.gateway.auth import hash_of
 
 from .helpers import BODY, NEVER, client, target
 

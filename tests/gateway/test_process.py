@@ -20,8 +20,8 @@ import pytest
 from scripted.server import Play, ScriptedServer
 
 import rerank_unify as ru
-from rerank_unify.gateway.keys import hash_of
-from rerank_unify.gateway.serve import HANDED, handed_app, serve
+from rerank_unify.gateway.auth import hash_of
+from rerank_unify.gateway.server import HANDED, handed_app, serve
 from rerank_unify.gateway.settings import GatewaySettings
 
 from .helpers import BODY, PROMPT, Wire, ask

@@ -9,9 +9,9 @@ import pytest
 from scripted.server import Play, ScriptedServer, vendor
 
 import rerank_unify as ru
+from rerank_unify._json import compile_path, dig
 from rerank_unify.gateway.app import create_app, rerank_paths
-from rerank_unify.gateway.keys import admit, hash_of, new_key
-from rerank_unify.paths import compile_path, dig
+from rerank_unify.gateway.auth import admit, hash_of, new_key
 
 from .helpers import BODY, KEY, LOCKED, VENDOR_KEY, Wire, ask, client, routed, serving, target
 

@@ -8,9 +8,8 @@ from typing import Any
 import pytest
 
 import rerank_unify as ru
-from rerank_unify.gateway.keys import hash_of
-from rerank_unify.gateway.settings import GatewaySettings
-from rerank_unify.gateway.sources import read_settings
+from rerank_unify.gateway.auth import hash_of
+from rerank_unify.gateway.settings import GatewaySettings, read_settings
 
 NO_HASH = "expected sha256: and 64 hex digits, as `rerank-unify key` prints them, never the key itself"
 SECRET = "ru-a-secret-of-somebody"

@@ -10,8 +10,8 @@ import pytest
 from scripted.server import Play, ScriptedServer, vendor
 
 import rerank_unify as ru
+from rerank_unify._json import compile_path, dig
 from rerank_unify.gateway.app import rerank_paths
-from rerank_unify.paths import compile_path, dig
 
 from .helpers import BODY, NEVER, Wire, client, nobody_listens, routed, serving, target
 

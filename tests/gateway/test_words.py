@@ -13,9 +13,9 @@ from scripted.server import Play, ScriptedServer, vendor
 from scripted.test_words import DOCUMENT, ERRORS, GOOD, QUERY, assert_safe, strings_of
 
 import rerank_unify as ru
+from rerank_unify._json import compile_path, dig
 from rerank_unify.gateway.app import create_app, rerank_paths
-from rerank_unify.gateway.keys import hash_of
-from rerank_unify.paths import compile_path, dig
+from rerank_unify.gateway.auth import hash_of
 
 from .helpers import BODY, VENDOR_KEY, ask, client, nobody_listens, routed, serving, target
 

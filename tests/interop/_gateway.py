@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 import pytest
 
 import rerank_unify as ru
-from rerank_unify.gateway.keys import hash_of
+from rerank_unify.gateway.auth import hash_of
 
 from . import _page
 

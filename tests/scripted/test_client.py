@@ -16,7 +16,7 @@ from pydantic import SecretStr
 
 import rerank_unify as ru
 from rerank_unify.transport import AsyncHttpxSender, HttpxSender
-from rerank_unify.transport.over_httpx import own_async_sender, own_sender
+from rerank_unify.transport.httpx import own_async_sender, own_sender
 
 from .helpers import DOCUMENTS, KEY, RANKED, Rerank, ask, failure, indices, jina, nobody_listens, voyage
 from .server import Play, ScriptedServer, score, vendor

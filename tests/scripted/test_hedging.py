@@ -14,8 +14,8 @@ import anyio
 import pytest
 
 import rerank_unify as ru
-from rerank_unify.registry import Answer
-from rerank_unify.transport.over_httpx import own_sender
+from rerank_unify.declaration import HttpResponse
+from rerank_unify.transport.httpx import own_sender
 
 from .helpers import (
     ASYNC,
@@ -107,7 +107,7 @@ def test_a_provider_in_this_process_beside_a_slow_one(rerank: Rerank) -> None:
     local = ru.provider("local")
     with ScriptedServer([NEVER]) as first:
 
-        def sends(http: ru.HttpRequest) -> Answer:
+        def sends(http: ru.HttpRequest) -> HttpResponse:
             first.wait_calls()
             assert local.sender is not None
             return local.sender(http)
@@ -190,9 +190,9 @@ def test_the_deadline_ends_both(rerank: Rerank) -> None:
 def test_what_a_loser_says_later_changes_nothing() -> None:
     released, said = threading.Event(), threading.Event()
 
-    def sends(http: ru.HttpRequest, timeout: float) -> tuple[int, dict[str, str], bytes]:
+    def sends(http: ru.HttpRequest, timeout: float) -> ru.HttpResponse:
         if "voyage" in http.url:
-            return 200, {}, b'{"data": [{"index": 0, "relevance_score": 0.5}]}'
+            return ru.HttpResponse(200, {}, b'{"data": [{"index": 0, "relevance_score": 0.5}]}')
         released.wait()
         said.set()
         raise ru.ConnectError("too late")
@@ -210,9 +210,9 @@ def test_what_a_loser_says_later_changes_nothing() -> None:
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
 def test_what_a_loser_says_instead_of_ending_changes_nothing(backend: str) -> None:
-    async def sends(http: ru.HttpRequest, timeout: float) -> tuple[int, dict[str, str], bytes]:
+    async def sends(http: ru.HttpRequest, timeout: float) -> ru.HttpResponse:
         if "voyage" in http.url:
-            return 200, {}, b'{"data": [{"index": 0, "relevance_score": 0.5}]}'
+            return ru.HttpResponse(200, {}, b'{"data": [{"index": 0, "relevance_score": 0.5}]}')
         try:
             await anyio.sleep_forever()
         finally:
@@ -279,11 +279,11 @@ class OddError(Exception):
 ODD: Final = OddError("as it was raised")
 
 
-def raising(http: ru.HttpRequest, timeout: float) -> tuple[int, dict[str, str], bytes]:
+def raising(http: ru.HttpRequest, timeout: float) -> ru.HttpResponse:
     raise ODD
 
 
-async def raising_async(http: ru.HttpRequest, timeout: float) -> tuple[int, dict[str, str], bytes]:
+async def raising_async(http: ru.HttpRequest, timeout: float) -> ru.HttpResponse:
     await anyio.lowlevel.checkpoint()
     raise ODD
 
@@ -327,7 +327,7 @@ def test_what_else_a_sender_raises_comes_as_it_is(name: str, settings: dict[str,
 @pytest.mark.parametrize("settings", [{}, LATER], ids=["in turn", "hedged"])
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
 def test_what_a_sender_raises_in_one_of_many_parts_comes_as_it_is(backend: str, settings: dict[str, Any]) -> None:
-    async def sends(http: ru.HttpRequest, timeout: float) -> Answer:
+    async def sends(http: ru.HttpRequest, timeout: float) -> HttpResponse:
         raise ODD
 
     async def main() -> None:

@@ -14,7 +14,7 @@ import pytest
 
 import rerank_unify as ru
 from rerank_unify.errors import MESSAGE_LIMIT, MODEL_LIMIT
-from rerank_unify.transport.seam import no_connection
+from rerank_unify.transport.base import no_connection
 
 from .helpers import KEY, Rerank, ask, failure, jina, nobody_listens
 from .server import Play, ScriptedServer, vendor

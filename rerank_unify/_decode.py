@@ -1,0 +1,207 @@
+"""Reading a vendor's answer by what is known of its request: the one way that every caller takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, TypeAlias
+
+from pydantic_core import from_json
+
+from ._http import Headers, HttpRequest
+from .canonical import NO_USAGE, RequestFields, RerankResponse, Row, ScoreKind
+from .dialect import UNCHECKED, Asked, Dialect, Model, fill_documents, texts_of
+from .errors import (
+    MESSAGE_LIMIT,
+    MODEL_LIMIT,
+    WARNING_COUNT_LIMIT,
+    InvalidRequestError,
+    InvalidResponseError,
+    RerankError,
+    cut,
+    parse,
+    redact,
+    safe_id,
+    scrub_name,
+)
+
+Body: TypeAlias = bytes | str | Mapping[str, Any] | Sequence[Any]
+"""A body, raw or already parsed."""
+
+
+NOBODY = Asked(None, None, None, None, None, ())
+
+
+def settle(rows: list[Row], fields: RequestFields, asked: Asked) -> tuple[tuple[int, ...], tuple[str, ...]]:
+    """Give the rows the caller's indices and cut them to ``top_n``, in place.
+
+    Returns:
+        The indices of the documents that have no score, and what to warn of.
+    """
+    given, top_n = len(fields["documents"]), fields["top_n"]
+    sent = given if asked.kept is None else len(asked.kept)
+    if asked.kept is not None:
+        for row in rows:
+            row["index"] = asked.kept[row["index"]]
+    expected = sent if top_n is None else min(top_n, sent)
+    del rows[expected:]
+    if len(rows) == expected and asked.kept is None:
+        return (), ()
+    unscored = set(range(given)).difference(row["index"] for row in rows)
+    if expected < sent:  # top_n cut, so that only what was never sent is known to have no score
+        unscored -= set(asked.kept or range(given))
+    lacking = expected - len(rows)
+    return tuple(sorted(unscored)), (f"{lacking} of {expected} rows are missing",) if lacking else ()
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Reads one vendor's answers.
+
+    Attributes:
+        provider: the vendor's name.
+        dialect: what it speaks.
+        models: what is declared of a model, by name.
+        unknown_model: what is declared of every other.
+    """
+
+    provider: str
+    dialect: Dialect
+    models: Mapping[str, Model]
+    unknown_model: Model
+
+    def read(
+        self,
+        status: int,
+        headers: Headers,
+        body: Body,
+        asked: Asked,
+        now: float | None = None,
+        http: HttpRequest | None = None,
+    ) -> RerankResponse:
+        """The canonical answer, or the error that the answer is, raised.
+
+        Args:
+            status: of HTTP.
+            headers: in any case.
+            body: raw or parsed.
+            asked: what is known of the request.
+            now: seconds since the epoch.
+            http: what was sent, whose keys must not get into a message.
+
+        Raises:
+            StatusError, InvalidResponseError: and no other exception, whatever the body holds.
+        """
+        body = plain_body(body)
+        if not 200 <= status < 300:
+            raise self.error(status, headers, body, asked, now, http)
+        table = self.dialect.response
+        raw = isinstance(body, (bytes, str))
+        value: Any = parse(body) if isinstance(body, (bytes, str)) else body
+        found = table.find_rows(value)
+        hidden = self.dialect.errors.hidden
+        if found is None or (hidden is not None and hidden(value)):
+            raise self._hidden(status, headers, value, as_bytes(body), self._told(asked, now, http))
+        try:
+            rows = table.read_rows(found, asked.sent, own=raw, echo=asked.fields is None)
+        except InvalidResponseError as error:
+            error.provider, error.status, error.body = self.provider, status, as_bytes(body)
+            raise
+        return self._answer(value, rows, asked, http)
+
+    def _answer(self, value: Any, rows: list[Row], asked: Asked, http: HttpRequest | None) -> RerankResponse:
+        table = self.dialect.response
+        model, id, told = table.read_model(value), table.read_id(value), table.read_warnings(value)  # noqa: A001 - the wire's
+        # What was sent, and what is declared, needs no redacting: nearly every answer names one of these.
+        if model is not None and model != asked.model and model not in self.models:
+            model = cut(scrub_name(model, _texts(asked), _secrets(http)), MODEL_LIMIT)
+        missing: tuple[int, ...] = ()
+        warnings: tuple[str, ...] = (UNCHECKED,)
+        fill: Callable[[list[Row]], object] | None = None
+        if asked.fields is not None:
+            missing, warnings = settle(rows, asked.fields, asked)
+            fill = partial(fill_documents, asked.fields)
+        return RerankResponse.from_rows(
+            rows,
+            model=model or asked.model,
+            usage=table.read_usage(value) if table.usage else NO_USAGE,
+            id=id and safe_id(id, partial(_texts, asked), _secrets(http)),
+            provider=self.provider,
+            score_kind=self._score_kind(asked, model),
+            warnings=_redacted(told, asked, http) + warnings if told else warnings,
+            missing=missing,
+            losses=asked.losses,
+            fill=fill,
+        )
+
+    def _score_kind(self, asked: Asked, model: str | None) -> ScoreKind:
+        """As declared for the model the vendor names, else for the one that was sent, else not known."""
+        named = self.models.get(model or "")
+        return (named or asked.traits or self.unknown_model).score_kind
+
+    def error(
+        self,
+        status: int,
+        headers: Headers,
+        body: Body,
+        asked: Asked,
+        now: float | None = None,
+        http: HttpRequest | None = None,
+    ) -> RerankError:
+        """The error that an answer is; an answer under a success status is taken for one without rows."""
+        body = plain_body(body)
+        raw, told = as_bytes(body), self._told(asked, now, http)
+        if not 200 <= status < 300:
+            return self.dialect.errors.decode(status, headers, raw, **told)
+        return self._hidden(status, headers, parse(body) if isinstance(body, (bytes, str)) else body, raw, told)
+
+    def _hidden(self, status: int, headers: Headers, value: Any, raw: bytes, told: dict[str, Any]) -> RerankError:
+        rows = self.dialect.response.rows
+        return self.dialect.errors.decode_hidden(status, headers, value, raw, rows=rows, **told)
+
+    def _told(self, asked: Asked, now: float | None, http: HttpRequest | None) -> dict[str, Any]:
+        """What an error is read with; its message must not repeat a text or a key."""
+        return {"now": now, "texts": _texts(asked), "secrets": _secrets(http), "provider": self.provider}
+
+
+def _texts(asked: Asked) -> Sequence[str]:
+    return texts_of(asked.fields) if asked.fields is not None else ()
+
+
+def _secrets(http: HttpRequest | None) -> tuple[str, ...]:
+    return http.secrets if http is not None else ()
+
+
+def _redacted(warnings: tuple[str, ...], asked: Asked, http: HttpRequest | None) -> tuple[str, ...]:
+    """A vendor's own warnings, fit for a log, and not too many of them."""
+    texts, secrets = _texts(asked), _secrets(http)
+    shown = [cut(redact(warning, texts, secrets), MESSAGE_LIMIT) for warning in warnings[:WARNING_COUNT_LIMIT]]
+    more = len(warnings) - WARNING_COUNT_LIMIT
+    return (*filter(None, shown), *([f"{more:,} further warnings of the provider"] if more > 0 else []))
+
+
+def plain_body(body: Any) -> Any:
+    """Bytes of any kind as bytes; everything else as it is."""
+    if isinstance(body, (bytearray, memoryview)):
+        return bytes(body)  # pyright: ignore[reportUnknownArgumentType] - a view of any format
+    return body
+
+
+def parse_request(body: bytes | str) -> Any:
+    """The JSON value in a client's body.
+
+    Raises:
+        InvalidRequestError: it is not JSON in UTF-8; NaN and Infinity are not JSON.
+    """
+    try:
+        return from_json(body, allow_inf_nan=False)
+    except (ValueError, TypeError) as error:  # a str with a lone surrogate is a TypeError
+        raise InvalidRequestError(f"the body: not JSON in UTF-8 ({error})") from None
+
+
+def as_bytes(body: Body) -> bytes:
+    """A raw body as bytes; nothing for one that came parsed."""
+    if isinstance(body, bytes):
+        return body
+    return body.encode("utf-8", "replace") if isinstance(body, str) else b""

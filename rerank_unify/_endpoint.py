@@ -1,0 +1,202 @@
+"""Where a request goes and which key it carries: URLs, keys, authentication."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+from typing import Final, Protocol, TypeAlias
+from urllib.parse import SplitResult, quote, urlsplit, urlunsplit
+
+from ._http import CONTROL_CHARACTERS, checked_name, checked_value
+from .errors import InvalidRequestError, MissingApiKeyError
+
+_VERSION = re.compile(r"v\d+(beta\d*|alpha\d*)?")
+# Last steps of rerank paths met in the wild: a base URL that ends in one is a full path already.
+_COMPLETE: Final = frozenset(("rerank", "reranks", "reranking", "rerankings", "rerankers", "ranking"))
+
+
+@dataclass(frozen=True, slots=True)
+class Auth:
+    """How a key is sent, and which environment variables hold it.
+
+    Attributes:
+        header: the header that carries it.
+        scheme: the word before it; "" for none.
+        variables: environment variables, the first that is set counts; empty where the vendor documents none.
+        required: whether the vendor answers nobody without a key.
+    """
+
+    header: str = "authorization"
+    scheme: str = "Bearer"
+    variables: tuple[str, ...] = ()
+    required: bool = True
+
+    def key(self, environ: Mapping[str, str]) -> str | None:
+        """The key in the environment, or None."""
+        return next((key for name in self.variables if (key := environ.get(name, "").strip())), None)
+
+    def write(
+        self,
+        headers: dict[str, str],
+        api_key: str | None,
+        provider: str,
+        *,
+        header: str | None = None,
+        at_provider: bool = True,
+    ) -> None:
+        """Put the key into the headers, which may carry one already.
+
+        Args:
+            headers: by lower-case name; changed in place.
+            api_key: the key, with or without the scheme before it; None for none.
+            provider: the provider's name, for the message.
+            header: another header that carries the key, without a scheme unless it is ``authorization``.
+            at_provider: whether the call goes to the provider's own host. Other hosts may need no key.
+
+        Raises:
+            MissingApiKeyError: the provider needs a key and there is none.
+            InvalidRequestError: the header has no valid name, or cannot carry the key.
+        """
+        name, scheme = self.header, self.scheme
+        if header is not None:
+            name = checked_name(header, "auth_header")
+            scheme = (self.scheme or "Bearer") if name == "authorization" else ""
+        if api_key is not None:
+            value = checked_value(_with_scheme(api_key, scheme), "api_key")
+            headers[name] = value
+        elif self.required and at_provider and name not in headers:
+            raise MissingApiKeyError(f"{provider} needs an API key: pass api_key=", provider=provider)
+
+
+class Secret(Protocol):
+    """What keeps a key out of sight until it is asked for, such as pydantic's ``SecretStr``."""
+
+    def get_secret_value(self) -> str:
+        """The key."""
+        ...
+
+
+Key: TypeAlias = str | Secret
+
+
+def plain_key(api_key: Key | None) -> str | None:
+    """The key as it is sent; None, empty or blank is no key."""
+    if api_key is None:
+        return None
+    reveal = getattr(api_key, "get_secret_value", None)
+    key = api_key if reveal is None else reveal()
+    if not isinstance(key, str):
+        raise InvalidRequestError("api_key: expected a string or a SecretStr", field="api_key")
+    key = key.strip(" \t")
+    return key if key.strip() else None
+
+
+def _with_scheme(api_key: str, scheme: str) -> str:
+    """The value of the header that carries the key. A key that has the scheme before it already keeps it."""
+    if not scheme or api_key.lower().startswith(f"{scheme.lower()} "):
+        return api_key
+    return f"{scheme} {api_key}"
+
+
+def bearer(*variables: str, required: bool = True) -> Auth:
+    """``Authorization: Bearer KEY``, with the environment variables that hold the key."""
+    return Auth(variables=variables, required=required)
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where a provider listens.
+
+    Attributes:
+        url: the full URL; ``{model}`` stands for the model's name.
+        by_key: other full URLs by the beginning of the key.
+    """
+
+    url: str
+    by_key: Mapping[str, str] = field(default_factory=dict[str, str])
+
+    def resolve(self, *, base_url: str | None, api_key: str | None, model: str, url: str | None = None) -> str:
+        """Return the URL to call. With a ``base_url`` or a ``url`` no other host is ever contacted.
+
+        Args:
+            base_url: a root, a version root, a prefix or the full path; the provider's own path is joined to it, and
+                its query string is kept.
+            api_key: some providers have a host for each kind of key.
+            model: stands in some providers' paths.
+            url: the whole URL, which is called as it stands.
+
+        Raises:
+            InvalidRequestError: both are given, or one is no http(s) URL or has credentials in it.
+        """
+        if url is not None:
+            if base_url is not None:
+                raise InvalidRequestError("url: it is the whole URL, so give no base_url beside it", field="url")
+            _split(url, "url")
+            return url
+        own = self.url
+        for beginning, other in self.by_key.items():
+            if api_key is not None and api_key.startswith(beginning):
+                own = other
+        if "{model}" in own:
+            own = own.replace("{model}", quote(model, safe=""))
+        if base_url is None:
+            return own
+        _split(base_url, "base_url")
+        return _join(base_url, urlsplit(own).path)
+
+    def serves(self, url: str) -> bool:
+        """Return whether the URL is at one of the provider's own hosts; False for what is no URL."""
+        with suppress(ValueError, TypeError, AttributeError):
+            return urlsplit(url).netloc in self._hosts
+        return False
+
+    @cached_property
+    def _hosts(self) -> frozenset[str]:
+        return frozenset(urlsplit(url).netloc for url in (self.url, *self.by_key.values()))
+
+
+@lru_cache(maxsize=256)
+def _join(base_url: str, own_path: str) -> str:
+    base = _split(base_url, "base_url")
+    steps = [step for step in base.path.split("/") if step]
+    own = [step for step in own_path.split("/") if step]
+    path = "/" + "/".join(_join_steps(steps, own))
+    return urlunsplit((base.scheme, base.netloc, path, base.query, ""))
+
+
+def _join_steps(base: list[str], own: list[str]) -> list[str]:
+    if base and (base[-1] in _COMPLETE or base[-1] == own[-1]):
+        return base
+    for overlap in range(len(own), 0, -1):
+        if base[-overlap:] == own[:overlap]:
+            return base + own[overlap:]
+    if base and _VERSION.fullmatch(base[-1]):
+        version = next((at for at, step in enumerate(own) if _VERSION.fullmatch(step)), None)
+        if version is not None:
+            return base + own[version + 1 :]
+    return base + own
+
+
+def _split(url: str, field: str) -> SplitResult:
+    """The parts of a URL. Messages do not repeat it: it may hold a password."""
+
+    def bad(sentence: str) -> InvalidRequestError:
+        return InvalidRequestError(f"{field}: {sentence}", field=field)
+
+    if not isinstance(url, str):  # pyright: ignore[reportUnnecessaryIsInstance] - users without a type checker
+        raise bad(f"expected a string, not a value of type {type(url).__name__}")
+    try:
+        parts = urlsplit(url.strip())
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        raise bad("is not a URL") from None
+    if parts.scheme not in ("http", "https", "inproc") or not host:
+        raise bad("expected http:// or https:// and a host")
+    if parts.username is not None or parts.password is not None:
+        raise bad("credentials do not belong into a URL; pass api_key")
+    if CONTROL_CHARACTERS.search(url.strip()) or " " in url.strip():
+        raise bad("has a space or a control character in it")
+    return parts

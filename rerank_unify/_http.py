@@ -1,0 +1,228 @@
+"""HTTP requests and responses, and what their headers say."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timezone
+from math import inf, isfinite
+from typing import Final, NamedTuple, TypeAlias, cast
+from urllib.parse import parse_qsl, urlsplit
+
+from .errors import InvalidRequestError
+
+Headers: TypeAlias = Mapping[str, str] | Iterable[tuple[str, str]]
+"""HTTP headers in any case, as a mapping or as pairs."""
+
+_SECRET = re.compile("auth|key|token|secret|cookie|signature")
+CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f]")
+_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+
+
+class MaskedHeaders(dict[str, str]):
+    """Headers whose `repr` hides keys: a debugger's or a monitor's list of local variables shows that."""
+
+    def __repr__(self) -> str:
+        return repr({name: "…" if _SECRET.search(name) else value for name, value in self.items()})
+
+
+@dataclass(frozen=True, slots=True)
+class HttpRequest:
+    """One HTTP request, ready to be sent by any client.
+
+    Attributes:
+        method: ``POST``.
+        url: absolute.
+        headers: by lower-case name. They hold the key: `repr` masks it, your logs should too.
+        content: the body, JSON in UTF-8.
+    """
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    content: bytes
+
+    def __post_init__(self) -> None:
+        if type(self.headers) is not MaskedHeaders:
+            object.__setattr__(self, "headers", MaskedHeaders(self.headers))
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What must not get into a message: keys in headers, with and without their scheme, and in the URL's query."""
+        values = [value for name, value in self.headers.items() if _SECRET.search(name)]
+        if "?" in self.url:
+            values += [value for name, value in parse_qsl(urlsplit(self.url).query) if _SECRET.search(name.lower())]
+        return tuple(dict.fromkeys(part for value in values for part in (value, value.split(" ", 1)[-1].strip())))
+
+    def __repr__(self) -> str:
+        url = self.url.split("?")[0] + ("?…" if "?" in self.url else "")  # some vendors take the key there
+        return f"HttpRequest({self.method!r}, {url!r}, headers={self.headers!r}, content=<{len(self.content)} bytes>)"
+
+
+def checked_headers(headers: Headers | None) -> dict[str, str]:
+    """A caller's further headers by lower-case name.
+
+    Raises:
+        InvalidRequestError: a name or value that would break the request; the value is not repeated.
+    """
+    if headers is None:
+        return {}
+    checked: dict[str, str] = {}
+    for name, value in _pairs(headers):
+        checked[checked_name(name, "headers")] = checked_value(value, f"headers[{name!r}]")
+    return checked
+
+
+def _pairs(headers: Headers) -> Iterable[tuple[str, str]]:
+    pairs: list[tuple[object, object]] = [(None, None)]
+    with suppress(TypeError, ValueError):
+        pairs = [(name, value) for name, value in pairs_of(headers)]
+    if not all(isinstance(part, str) for pair in pairs for part in pair):
+        raise InvalidRequestError("headers: expected names and values that are strings", field="headers")
+    return cast("list[tuple[str, str]]", pairs)
+
+
+def checked_name(name: str, field: str) -> str:
+    """A header's name in lower case.
+
+    Raises:
+        InvalidRequestError: HTTP does not allow it.
+    """
+    if not _NAME.fullmatch(str(name)):
+        raise InvalidRequestError(f"{field}: a name has a character that HTTP does not allow", field=field)
+    return name.lower()
+
+
+def checked_value(value: str, place: str) -> str:
+    """A header's value, refused where it would begin another header."""
+    if CONTROL_CHARACTERS.search(value) or not value.isascii():
+        raise InvalidRequestError(
+            f"{place}: has a line break or another character that a header cannot carry", field=place
+        )
+    return value
+
+
+class HttpResponse(NamedTuple):
+    """One HTTP response.
+
+    Attributes:
+        status: the HTTP status.
+        headers: in any case, as a mapping or as pairs.
+        body: raw, decompressed.
+    """
+
+    status: int
+    headers: Headers
+    body: bytes
+
+
+# A number from here on (2001-09-09) is an instant, in seconds since the epoch: as seconds to wait it would be 31 years.
+# Real servers send 1764091234 in Retry-After. One below cannot be an epoch: it is the seconds to wait.
+_EPOCH = 1e9
+# From here on (the year 5138) it is in milliseconds, as some servers write it.
+_EPOCH_MS = 1e11
+
+LONGEST_WAIT: Final = 366 * 86_400.0
+"""Seconds, a year: the longest `retry_after`. No provider means more, and `time.sleep` cannot take some of it."""
+
+_ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+
+_REQUEST_IDS = (
+    "x-request-id",
+    "request-id",
+    "x-debug-trace-id",  # Cohere, recorded by langchain-cohere 2024-12-03
+    "x-amzn-requestid",
+    "x-amz-request-id",
+    "cf-ray",
+)
+
+
+def fold(headers: Headers) -> dict[str, str]:
+    """Headers by lower-case name; of a repeated header the first counts."""
+    folded: dict[str, str] = {}
+    for name, value in pairs_of(headers):
+        folded.setdefault(_text(name).lower(), _text(value).strip())
+    return folded
+
+
+def pairs_of(headers: Headers) -> Iterable[tuple[str, str]]:
+    """Headers as pairs."""
+    # httpx's own `items` joins headers that are repeated. An email.message.Message has `items`, and is no Mapping.
+    items = getattr(headers, "multi_items", None) or getattr(headers, "items", None)
+    return cast("Iterable[tuple[str, str]]", items() if items is not None else headers or ())
+
+
+def _text(value: object) -> str:
+    """Some HTTP clients hand over bytes, whatever their types say."""
+    return value.decode("latin-1") if isinstance(value, bytes) else str(value)
+
+
+def is_id(value: object) -> bool:
+    """Return whether a value can be an id: 1 to 128 of the characters that ids are made of, and nothing else."""
+    return isinstance(value, str) and _ID.fullmatch(value) is not None
+
+
+def request_id_of(headers: Mapping[str, str]) -> str | None:
+    """The vendor's id of the call, from folded headers."""
+    return next((headers[name] for name in _REQUEST_IDS if is_id(headers.get(name))), None)
+
+
+def retry_after_seconds(headers: Mapping[str, str], now: float | None = None) -> float | None:
+    """Seconds to wait, 0 to `LONGEST_WAIT`, from folded headers; None where they do not say, or it cannot be known.
+
+    ``retry-after-ms`` (milliseconds) counts before ``Retry-After`` (seconds or an HTTP date) before
+    ``X-RateLimit-Reset`` (seconds since the epoch). A number as large as an epoch is an instant in each of them. An
+    instant is taken against ``now`` (seconds since the epoch), else against the answer's own ``Date``.
+    """
+    now = _instant(headers.get("date", "")) if now is None else now
+    number = _number(headers.get("retry-after-ms", ""))
+    # Below the size of milliseconds since the epoch it is a time to wait: 1e9 milliseconds are but 11 days.
+    seconds = None if number is None else _until(number / 1000, now) if number >= _EPOCH_MS else number / 1000
+    if seconds is None:
+        plain = headers.get("retry-after", "")
+        number = _number(plain)
+        seconds = _until(_instant(plain), now) if number is None else _seconds(number, now)
+    if seconds is None:
+        seconds = _seconds(_number(headers.get("x-ratelimit-reset", "")), now)
+    return bounded_wait(seconds)
+
+
+def bounded_wait(seconds: float | None) -> float | None:
+    """The seconds within 0 and `LONGEST_WAIT`; None for None, and for what is no finite number."""
+    if seconds is None or seconds != seconds or seconds in (inf, -inf):  # noqa: PLR0124 - NaN; an int may be too large for isnan
+        return None
+    return min(seconds, LONGEST_WAIT) if seconds > 0 else 0.0
+
+
+def _seconds(number: float | None, now: float | None) -> float | None:
+    """The seconds to wait that a number means: itself, or the time until the instant that it is."""
+    if number is None or number < _EPOCH:
+        return number
+    return _until(number / 1000 if number >= _EPOCH_MS else number, now)
+
+
+def _until(instant: float | None, now: float | None) -> float | None:
+    return None if instant is None or now is None else instant - now
+
+
+def _number(text: str) -> float | None:
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if isfinite(number) else None
+
+
+def _instant(text: str) -> float | None:
+    if not text:
+        return None
+    from email.utils import parsedate_to_datetime  # with the first date: it loads half the email package
+
+    try:
+        moment = parsedate_to_datetime(text)
+        # Without a zone it is UTC, as HTTP has it, never this machine's.
+        return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp()
+    except (ValueError, TypeError, OverflowError, IndexError):
+        return None

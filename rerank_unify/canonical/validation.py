@@ -1,0 +1,214 @@
+"""What is wrong with a request, in one clear sentence that names the field and what was expected."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import inf, isfinite
+from typing import Any, Final
+
+from .._json import is_list, is_object
+from ..errors import InvalidRequestError
+
+SURROGATE: Final = "has a lone surrogate (half of a character), which cannot be sent as UTF-8"
+DEPTH: Final = 64  # levels of nesting that a document may have; YAML and JSON writers recurse
+
+_BITS: Final = 4096  # of an integer in a document; Python refuses to write those of some 14,000 bits
+_PLACE: Final = 80  # characters of a path that a sentence repeats
+
+_EXPECTED: Final[Mapping[str, str]] = {
+    "query": 'a string that is not blank, {"text": string} or {"image": string}',
+    "documents": "a list of one or more strings or objects",
+    "model": "a string that is not blank",
+    "top_n": "an integer of 1 or more",
+    "return_documents": "true or false",
+    "instruction": "a string",
+    "max_tokens_per_doc": "an integer of 1 or more",
+    "truncation": "true or false",
+    "rank_fields": "a list of one or more field names",
+    "return_embeddings": "true or false",
+    "provider_options": "an object of objects of JSON values, by provider name",
+}
+
+
+def describe(value: object) -> str:
+    """A value in a few words: numbers and flags as they are, of texts and containers only the kind."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, (int, float)):
+        return _short_number(value)
+    if isinstance(value, str):
+        return "a blank string" if not value.strip() else "a string"
+    if is_object(value):
+        return "an object" if value else "an empty object"
+    if is_list(value):
+        return "a list" if value else "an empty list"
+    return f"a value of type {type(value).__name__}"
+
+
+def _short_number(value: float) -> str:
+    huge = isinstance(value, int) and value.bit_length() > 64  # printing it may be refused, or take long
+    return "a number out of range" if huge else repr(value)
+
+
+def fault(field: str, value: Any, word: str) -> InvalidRequestError:
+    """The sentence for one canonical field; ``word`` is what the sender calls it."""
+    if value is None:
+        return InvalidRequestError(f"{word}: this field is required: {_EXPECTED[field]}", field=word)
+    got = f'the string "{value[:20]}"' if isinstance(value, str) and field == "top_n" else describe(value)
+    return InvalidRequestError(f"{word}: expected {_EXPECTED[field]}, not {got}", field=word)
+
+
+def placed(inner: InvalidRequestError, word: str) -> InvalidRequestError:
+    """A fault found inside a field, told from the outside: ``.text: …`` becomes ``documents[3].text: …``."""
+    return InvalidRequestError(f"{word}{inner.message}", field=f"{word}{inner.field or ''}")
+
+
+def _inside(place: str, sentence: str) -> InvalidRequestError:
+    place = place if len(place) <= _PLACE else f"{place[:_PLACE]}…"
+    return InvalidRequestError(f"{place}: {sentence}", field=place)
+
+
+def query_object(value: Any) -> dict[str, str]:
+    """A query that is no string: exactly one of ``text`` and ``image``, not blank."""
+    given = {key: inner for key, inner in value.items() if inner is not None} if is_object(value) else {}
+    if len(given) == 1:
+        ((key, inner),) = given.items()
+        if key in ("text", "image") and isinstance(inner, str) and inner.strip():
+            return {key: json_copy(inner, f".{key}", 1)}
+    raise _inside("", f"expected {_EXPECTED['query']}, not {describe(value)}")
+
+
+def document_object(value: Any) -> dict[str, Any]:
+    """A document that is no string: a copy of the object, every value JSON, ``text`` and ``image`` strings or null."""
+    if not is_object(value):
+        raise _inside("", f"expected a string or an object, not {describe(value)}")
+    for key in ("text", "image"):
+        if not isinstance(value.get(key, ""), (str, type(None))):
+            raise _inside(f".{key}", f"expected a string, not {describe(value[key])}")
+    copy: dict[str, Any] = json_copy(value, "", DEPTH)
+    return copy
+
+
+def options_object(value: Any) -> dict[str, dict[str, Any]]:
+    """Options by provider name. Whether a provider has the name is checked where providers are known."""
+    if not is_object(value) or not all(is_object(options) for options in value.values()):
+        raise _inside("", f"expected {_EXPECTED['provider_options']}")
+    copy: dict[str, dict[str, Any]] = _without_nulls(json_copy(value, "", DEPTH))
+    return copy
+
+
+def _without_nulls(value: dict[str, Any]) -> dict[str, Any]:
+    """An explicit null is as good as absent, at any depth; real servers refuse them."""
+    return {
+        key: _without_nulls(item) if isinstance(item, dict) else item  # pyright: ignore[reportUnknownArgumentType] - JSON
+        for key, item in value.items()
+        if item is not None
+    }
+
+
+def json_copy(value: Any, place: str, depth: int) -> Any:
+    """A deep copy of a JSON value.
+
+    Raises:
+        InvalidRequestError: at the first value that JSON or UTF-8 cannot write, or that lies too deep.
+    """
+    if isinstance(value, str):
+        return _utf8(value, place)
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int) and value.bit_length() <= _BITS:
+        return int(value)  # plain, whatever subclass it was: a YAML writer knows no other
+    if isinstance(value, float) and isfinite(value):
+        return float(value)
+    if depth == 0:
+        raise _inside(place, f"nested deeper than {DEPTH} levels")
+    if is_object(value):
+        return {_key(key, place): json_copy(item, f"{place}.{key}", depth - 1) for key, item in value.items()}
+    if is_list(value):
+        return [json_copy(item, f"{place}[{index}]", depth - 1) for index, item in enumerate(value)]
+    raise _inside(place, f"expected a JSON value, not {describe(value)}")
+
+
+def _key(key: Any, place: str) -> str:
+    if not isinstance(key, str):
+        raise _inside(place, f"expected string keys, not {describe(key)}")
+    return _utf8(key, place)
+
+
+def _utf8(text: str, place: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise _inside(place, SURROGATE) from None
+    return text if type(text) is str else "".join((text,))
+
+
+def check_number(
+    value: object, name: str, expected: str, *, low: float = 0, above: bool = False, finite: bool = True
+) -> None:
+    """Refuse a setting that is no number within its bounds.
+
+    Args:
+        value: the setting.
+        name: its name.
+        expected: what it should be, such as "a number of seconds above 0".
+        low: the least value.
+        above: whether ``low`` itself is refused.
+        finite: whether infinity is refused.
+
+    Raises:
+        InvalidRequestError: names the setting and what was expected.
+    """
+    number = value if isinstance(value, (int, float)) and not isinstance(value, bool) else -inf
+    if not (number > low if above else number >= low) or (finite and number == inf):
+        raise InvalidRequestError(f"{name}: expected {expected}", field=name)
+
+
+def checked_model(model: Any) -> str | None:
+    """A model's name that came beside the request.
+
+    Raises:
+        InvalidRequestError: it is no string, blank, or has a lone surrogate.
+    """
+    if model is None:
+        return None
+    if not isinstance(model, str) or not model.strip():
+        raise fault("model", model, "model")
+    return _utf8(model, "model")
+
+
+def as_sequence(value: Any, word: str) -> Any:
+    """The documents as a list or tuple, from any sequence but a string.
+
+    Raises:
+        InvalidRequestError: they are something else, such as a set, which has no order.
+    """
+    if is_list(value):
+        return value
+    if isinstance(value, (str, bytes, bytearray)) or not isinstance(value, Sequence):
+        raise InvalidRequestError(f"{word}: expected {_EXPECTED['documents']}, not {describe(value)}", field=word)
+    return list(value)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType] - a sequence of anything
+
+
+def _all_utf8(values: Sequence[Any], word: str) -> None:
+    try:
+        whole = "".join(values)  # one pass without a step of Python's for each
+        if not whole.isascii():
+            whole.encode()
+    except (TypeError, UnicodeEncodeError):
+        for index, item in enumerate(values):
+            if isinstance(item, str):
+                _utf8(item, f"{word}[{index}]")
+
+
+def check_utf8(data: Mapping[str, Any], wire: Mapping[str, str] | None = None) -> None:
+    """Refuse lone surrogates in the texts. Only Python values can have them: JSON that has one does not parse."""
+    for name in ("query", "documents", "model", "instruction", "rank_fields"):
+        value: Any = data.get(name)
+        if value is None or (isinstance(value, str) and value.isascii()):
+            continue
+        word = (wire or {}).get(name, name)
+        if isinstance(value, str):
+            _utf8(value, word)
+        elif is_list(value):
+            _all_utf8(value, word)

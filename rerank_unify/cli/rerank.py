@@ -1,0 +1,90 @@
+"""``rerank``: one request, ranked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..canonical import RerankRequest, RerankResponse
+from ..errors import RerankError
+from .attempts import Line, attempt_line, show_attempts, told_of_answer, told_of_failure
+from .inputs import read_documents, read_request
+from .options import as_json_option, target_options
+from .tables import complain, console, on_terminal, show_ranking, write_line
+from .targets import Wanted
+from .text import notes
+
+if TYPE_CHECKING:
+    from ..client import AttemptEnded
+
+
+@click.command()
+@click.argument("source", metavar="[REQUEST|-]", required=False)
+@click.option("--query", metavar="TEXT", help="What is looked for.")
+@click.option("--document", "texts", metavar="TEXT", multiple=True, help="A text to rank; repeat it for more.")
+@click.option(
+    "--documents", "path", metavar="FILE", help="More of them, after these: .txt or .jsonl, one on each line."
+)
+@click.option("--top-n", type=int, metavar="N", help="How many results, best first; all without it.")
+@target_options
+@click.option("--show-attempts", "shows_attempts", is_flag=True, help="Who was tried, how long it took, what failed.")
+@as_json_option
+@click.option("--table", "as_table", is_flag=True, help="A table, as a terminal gets it, into a pipe too.")
+def rerank(
+    source: str | None,
+    query: str | None,
+    texts: tuple[str, ...],
+    path: str | None,
+    top_n: int | None,
+    wanted: Wanted,
+    shows_attempts: bool,
+    as_json: bool,
+    as_table: bool,
+) -> None:
+    """Rank documents by what they have to do with a query.
+
+    REQUEST is a file in Jina's format, - for standard input. Without it the request is made of --query and --document
+    or --documents; beside it, these options count before what the file says.
+
+    The provider `local` ranks in this process by word overlap (BM25): good for trying, no match for a model. With
+    --fallback each provider is sent its own model, and the request's own is sent to nobody.
+    """
+    if as_json and as_table:
+        raise click.UsageError("--json and --table exclude each other.")
+    documents = [*texts, *(read_documents(path) if path is not None else ())]
+    given = {"query": query, "documents": documents or None, "model": wanted.model, "top_n": top_n}
+    request = _request(source, {name: value for name, value in given.items() if value is not None})
+    ended: list[AttemptEnded] = []
+    response = _ranked(wanted, request, ended, shows_attempts=shows_attempts)
+    told = told_of_answer(response, ended) if shows_attempts else []
+    _write_ranking(response, request, told, as_table=as_table or (on_terminal() and not as_json))
+
+
+def _request(source: str | None, given: Mapping[str, Any]) -> RerankRequest:
+    if source is None and not {"query", "documents"} <= given.keys():
+        raise click.UsageError("Give a REQUEST file, - for standard input, or --query with --document or --documents.")
+    return read_request(source, given)
+
+
+def _ranked(
+    wanted: Wanted, request: RerankRequest, ended: list[AttemptEnded], *, shows_attempts: bool
+) -> RerankResponse:
+    """The answer; ``ended`` gets each attempt, and stderr where there is no answer."""
+    with wanted.client(on_attempt_end=ended.append) as client:
+        try:
+            return client.rerank(request, must_keep=wanted.kept)
+        except RerankError as error:
+            if shows_attempts:
+                complain(map(attempt_line, told_of_failure(error, ended)))
+            raise
+
+
+def _write_ranking(response: RerankResponse, request: RerankRequest, told: list[Line], *, as_table: bool) -> None:
+    if as_table:
+        show_ranking(console(), response, request)
+        show_attempts(console(), told)
+    else:
+        write_line(response.to_json())
+        complain([*notes(response), *map(attempt_line, told)])

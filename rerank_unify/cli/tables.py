@@ -1,0 +1,156 @@
+"""What a terminal gets: tables that fit it. A pipe gets JSON instead."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import click
+from pydantic_core import to_json
+from rich import box
+from rich.console import Console
+from rich.highlighter import JSONHighlighter
+from rich.table import Table
+from rich.text import Text
+
+from ..canonical import RerankRequest, RerankResponse
+from .text import SCALES, bar_scale, bar_text, document_line, notes, one_line, pretty, score_text
+
+BAR = 12  # cells
+
+
+def on_terminal() -> bool:
+    """Whether somebody reads stdout, which is None in a process without one."""
+    return sys.stdout is not None and sys.stdout.isatty()
+
+
+def write_json(value: Any) -> None:
+    """A JSON value on stdout, in UTF-8 whatever the locale: one line for a program, indented for a person."""
+    write_line(pretty(value).encode() if on_terminal() else to_json(value))
+
+
+def write_line(content: bytes) -> None:
+    """Bytes on stdout, all of them, and the end of the line."""
+    if sys.stdout is None:  # a process may have been started without one
+        return
+    sys.stdout.flush()
+    left = memoryview(content + b"\n")
+    # Under PYTHONUNBUFFERED a write may take a part and say so, as when the disk is full or the reader goes.
+    while left:
+        left = left[sys.stdout.buffer.write(left) :]
+    sys.stdout.buffer.flush()
+
+
+def complain(lines: Iterable[str]) -> None:
+    """Lines on stderr, where they do not get into the output."""
+    for line in lines:
+        click.echo(line, err=True)
+
+
+def console() -> Console:
+    """Stdout. Texts are shown as they are: nothing in them is markup or gets colours of its own."""
+    return Console(file=sys.stdout, highlight=False, markup=False, emoji=False)
+
+
+def new_table(*, expand: bool = False, show_lines: bool = False) -> Table:
+    """A table in the style of all of them."""
+    return Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), expand=expand, show_lines=show_lines)
+
+
+# --- a ranking -------------------------------------------------------------------------------------------------------
+
+
+def show_ranking(out: Console, response: RerankResponse, request: RerankRequest) -> None:
+    """A ranking as a table, with what there is to know of it below.
+
+    Args:
+        out: where to.
+        response: the ranking.
+        request: what was asked; the texts come from it, whether or not the answer carries documents.
+    """
+    out.print(_title(response, len(request.documents)), soft_wrap=True)
+    out.print()
+    out.print(_ranking(out, response, request))
+    for line in [*_scale_notes(response), *notes(response)]:
+        out.print(Text(line, style="dim"), soft_wrap=True)
+
+
+def _title(response: RerankResponse, documents: int) -> Text:
+    count = f"{len(response)} of {documents} documents"
+    about = [response.model or "unknown model", count, f"scores: {SCALES[response.score_kind]}"]
+    return Text(response.provider or "", style="bold") + Text(" · " + one_line(" · ".join(about)), style="not bold")
+
+
+def _ranking(out: Console, response: RerankResponse, request: RerankRequest) -> Table:
+    table = new_table(expand=True)
+    table.add_column("rank", justify="right", no_wrap=True)
+    table.add_column("score", justify="right", no_wrap=True)
+    table.add_column("", style="cyan", no_wrap=True, width=BAR)
+    table.add_column("index", justify="right", no_wrap=True)
+    table.add_column("text", no_wrap=True, overflow="ellipsis", ratio=1)
+    bars = _bars(out, [result.relevance_score for result in response], response)
+    for rank, (result, bar) in enumerate(zip(response, bars, strict=True), 1):
+        text = document_line(request.fields, result.index, out.width)
+        table.add_row(str(rank), score_text(result.relevance_score), bar, str(result.index), Text(text))
+    return table
+
+
+def _bars(out: Console, scores: Sequence[float], response: RerankResponse) -> list[str]:
+    low, high = bar_scale(scores, response.score_kind)
+    blocks = out.encoding.startswith("utf")
+    # One score alone, or all the same: none is lower than another, so every bar is full.
+    return [bar_text((score - low) / (high - low) if high > low else 1.0, BAR, blocks=blocks) for score in scores]
+
+
+def _scale_notes(response: RerankResponse) -> list[str]:
+    scores = [result.relevance_score for result in response]
+    low, high = bar_scale(scores, response.score_kind)
+    if not scores or (low, high) == (0.0, 1.0):
+        return []
+    return [f"bars: from the lowest score of this list ({score_text(low)}) to the highest ({score_text(high)})"]
+
+
+# --- providers -------------------------------------------------------------------------------------------------------
+
+# Those of the query alone are left to --json: they are at most half of the pair's, and the table is wide enough.
+_UNITS = {"documents": "documents", "pair_tokens": "tokens a pair", "total_tokens": "tokens in all"}
+_WIDE = 96  # cells in which everything about the built-in vendors stands unbroken
+
+
+def show_providers(out: Console, providers: Iterable[Mapping[str, Any]]) -> None:
+    """The installed providers as a table, from what ``providers --json`` gives of each."""
+    table = new_table(show_lines=True)
+    table.add_column("name", style="bold", no_wrap=True)
+    for title in ("endpoint, key variables, default model", "models for images", "limits of a call, scores"):
+        table.add_column(title, overflow="fold", no_wrap=out.width >= _WIDE)
+    for about in providers:
+        table.add_row(about["name"], _who(about), Text("\n".join(about["images"]) or "–"), _what(about))
+    out.print(table)
+    out.print(Text("A pair is the query and one document. Limits and scores are the default model's.", style="dim"))
+
+
+def _who(about: Mapping[str, Any]) -> Text:
+    lines = [*((url, "") for url in about["endpoints"]), *((name, "dim") for name in about["env"])]
+    return Text("\n").join(Text(line, style) for line, style in [*lines, (about["default_model"] or "–", "cyan")])
+
+
+def _what(about: Mapping[str, Any]) -> Text:
+    limits = [f"{most:,} {unit}" for name, unit in _UNITS.items() if (most := about["limits"][name]) is not None]
+    kinds = {model["score_kind"] for model in about["models"].values()} | {about["score_kind"]}
+    return Text("\n".join([*limits, about["score_kind"] + (", per model" if len(kinds) > 1 else "")]))
+
+
+# --- a request in a vendor's words -----------------------------------------------------------------------------------
+
+
+def show_http(out: Console, call: Mapping[str, Any], lines: Sequence[str]) -> None:
+    """What would be sent, and what would be lost: ``lines``, if any."""
+    out.print(Text(f"{call['method']} {call['url']}", style="bold"), soft_wrap=True)
+    for name, value in call["headers"].items():
+        out.print(Text(f"{name}: {value}", style="dim"), soft_wrap=True)
+    out.print()
+    out.print(JSONHighlighter()(pretty(call["body"])), soft_wrap=True)
+    out.print()
+    for line in lines or ["nothing is lost"]:
+        out.print(Text(line, style="yellow" if lines else "green"), soft_wrap=True)

@@ -1,0 +1,228 @@
+"""Every decision of a call, as a generator without I/O: it yields what to start or how long to wait."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
+from operator import itemgetter
+from random import random
+from typing import Any, Final, TypeAlias
+
+from .._http import HttpResponse, MaskedHeaders
+from .._provider import Call
+from ..batching import fits, split_request
+from ..canonical import Document, Query, RequestFields, RerankRequest, RerankResponse, checked_fields
+from ..errors import InvalidRequestError, RerankError
+from ..fallback import Attempt, FallbackPlan, Outcome, Target, Wait, loss_too_many
+from ..registry import check_option_names
+from .config import MustKeep, Settings, address_of
+from .events import Observation
+
+
+@dataclass(slots=True)
+class Start:
+    """Start to send these calls, all to one target, at once; what landed already may be the reply.
+
+    ``dropped`` is set when nobody waits for them any more.
+    """
+
+    id: int
+    calls: Sequence[Call]
+    timeout: float
+    dropped: bool = False
+
+
+@dataclass(slots=True)
+class Await:
+    """Wait so many seconds, or until something that was started has landed; `inf` for only then."""
+
+    seconds: float
+
+
+@dataclass(slots=True)
+class Landed:
+    """What came of a `Start`: an answer or an error for each call, or what a sender raised that is no `RerankError`."""
+
+    id: int
+    answers: Sequence[HttpResponse | RerankError] | Exception
+
+
+Work: TypeAlias = Generator[Start | Await, Landed | None, RerankResponse]
+
+
+_ADDRESSES: Final = 1024  # kept: where models stand in URLs, callers may name any
+Merge: TypeAlias = Callable[[Sequence[RerankResponse]], RerankResponse]
+
+
+@dataclass(slots=True)
+class _Flight:
+    attempt: Attempt
+    calls: Sequence[Call]
+    merge: Merge
+    observation: Observation
+
+
+def as_fields(
+    query: RerankRequest | Query, documents: Sequence[Document] | None, fields: dict[str, Any]
+) -> RequestFields:
+    """The request that `rerank` was given, whole or in its fields.
+
+    Raises:
+        InvalidRequestError: it is none, or has documents twice.
+    """
+    if not isinstance(query, RerankRequest):
+        return checked_fields({"query": query, "documents": documents, **fields})
+    if documents is not None:
+        raise InvalidRequestError("documents: the request has its own", field="documents")
+    return (query.replace(**fields) if fields else query).fields
+
+
+def noted(response: RerankResponse, model: str | None, settings: Settings) -> RerankResponse:
+    """The answer, with a warning where the request named a model that a chain does not send."""
+    if model is None or len(settings.targets) == 1 or model in {target.model for target in settings.targets}:
+        return response
+    told = f"model: {model} was not sent, as each target of a chain has its own"
+    return response.replace(warnings=(*response.warnings, told))
+
+
+def work(settings: Settings, fields: RequestFields, must_keep: MustKeep) -> Work:
+    """One request through its targets: the generator that both clients drive."""
+    check_option_names(fields["provider_options"], settings.providers)
+    ends = None if settings.deadline is None else time.monotonic() + settings.deadline
+    plan = FallbackPlan(settings.targets, settings.policy, settings.health, ends, random=random)
+    under_way: dict[int, _Flight] = {}
+    answer: RerankResponse | None = None
+    try:
+        while isinstance(step := plan.next(time.monotonic()), (Attempt, Wait)):
+            if isinstance(step, Attempt):
+                start = _set_out(settings, plan, step, fields, must_keep, under_way)
+                landed = None if start is None else (yield start)
+            else:
+                landed = yield Await(step.seconds)
+            if landed is not None:
+                flight = under_way.pop(landed.id)
+                answer, landed = _arrived(plan, flight, landed), None  # it may hold a key, and errors hold frames
+                if answer is not None:
+                    break
+    finally:
+        for flight in under_way.values():
+            plan.cancel(flight.attempt, time.monotonic())
+            flight.observation.cancelled()
+    if answer is None:
+        error = plan.error()
+        error.attempts = tuple(plan.attempts)
+        raise error
+    return answer.told(tuple(plan.attempts))
+
+
+def _set_out(
+    settings: Settings,
+    plan: FallbackPlan,
+    attempt: Attempt,
+    fields: RequestFields,
+    must_keep: MustKeep,
+    under_way: dict[int, _Flight],
+) -> Start | None:
+    """Start an attempt. A target that cannot express the request has failed already, without a call."""
+    try:
+        calls, merge = _prepared(settings, attempt.target, fields, must_keep)
+    except RerankError as error:
+        error.provider = error.provider or attempt.target.name
+        plan.record(attempt, error, time.monotonic())
+        return None
+    except BaseException:
+        plan.cancel(attempt, time.monotonic())
+        raise
+    timeout = settings.timeout if attempt.timeout is None else min(attempt.timeout, settings.timeout)
+    observation = Observation(settings.observers, attempt, calls, timeout)
+    under_way[attempt.id] = _Flight(attempt, calls, merge, observation)
+    return Start(attempt.id, calls, timeout)
+
+
+def _prepared(
+    settings: Settings, target: Target, fields: RequestFields, must_keep: MustKeep
+) -> tuple[list[Call], Merge]:
+    """The calls that the request takes at a target, and what makes one answer of theirs.
+
+    Raises:
+        RerankError: the target cannot express it, or would lose what must be kept.
+    """
+    model = target.sends(chained=len(settings.targets) > 1)
+    parts, merge = _parts(settings, target, fields, model)
+    calls = [_call(settings, target, part, model) for part in parts]
+    for call in calls:
+        refused = loss_too_many(call.losses, must_keep, target.name)
+        if refused is not None:
+            raise refused
+    return calls, merge
+
+
+def _call(settings: Settings, target: Target, fields: RequestFields, model: str | None) -> Call:
+    """As `Provider.prepare` makes it, with the address looked up where it was used before."""
+    vendor = target.vendor
+    encoded = vendor.encode_fields(fields, model=model, like=target.like, echo=False)
+    key = (target.identity, encoded.model if "{model}" in vendor.endpoint.url else None)
+    address = settings.addresses.get(key)
+    if address is None:
+        url, headers = address_of(target, encoded.model, settings.headers)
+        if len(settings.addresses) >= _ADDRESSES:
+            settings.addresses.clear()
+        address = settings.addresses[key] = (url, MaskedHeaders(headers))
+    return vendor.call(encoded, *address)
+
+
+def _parts(
+    settings: Settings, target: Target, fields: RequestFields, model: str | None
+) -> tuple[Sequence[RequestFields], Merge]:
+    """The request as it is where one call takes it: no model is built then. Else in parts."""
+    name = model or fields["model"]
+    if fits(fields, target.vendor.model(name, like=target.like).limits, settings.estimate):
+        return (fields,), itemgetter(0)
+    batch = split_request(
+        RerankRequest.model_construct(**fields),
+        target.vendor,
+        model=model,
+        like=target.like,
+        split=settings.split,
+        estimate=settings.estimate,
+    )
+    return [part.fields for part in batch.parts], batch.merge
+
+
+def _arrived(plan: FallbackPlan, flight: _Flight, landed: Landed) -> RerankResponse | None:
+    """The answer, where it is one that the policy takes, with a warning where its scores are of another kind."""
+    if isinstance(landed.answers, Exception):
+        plan.cancel(flight.attempt, time.monotonic())
+        flight.observation.ended(landed.answers, None)
+        raise landed.answers
+    outcome = _outcome(flight, landed.answers)
+    refused = plan.record(flight.attempt, outcome, time.monotonic())
+    flight.observation.ended(refused, outcome if isinstance(outcome, RerankResponse) else None)
+    if refused is not None or not isinstance(outcome, RerankResponse):
+        return None
+    first = plan.targets[0]
+    return outcome if flight.attempt.target is first else _warned(outcome, first)
+
+
+def _outcome(flight: _Flight, answers: Sequence[HttpResponse | RerankError]) -> Outcome:
+    """What an attempt led to: read and merged, or the first part's error for the whole."""
+    try:
+        responses: list[RerankResponse] = []
+        for call, answer in zip(flight.calls, answers, strict=True):
+            if isinstance(answer, RerankError):
+                raise answer
+            responses.append(call.decode(*answer, now=time.time()))
+        return flight.merge(responses)
+    except RerankError as error:
+        error.provider = error.provider or flight.attempt.target.name
+        return error.with_traceback(None)  # its frames hold the raw answer, which a key may stand in
+
+
+def _warned(response: RerankResponse, first: Target) -> RerankResponse:
+    """The answer, with a warning where its scores are of another kind than the first target's would have been."""
+    expected = first.vendor.model(first.model, like=first.like).score_kind
+    if response.score_kind == expected:
+        return response
+    told = f"scores are of kind {response.score_kind}, not {expected} as the first target's"
+    return response.replace(warnings=(*response.warnings, told))

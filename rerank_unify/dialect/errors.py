@@ -1,0 +1,188 @@
+"""How a dialect writes and reads errors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from math import ceil, isfinite
+from typing import Any
+
+from .. import errors as e
+from .._http import Headers, fold, request_id_of, retry_after_seconds
+from .._json import ABSENT, compile_path, is_object, put
+from ..errors import Codes, RerankError, StatusError, Told
+
+Wording = Callable[[int, str, str | None], type[StatusError] | None]
+"""From status, the whole body as text and the vendor's sentence to a class, or None for the class of the status."""
+
+UPSTREAM_CREDENTIALS = "upstream_credentials"
+_CODE = 64  # characters of a vendor's code that are kept
+_LONGEST_CLIENT_WAIT = 86_400  # seconds, a day: some clients sleep as long as they are sent, and others refuse more
+
+# Whose fault it is decides the status for a client. An upstream's key is not the client's: see `Errors.encode`.
+_CLIENT_STATUS: Sequence[tuple[type[RerankError], int]] = (
+    (e.AuthenticationError, 401),
+    (e.QuotaExceededError, 402),
+    (e.PermissionDeniedError, 403),
+    (e.UnknownProviderError, 404),
+    (e.WrongEndpointError, 502),
+    (e.NotFoundError, 404),
+    (e.RateLimitError, 429),
+    (e.ProviderOverloadedError, 503),
+    (e.MissingApiKeyError, 502),
+    (e.MissingExtraError, 500),
+    (e.ScoreKindError, 500),
+    (e.TimeoutError, 504),
+    (e.TransportError, 502),
+    (e.InvalidResponseError, 502),
+)
+_CREDENTIALS = (e.AuthenticationError, e.QuotaExceededError, e.PermissionDeniedError, e.MissingApiKeyError)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Errors:
+    """A dialect's error side. Reading is tolerant and the same for every vendor; the table adds what it cannot know.
+
+    Attributes:
+        message, code, request_id: dotted paths where a client of this dialect looks; "" where it does not.
+        codes: error class by the vendor's code; a key that ends in ``*`` stands for all codes so begun.
+        wording: a class by the vendor's words, where status and code leave two open.
+        final: statuses of server errors after which the same request fails again.
+        hidden: whether a parsed body under a success status is an error, for vendors that answer so.
+        bad_request: the status for a client's own mistakes.
+        model_not_found: the status for a model that nobody knows.
+        too_large: the status for more tokens or bytes than the vendor takes.
+    """
+
+    message: str = "detail"
+    code: str = ""
+    request_id: str = ""
+    codes: Codes = field(default_factory=dict[str, type[StatusError]])
+    wording: Wording | None = None
+    final: frozenset[int] = frozenset()
+    hidden: Callable[[Any], bool] | None = None
+    bad_request: int = 400
+    model_not_found: int = 404
+    too_large: int = 413
+
+    # --- from the vendor
+
+    def decode(
+        self,
+        status: int,
+        headers: Headers,
+        body: bytes,
+        *,
+        provider: str,
+        now: float | None = None,
+        texts: Sequence[str] = (),
+        secrets: Sequence[str] = (),
+    ) -> StatusError:
+        """The error that an answer with an error status is."""
+        told, folded = e.read_error(e.parse(body), body), fold(headers)
+        kind = self.wording(status, e.text_of(body[:4096]), told.message) if self.wording else None
+        return (kind or e.classify(status, told.code, self.codes, told.message))(
+            self._sentence(told.message, texts, secrets) or "the vendor gave no reason",
+            retryable=False if status in self.final else None,
+            retry_after=retry_after_seconds(folded, now),
+            code=self._sentence(told.code, texts, secrets, _CODE),
+            **_about(told, folded, provider, status, body, texts, secrets),
+        )
+
+    def decode_hidden(
+        self,
+        status: int,
+        headers: Headers,
+        value: Any,
+        body: bytes,
+        *,
+        rows: str,
+        provider: str,
+        now: float | None = None,
+        texts: Sequence[str] = (),
+        secrets: Sequence[str] = (),
+    ) -> RerankError:
+        """The error that a body without an answer is, under a success status."""
+        told, folded = e.read_error(value, body), fold(headers)
+        sentence = self._sentence(told.message, texts, secrets)
+        about = _about(told, folded, provider, status, body, texts, secrets)
+        about["code"] = self._sentence(told.code, texts, secrets, _CODE)
+        kind = e.classify_hidden(told.code, self.codes)
+        if kind is None:
+            return e.InvalidResponseError(_no_answer(value, body, rows, sentence), path=rows, **about)
+        return kind(sentence or "an error without a reason", retry_after=retry_after_seconds(folded, now), **about)
+
+    def _sentence(
+        self, told: str | None, texts: Sequence[str], secrets: Sequence[str], most: int = e.MESSAGE_LIMIT
+    ) -> str | None:
+        """What the vendor said, fit for a log: one line, without keys and texts, of at most so many characters."""
+        if told is None:
+            return None
+        return e.cut(e.scrub(told, texts, secrets), most) or None
+
+    # --- towards a client
+
+    def encode(self, error: RerankError, *, relay: bool) -> tuple[int, dict[str, str], dict[str, Any]]:
+        """Status, headers and body for a client of this dialect.
+
+        Args:
+            error: what went wrong.
+            relay: whether the upstream's key is the client's own, so that its 401, 402 and 403 are the client's too.
+        """
+        if isinstance(error, e.AllProvidersFailedError):
+            error = error.leading
+        hide = isinstance(error, _CREDENTIALS) and (not relay or isinstance(error, e.MissingApiKeyError))
+        status = 502 if hide else self.client_status(error)
+        if relay and not hide and isinstance(error, _CREDENTIALS):
+            status = error.status if error.status in (401, 402, 403) else status
+        code = UPSTREAM_CREDENTIALS if hide else error.code
+        message = "the gateway's credentials were not accepted upstream" if hide else error.message
+        headers = {"content-type": "application/json"}
+        wait = error.retry_after
+        if wait is not None and isfinite(wait) and status in (429, 503):
+            headers["retry-after"] = str(max(ceil(min(wait, _LONGEST_CLIENT_WAIT)), 0))
+        body: dict[str, Any] = {}
+        put(body, compile_path(self.message), message)
+        # Our own code is told in every dialect, the vendor's where the dialect has a place for it.
+        for path, value in ((self.code or ("code" if hide else ""), code), (self.request_id, error.request_id)):
+            if path and value:
+                put(body, compile_path(path), value)
+        return status, headers, body
+
+    def client_status(self, error: RerankError) -> int:
+        """The status for a client of this dialect, taking credentials for its own."""
+        own = ((e.ModelNotFoundError, self.model_not_found), (e.RequestTooLargeError, self.too_large))
+        for kind, status in (*own, *_CLIENT_STATUS):
+            if isinstance(error, kind):
+                return status
+        if isinstance(error, e.ProviderServerError):
+            return error.status if error.status in (500, 502, 504) else 502
+        return self.bad_request
+
+
+def _about(
+    told: Told,
+    folded: Mapping[str, str],
+    provider: str,
+    status: int,
+    body: bytes,
+    texts: Sequence[str],
+    secrets: Sequence[str],
+) -> dict[str, Any]:
+    """What every error says of where it came from."""
+    ids = [e.safe_id(found, lambda: texts, secrets) for found in (told.request_id, request_id_of(folded)) if found]
+    request_id = next(filter(None, ids), None)
+    return {"provider": provider, "status": status, "request_id": request_id, "body": body}
+
+
+def _no_answer(value: Any, body: bytes, rows: str, sentence: str | None) -> str:
+    where = rows or "the answer"
+    if value is ABSENT and not body.strip():
+        return "the answer is empty"
+    if value is ABSENT:
+        # Of other text nothing is repeated: it may be anything, a document among it.
+        page = sentence is not None and sentence.startswith("an HTML page")
+        return f"the answer is not JSON: {sentence}" if page else "the answer is not JSON"
+    if not is_object(value) and rows:
+        return f"the answer is not an object with {where}"
+    return f"the answer has no list at {where}: {sentence}" if sentence else f"the answer has no list at {where}"

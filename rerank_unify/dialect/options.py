@@ -1,0 +1,81 @@
+"""Rows for the hints, which only some vendors know: a place in the body, no place, or a way of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from .._json import ABSENT, compile_path, dig, put
+from .context import Draft
+
+Write: TypeAlias = Callable[[Draft, str, Any], None]
+"""Writes a hint into a draft's body: the draft, the canonical field's name, its value."""
+
+Read: TypeAlias = Callable[[Mapping[str, Any]], Any]
+"""Reads a hint from a client's body: its value, or ``ABSENT``."""
+
+
+def nowhere(_wire: Mapping[str, Any]) -> Any:
+    """Reads a hint that clients of the dialect have no field for."""
+    return ABSENT
+
+
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """How a dialect writes and reads one hint. Made by `Plain` and `Unsent`, or from two functions of a vendor's own.
+
+    Attributes:
+        write: towards the vendor.
+        read: from a client.
+        path: the dotted path that it writes; "" for none.
+    """
+
+    write: Write
+    read: Read = nowhere
+    path: str = ""
+
+
+def Plain(path: str, *, per_model: bool = False) -> Hint:  # noqa: N802 - reads as a row of the table
+    """A hint that the vendor has a field for.
+
+    Args:
+        path: where it sits in the body, dotted.
+        per_model: whether it is sent only to models that declare it in `Model.takes`.
+    """
+    steps = compile_path(path)
+
+    def write(draft: Draft, name: str, value: Any) -> None:
+        if per_model and name not in draft.traits.takes:
+            draft.lose(name, "dropped", f"{draft.model} is not known to take it", affects_result=value is not False)
+        else:
+            put(draft.body, steps, value)
+
+    return Hint(write, lambda wire: dig(wire, steps), path)
+
+
+def Unsent(reason: str = "", *, harmless: tuple[bool, ...] = ()) -> Hint:  # noqa: N802 - reads as a row of the table
+    """A hint that the vendor has no field for.
+
+    Args:
+        reason: why that is, for the loss.
+        harmless: values that ask for what the vendor does anyway.
+    """
+
+    def write(draft: Draft, name: str, value: Any) -> None:
+        told = reason or f"{draft.provider} has no such field"
+        draft.lose(name, "dropped", told, affects_result=value not in harmless)
+
+    return Hint(write)
+
+
+def _fold(draft: Draft, name: str, value: Any) -> None:
+    if name not in draft.traits.takes:
+        draft.lose(name, "dropped", f"{draft.model} is not known to follow instructions")
+        return
+    draft.body["query"] = f"{value}\nQuery: {draft.body['query']}"
+    draft.lose(name, "folded", "it is written into the query, as the vendor documents", affects_result=False)
+
+
+folded_into_query = Hint(_fold)
+"""An instruction that the vendor documents as part of the query, for models that take one."""

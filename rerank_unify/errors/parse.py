@@ -1,0 +1,129 @@
+"""One tolerant reader for every error body met in the wild."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from pydantic_core import from_json
+
+from .._http import is_id
+from .._json import ABSENT, is_list, is_object
+
+_PAGE = re.compile(r"\s*<(!doctype|html|head|body|\?xml)", re.IGNORECASE)
+_TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
+_SPACE = re.compile(r"\s+")
+
+# Where the sentence stands, the commonest first. `Error` and `Message` are Tencent's, `msg` FastAPI's and Baidu's.
+_MESSAGES = (
+    *("detail", "message", "error", "errors", "msg", "error_msg", "error_message"),
+    *("Message", "Error", "title", "reason", "description"),
+)
+_CODES = ("code", "error_code", "Code", "error_type", "type", "status")
+_REQUEST_IDS = ("request_id", "requestId", "RequestId", "trace_id")
+_NESTED = ("detail", "error", "Error", "Response", "message", "errors")
+_DEPTH = 4  # how deep an error is looked for; the deepest met, Tencent's, takes 3
+_LISTED = 3  # how many of several errors are told
+
+
+class Told(NamedTuple):
+    """What a vendor's error body says, as it says it: not redacted yet. None where it does not say."""
+
+    message: str | None
+    code: str | None
+    request_id: str | None
+
+
+def parse(body: bytes | str) -> Any:
+    """The JSON value in the body, or ``ABSENT`` where it is no JSON."""
+    try:
+        return from_json(body)
+    except (ValueError, TypeError):  # a str with a lone surrogate is a TypeError
+        return ABSENT
+
+
+def text_of(body: bytes | str) -> str:
+    """The body as text, undecodable bytes replaced."""
+    return body.decode("utf-8", "replace") if isinstance(body, bytes) else body
+
+
+def read_error(value: Any, body: bytes | str = b"") -> Told:
+    """Read an error from the parsed body, else from its text: a page's title, or the text itself."""
+    if is_object(value) or is_list(value):
+        return Told(_message(value, _DEPTH), _code(value, _DEPTH), _request_id(value, _DEPTH))
+    text = value if isinstance(value, str) else text_of(body[:4096])
+    if not text.strip():
+        return Told(None, None, None)
+    return Told(_page_title(text) if _PAGE.match(text) else text.strip(), None, None)
+
+
+def _page_title(page: str) -> str:
+    from html import unescape  # with the first page: it loads a table of 2,000 entities
+
+    title = _TITLE.search(page)
+    return f"an HTML page, {_SPACE.sub(' ', unescape(title[1])).strip()!r}" if title else "an HTML page"
+
+
+def _message(value: Any, depth: int) -> str | None:
+    if isinstance(value, str):
+        return value.strip() or None
+    if depth == 0:
+        return None
+    if is_list(value):
+        said = [m for m in (_message(item, depth - 1) for item in value[:_LISTED]) if m]
+        return "; ".join(said) or None
+    if not is_object(value):
+        return None
+    inner = value.get("Response")  # Tencent puts everything under it
+    if is_object(inner):
+        return _message(inner, depth - 1)
+    for key in _MESSAGES:
+        found = _message(value.get(key), depth - 1)
+        if found:
+            return _with_place(value, found)
+    return None
+
+
+def _with_place(value: Any, message: str) -> str:
+    """FastAPI and Jina name the field beside the message; keep it with the sentence."""
+    place = value.get("loc", value.get("field"))
+    if is_list(place):
+        place = ".".join(map(str, place))
+    return f"{place}: {message}" if isinstance(place, str) and place else message
+
+
+def _code(value: Any, depth: int) -> str | None:
+    """The first code found, one inside a nested error before one outside; a word before a number."""
+    found = list(_codes(value, depth))
+    words = [code for code in found if not code.lstrip("-").isdigit()]
+    return next(iter(words or found), None)
+
+
+def _codes(value: Any, depth: int) -> Iterator[str]:
+    if is_list(value):
+        value = value[0] if value else None
+    if depth == 0 or not is_object(value):
+        return
+    for key in _NESTED:
+        yield from _codes(value.get(key), depth - 1)
+    for key in _CODES:
+        code = value.get(key)
+        if isinstance(code, str) and code.strip():
+            yield code.strip()
+        elif isinstance(code, int) and not isinstance(code, bool) and code:
+            yield str(code) if abs(code) < 10**9 else "out of range"
+
+
+def _request_id(value: Any, depth: int) -> str | None:
+    if depth == 0 or not is_object(value):
+        return None
+    for key in _REQUEST_IDS:
+        if is_id(value.get(key)):
+            return str(value[key])
+    for key in _NESTED:
+        found = _request_id(value.get(key), depth - 1)
+        if found:
+            return found
+    own = value.get("id")
+    return str(own) if is_id(own) else None

@@ -1,0 +1,144 @@
+"""Keep keys, queries and documents out of words that end up in logs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache
+
+from .._http import is_id
+
+_WINDOW = 8  # characters that are looked for at a time; a run of 15 holds one whole window
+_LEAST = 12  # characters of a run that is replaced: a shorter one may be chance
+_RUN = 15  # characters of a run that never stays, wherever in the texts it stands
+_WHOLE = 3  # characters: a text at least this long is found when all of it stands in the message
+_READ = 400  # characters of a message that are looked at: Infinity's 422 echoes the whole input, 160 kB measured
+
+# Keys as vendors shape them: what follows `Bearer`, what is given as an API key, and their own beginnings (Jina's
+# AUTH_INVALID_FORMAT text, voyageai 0.5.0 `util.py`, xinference 4.1.0 `oauth2`, NVIDIA's and OpenAI's documentation).
+_KEYS = re.compile(
+    r"(?i:\bbearer\s+)[\w.~+/=\-]{16,}"
+    r"|(?i:\bapi[-_ ]?key(?:\s+provided)?[\"']?\s*[:=]\s*[\"']?)(?=\S*\d|\S{16})[\w.~+/=\-]{8,}"
+    r"|\b(?:jina_|sk-|nvapi-)[\w\-]{12,}"
+    r"|\b(?:pa-|al-|xf-)(?=[\w\-]*\d|\w{16})[\w\-]{12,}"
+)
+# Line breaks, control characters and escape sequences; what turns a line round; surrogates, which are no UTF-8.
+_CONTROL = re.compile(
+    r"(?:\x1b\[[0-9;]*[A-Za-z]|[\s\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff])+"
+)
+# A machine made it: a UUID or many hex digits, perhaps after a short word. No prose is written so.
+_MACHINE = re.compile(
+    r"(?:[A-Za-z]{1,12}[._:-])?(?:[0-9A-Fa-f]{16,64}|[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})"
+)
+KEY = "[key]"
+TEXT = "[…]"
+
+
+def one_line(text: str) -> str:
+    """The text on one line: line breaks, control characters and escape sequences become single spaces."""
+    return _CONTROL.sub(" ", text).strip()
+
+
+def cut(text: str, limit: int) -> str:
+    """The text, of at most so many characters."""
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def scrub(message: str, texts: Iterable[str] = (), secrets: Iterable[str] = ()) -> str:
+    """The message in one line, with every secret and every run of the texts replaced.
+
+    Args:
+        message: a vendor's sentence; its first 400 characters count.
+        texts: the query and the documents. What is replaced is a whole text of 3 characters or more that stands in
+            the message as words of its own, and any run of 15 characters or more (some of 12 to 14 too). White space
+            counts as one space, as in the message.
+        secrets: API keys.
+    """
+    for secret in secrets:
+        if len(secret) >= _WHOLE:
+            message = message.replace(secret, KEY)
+    # Twice as much is looked at for keys, so that none is cut before it is found.
+    message = _KEYS.sub(KEY, one_line(message[: 2 * _READ]))[:_READ]
+    texts = [text for text in map(_spaced, texts) if len(text) >= _WHOLE]
+    for text in texts:
+        if text in message:
+            message = _without_whole(message, text)
+    return _without_runs(message, "\0".join(texts))
+
+
+def scrub_name(name: str, texts: Iterable[str] = (), secrets: Iterable[str] = ()) -> str:
+    """Redact a name, such as a model's. Short texts are ignored: their words may well be part of the name."""
+    return scrub(name, (text for text in texts if len(text) >= _LEAST), secrets)
+
+
+def safe_id(found: str, texts: Callable[[], Iterable[str]], secrets: Sequence[str] = ()) -> str | None:
+    """An id, where it is one (see `is_id`) and holds no secret and no run of the texts; else None.
+
+    Args:
+        found: a vendor's word for the id.
+        texts: gives the query and the documents; not called for UUIDs and the like, which nearly all ids are.
+        secrets: API keys.
+    """
+    if not is_id(found) or any(secret in found for secret in secrets if len(secret) >= _WHOLE):
+        return None
+    plain = len(found) < _LEAST or _MACHINE.fullmatch(found) or scrub_name(found, texts()) == found
+    return found if plain else None
+
+
+def _spaced(text: str) -> str:
+    """A text as `one_line` would have it, faster: it may be long."""
+    if text.isprintable() and "  " not in text:
+        return text
+    text = " ".join(text.split())
+    return text if text.isprintable() else one_line(text)
+
+
+def _without_whole(message: str, text: str) -> str:
+    # Words of scripts without spaces have no edges, so only ASCII letters and digits need one.
+    before = r"(?<![A-Za-z0-9])" if _is_plain(text[0]) else ""
+    after = r"(?![A-Za-z0-9])" if _is_plain(text[-1]) else ""
+    # A function as replacement: in a replacement string a backslash would mean something.
+    return re.sub(before + re.escape(text) + after, lambda _: TEXT, message)
+
+
+def _is_plain(char: str) -> bool:
+    return char.isascii() and char.isalnum()
+
+
+def _without_runs(message: str, texts: str) -> str:
+    start, find = 0, cache(texts.find)
+    while start + _WINDOW <= len(message):
+        left, right = _run(message, start, texts, find)
+        if left == right:
+            start += _WINDOW
+            continue
+        message = message[:left] + TEXT + message[right:]
+        start = left + len(TEXT)
+    return message
+
+
+def _run(message: str, start: int, texts: str, find: Callable[[str], int]) -> tuple[int, int]:
+    """The bounds, in the message, of a run that holds the window at ``start``; equal where there is none."""
+    found = find(message[start : start + _WINDOW])
+    if found < 0:
+        return start, start
+    left, right = _grow(message, start, texts, found, _WINDOW)
+    if right - left >= _LEAST:
+        return left, right
+    # The window stands elsewhere in the texts too, perhaps with more of the message around it.
+    for at in range(max(start + _WINDOW - _RUN, 0), min(start, len(message) - _RUN) + 1):
+        found = find(message[at : at + _RUN])
+        if found >= 0:
+            return _grow(message, at, texts, found, _RUN)
+    return start, start
+
+
+def _grow(message: str, start: int, texts: str, found: int, width: int) -> tuple[int, int]:
+    """The bounds, in the message, of the whole run of which a part of that width was found."""
+    left, back = start, found
+    while left and back and message[left - 1] == texts[back - 1]:
+        left, back = left - 1, back - 1
+    right, ahead = start + width, found + width
+    while right < len(message) and ahead < len(texts) and message[right] == texts[ahead]:
+        right, ahead = right + 1, ahead + 1
+    return left, right

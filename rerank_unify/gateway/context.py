@@ -1,0 +1,165 @@
+"""What the routes of one app share."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from ipaddress import ip_address
+from typing import Any
+from urllib.parse import urlsplit
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from .._json import is_list, is_object
+from ..canonical import RerankRequest, RerankResponse
+from ..errors import one_line
+from ..registry import provider
+from .auth import admit
+from .limits import Room
+from .metrics import CONTENT_TYPE, Metrics
+from .replies import as_json
+from .router import LOCAL, Router
+from .settings import GatewaySettings
+from .upstream import Upstream
+
+
+class Gateway:
+    """What the routes of one app share.
+
+    Attributes:
+        settings: as they were read.
+        metrics: what is counted.
+        router: who answers for a model.
+        room: how much is under way.
+    """
+
+    def __init__(self, settings: GatewaySettings, environ: Mapping[str, str]) -> None:
+        self.settings = settings
+        self.metrics = Metrics()
+        self.upstream = Upstream(settings.upstream)
+        self.router = Router(settings, environ, self.upstream, self.metrics)
+        self.room = Room(settings.limits, self.metrics)
+        self._hosts = _own_hosts(settings)
+
+    def warm(self) -> None:
+        """Load what the first request would wait for.
+
+        Raises:
+            MissingExtraError: `local` is all there is, and its packages are not installed.
+        """
+        vendor = provider(LOCAL)
+        if self.router.offline and vendor.sender is not None:
+            vendor.sender(vendor.prepare(RerankRequest(query="q", documents=["d"])).http)
+
+    def without_hosts(self, value: Any, *, upstream: bool = True) -> Any:
+        """A JSON value whose texts say nothing about the operator's own machines: no client is told of these.
+
+        Args:
+            value: the value.
+            upstream: whether texts may be a provider's words, in which an address, a port, a process id or a list of
+                models is about these machines. In our own words only the hosts of the settings are.
+        """
+        if is_object(value):
+            return {name: self.without_hosts(inner, upstream=upstream) for name, inner in value.items()}
+        if is_list(value):
+            return [self.without_hosts(inner, upstream=upstream) for inner in value]
+        if not isinstance(value, str):
+            return value
+        text = self._hosts.sub("…", value) if self._hosts is not None else value
+        return _without_machines(text) if upstream else text
+
+    def without_hosts_in(self, response: RerankResponse) -> RerankResponse:
+        """The same for a response: its model and its warnings."""
+        found = (response.model, response.warnings)
+        model, warnings = self.without_hosts(response.model), tuple(map(self.without_hosts, response.warnings))
+        return response if (model, warnings) == found else response.replace(model=model, warnings=warnings)
+
+    # --- beside reranking
+
+    def admit(self, request: Request) -> None:
+        """Refuse who has no key.
+
+        Raises:
+            AuthenticationError: where the gateway has keys, and the request has none of them.
+        """
+        admit(self.settings.keys, request.headers)
+
+    async def health(self, _: Request) -> Response:
+        """Alive."""
+        return as_json({"status": "ok"})
+
+    async def ready(self, _: Request) -> Response:
+        """Ready: the settings hold, and there is somebody to ask."""
+        return as_json({"status": "ready", "offline": self.router.offline})
+
+    async def models(self, request: Request) -> Response:
+        """The names that are known to be served."""
+        self.admit(request)
+        data = [{"id": name, "object": "model", "owned_by": owner} for name, owner in self.router.names]
+        return as_json({"object": "list", "data": data})
+
+    async def prometheus(self, request: Request) -> Response:
+        """The counters."""
+        self.admit(request)
+        return Response(self.metrics.text(), media_type=CONTENT_TYPE)
+
+
+def _own_hosts(settings: GatewaySettings) -> re.Pattern[str] | None:
+    """Finds URLs and hosts that stand in the settings."""
+    routes = [*settings.models.values(), *([] if isinstance(settings.default, str) else [settings.default])]
+    urls = [urlsplit(one.base_url) for route in routes for one in route.targets if one.base_url is not None]
+    hosts = {re.escape(host) for url in urls for host in (url.netloc, url.hostname) if host}
+    found = "|".join(sorted(hosts, key=len, reverse=True))
+    return re.compile(rf"(?i)(?:\w+://)?(?<!\w)(?:{found})(?![\w-])(?:/[^\s\"'<>]*)?") if hosts else None
+
+
+# --- a provider's words about machines -------------------------------------------------------------------------------
+
+_ACTOR = re.compile(r"\[address=[^\]]*(?:\]\s*|$)")  # xoscar's, before each message of Xinference's
+_LISTED = "available|supported|valid|known|existing|loaded|registered"
+# To the end of the message: where a list ends cannot be known. Jina and Xinference list models, others are alike.
+_MODELS = re.compile(
+    rf"(?is)\b(?:{_LISTED})\s+(?:model|engine|deployment)"
+    r"[\w -]*?(?:[:=\[(]|\s(?:are|is|include)\b).*"
+)
+_PROCESS = re.compile(r"(?i)\b(?:p?pid|process[ _-]?id|port)\s*[=:#]?\s*\d+|\bhost(?:name)?\s*=\s*[^\s,;)]+")
+_SCHEME = r"[a-z][a-z0-9+.-]*://"
+_URL = rf"(?:{_SCHEME})?"
+_INNER = r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*\.(?:local|localdomain|internal|lan|svc|cluster)|[a-z0-9_-]+"
+_ADDRESS = re.compile(
+    r"(?i)(?:"
+    rf"(?<![\w.]){_URL}(?:\d{{1,3}}\.){{3}}\d{{1,3}}(?::\d+|['\"],\s*\d+)?(?![\w-]|\.\w)"  # IPv4, ('10.0.0.1', 80) too
+    r"|(?<![\w.-])(?:"
+    rf"{_SCHEME}[^\s/@]*@[^\s/\"'<>]+"  # with a user, perhaps a password
+    rf"|{_URL}\[(?=[^\]]*:[^\]]*:)[0-9a-f:.]+(?:%\w+)?\](?::\d+)?"  # [IPv6], perhaps with a port
+    rf"|{_URL}(?:[a-z0-9_-]+\.)+[a-z0-9_-]+:\d{{2,5}}(?!\w)"  # host.name:port
+    rf"|{_URL}[a-z][a-z0-9_-]*:\d{{4,5}}(?!\w)"  # name:port
+    rf"|{_SCHEME}(?:{_INNER})(?![\w-]|\.\w)(?::\d+)?"  # a URL without a public name
+    r"|localhost(?![\w-]|\.\w)"
+    r"|(?<!\]):\d{4,5}(?!\w)"  # a port alone
+    r"))(?:/[^\s\"'<>]*)?"
+)
+_COLONS = re.compile(r"(?i)(?<![\w:.])(?=[0-9a-f:.]*[0-9a-f])[0-9a-f]*:[0-9a-f:.]*:[0-9a-f:.]*(?![\w:])")
+
+
+# Without any of these there is nothing to do: the name of a model, as in nearly every response, has none.
+_HINT = re.compile(rf"(?i)\d\.\d+\.\d|:[0-9a-f:/]|@|localhost|address|pid|process|port|host|{_LISTED}")
+
+
+def _without_machines(text: str) -> str:
+    """A provider's words without addresses, ports, process ids and the names of other models, on one line."""
+    if not _HINT.search(text):
+        return text if text.isprintable() else one_line(text)
+    shorter = _MODELS.sub("", _ACTOR.sub("", text)).rstrip(" ,;(") or "…"
+    shorter = _ADDRESS.sub("…", _PROCESS.sub("…", shorter))
+    return one_line(_COLONS.sub(_without_ipv6, shorter))
+
+
+def _without_ipv6(found: re.Match[str]) -> str:
+    """A time of day looks like an address too."""
+    try:
+        ip_address(found[0].rstrip(":."))
+    except ValueError:
+        return found[0]
+    return "…"

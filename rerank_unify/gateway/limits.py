@@ -1,0 +1,45 @@
+"""A limit on requests under way, in total and per key."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Generator
+from contextlib import contextmanager
+
+from ..errors import ProviderOverloadedError, RateLimitError
+from .auth import Caller
+from .metrics import Metrics
+from .settings import LimitSettings
+
+
+class Room:
+    """How many requests are under way, in all and for each key."""
+
+    def __init__(self, limits: LimitSettings, metrics: Metrics) -> None:
+        self._limits, self._metrics = limits, metrics
+        self._count = 0
+        self._by_key: Counter[str] = Counter()
+
+    @contextmanager
+    def enter(self, caller: Caller) -> Generator[None]:
+        """Take a place for one request.
+
+        Raises:
+            ProviderOverloadedError: the gateway has none.
+            RateLimitError: this key has none.
+        """
+        if self._count >= self._limits.concurrency:
+            raise ProviderOverloadedError("the gateway is busy", status=503, retry_after=1)
+        most = self._limits.concurrency_per_key
+        if most is not None and self._by_key[caller.name] >= most:
+            who = "with this key" if caller.name else "without a key"
+            raise RateLimitError(f"more than {most} requests at once {who}", status=429, retry_after=1)
+        self._count += 1
+        self._by_key[caller.name] += 1
+        self._metrics.under_way.inc()
+        try:
+            yield
+        finally:
+            self._count -= 1
+            self._by_key[caller.name] -= 1
+            self._metrics.under_way.dec()

@@ -1,0 +1,150 @@
+"""One rerank request and its answer, in the client's own dialect: an ASGI application for each route."""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from traceback import format_tb
+from typing import TYPE_CHECKING, Any, Final, cast
+from uuid import uuid4
+
+from .._json import dump
+from .._provider import Provider
+from ..canonical import RequestFields, RerankResponse
+from ..errors import AllProvidersFailedError, ProviderServerError, RequestTooLargeError, RerankError
+from ..fallback import Tried
+from .auth import admit
+from .body import GoneError, Receive, RefusedError, drain, is_endless, read_body, while_connected
+from .replies import Reply, Send, write
+
+if TYPE_CHECKING:
+    from .context import Gateway
+
+
+LOG: Final = logging.getLogger("rerank_unify.gateway")
+_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+_UNSAFE = re.compile(r"[^\x21-\x7e]|[,;=]")
+
+
+@dataclass(frozen=True, slots=True)
+class RerankRoute:
+    """Takes requests in one dialect, and answers in it."""
+
+    gateway: Gateway
+    dialect: Provider
+
+    async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
+        """ASGI."""
+        began = time.perf_counter()
+        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        known = _ID.fullmatch(headers.get("x-request-id", ""))
+        number = known[0] if known else uuid4().hex
+        try:
+            reply = await self._reply(scope, headers, receive)
+        except GoneError:
+            reply = Reply(499)
+        ends = reply.status >= 400 and self._must_end(scope, headers, reply.status)
+        if ends:
+            reply.headers["connection"] = "close"
+        seconds = time.perf_counter() - began
+        self.gateway.metrics.request(self.dialect.name, reply.status, seconds)
+        LOG.info("%s %s %d %.1f ms%s", number, self.dialect.name, reply.status, seconds * 1000, _story(reply.headers))
+        with suppress(OSError):  # some servers say so where the client has left
+            await write(send, reply, {"x-request-id": number}, more=ends)
+            if ends:
+                await drain(receive, self.gateway.settings.limits)
+                await send({"type": "http.response.body", "body": b""})
+
+    def _must_end(self, scope: Mapping[str, Any], headers: Mapping[str, str], status: int) -> bool:
+        """Whether the connection must not go on after a refusal: the rest of the body would have to be read."""
+        one = scope.get("http_version", "1.1").startswith("1")
+        return one and (status == 408 or is_endless(headers, self.gateway.settings.limits))
+
+    async def _reply(self, scope: Mapping[str, Any], headers: Mapping[str, str], receive: Receive) -> Reply:
+        relayed = False
+        try:
+            caller = admit(self.gateway.settings.keys, headers)
+            with self.gateway.room.enter(caller):
+                body = await read_body(headers, receive, self.gateway.settings.limits)
+                fields = self._fields(scope, body)
+                client, relayed = self.gateway.router.find(fields["model"], caller)
+                response = await while_connected(receive, lambda: client.rerank_fields(fields))
+            return self._answer(fields, self.gateway.without_hosts_in(response))
+        except RefusedError as refused:
+            return self._failure(refused.error, refused.error.status)
+        except RerankError as error:
+            return self._failure(error, relayed=relayed)
+        except GoneError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, the client gets an answer
+            # Where, and not what it says: that may repeat a document.
+            frames = "".join(format_tb(error.__traceback__))
+            told = "a request failed in a way that nobody foresaw: %s\n%s"
+            LOG.error(told, type(error).__name__, frames)  # noqa: TRY400 - not the words
+            return self._failure(ProviderServerError("the gateway failed", status=500), 500)
+
+    def _fields(self, scope: Mapping[str, Any], body: bytes) -> RequestFields:
+        """What is asked. Where the dialect has the model in its path, it is read there."""
+        fields = self.dialect.decode_fields(body)
+        in_path = cast("str | None", scope.get("path_params", {}).get("model"))
+        if fields["model"] is None and in_path:
+            fields = cast("RequestFields", {**fields, "model": in_path})
+        most = self.gateway.settings.limits.documents
+        if len(fields["documents"]) > most:
+            word = self.dialect.dialect.request.documents.path
+            raise RequestTooLargeError(f"{word}: this gateway takes {most:,} at once", status=413)
+        return fields
+
+    def _answer(self, fields: RequestFields, response: RerankResponse) -> Reply:
+        # What ranks in place of a vendor says its own name, whatever was asked for.
+        model = None if self.gateway.router.offline else fields["model"]
+        self.gateway.metrics.lost(response.losses)
+        told = {
+            "x-rerank-provider": response.provider or "",
+            "x-rerank-attempts": _attempts(response.attempts),
+            "x-rerank-losses": ",".join(dict.fromkeys(f"{loss.field}={loss.action}" for loss in response.losses)),
+        }
+        return Reply(200, {**_JSON, **_told(told)}, self.dialect.dump_response(response, model))
+
+    def _failure(self, error: RerankError, status: int | None = None, *, relayed: bool = False) -> Reply:
+        """An error as the client understands it. The gateway's own have no provider, and are the client's to see."""
+        own = error.provider is None and not isinstance(error, AllProvidersFailedError)
+        encoded, headers, body = self.dialect.encode_error(error, relay=own or relayed)
+        content = dump(self.gateway.without_hosts(body, upstream=not own))
+        tried = _attempts(error.attempts) or _causes(error)
+        told = {"x-rerank-provider": error.provider or "", "x-rerank-attempts": tried}
+        return Reply(status or encoded, {**headers, **_told(told)}, content)
+
+
+_JSON: Final = {"content-type": "application/json"}
+
+
+def _told(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in headers.items() if value}
+
+
+def _attempts(tried: tuple[Tried, ...]) -> str:
+    return ",".join(f"{_safe(one.provider)}={_outcome(one)}" for one in tried)
+
+
+def _outcome(one: Tried) -> str:
+    if one.cancelled:
+        return "cancelled"
+    return type(one.error).__name__ if one.error is not None else "ok"
+
+
+def _causes(error: RerankError) -> str:
+    causes = error.causes if isinstance(error, AllProvidersFailedError) else (error,)
+    return ",".join(f"{_safe(cause.provider)}={type(cause).__name__}" for cause in causes if cause.provider)
+
+
+def _safe(text: str | None) -> str:
+    return _UNSAFE.sub("?", text or "")
+
+
+def _story(headers: Mapping[str, str]) -> str:
+    return f" {headers['x-rerank-attempts']}" if "x-rerank-attempts" in headers else ""

@@ -1,0 +1,66 @@
+"""Over aiohttp: more calls per second, on asyncio alone."""
+
+from __future__ import annotations
+
+from functools import lru_cache, partial
+from io import BytesIO
+from typing import TYPE_CHECKING, Final
+
+from .._http import HttpRequest, HttpResponse
+from .base import CONNECT, MOST, Body, bare, lost, no_connection, too_late
+
+if TYPE_CHECKING:
+    import aiohttp
+
+
+_LARGE: Final = 2**20  # bytes: aiohttp warns of more in one piece, and sends a file-like body by and by
+
+
+class AiohttpSender:
+    """Sends over an ``aiohttp.ClientSession``, which stays its owner's.
+
+    Args:
+        session: of aiohttp.
+        connect: seconds for a connection.
+        read: seconds between two pieces of an answer; None for no limit but the whole call's.
+        most: bytes of an answer that are read.
+    """
+
+    def __init__(
+        self, session: aiohttp.ClientSession, *, connect: float = CONNECT, read: float | None = None, most: int = MOST
+    ) -> None:
+        self._session, self._most = session, most
+        self._limits = lru_cache(maxsize=1)(partial(_limits, connect, read))  # with a deadline each call has its own
+
+    async def __call__(self, http: HttpRequest, timeout: float, /) -> HttpResponse:
+        """Send; see `Sender`."""
+        import asyncio
+
+        import aiohttp
+
+        limits = self._limits(timeout)
+        data = http.content if len(http.content) <= _LARGE else BytesIO(http.content)
+        try:
+            answer = await self._session.request(
+                http.method, http.url, headers=http.headers, data=data, timeout=limits, allow_redirects=False
+            )
+            body, content = Body(self._most, timeout), answer.content
+            if content.is_eof():  # all of it came with the headers, and its connection is free again
+                body.add(content.read_nowait())
+            else:
+                async with answer:
+                    while (chunk := await content.readany()) and body.add(chunk):
+                        pass
+            return HttpResponse(answer.status, answer.headers, body.whole())
+        except asyncio.TimeoutError as error:  # another class than TimeoutError on Python 3.10
+            raise too_late(timeout) from bare(error)
+        except aiohttp.ClientConnectorError as error:
+            raise no_connection(error) from bare(error)
+        except aiohttp.ClientError as error:
+            raise lost(error) from bare(error)
+
+
+def _limits(connect: float, read: float | None, timeout: float) -> aiohttp.ClientTimeout:
+    import aiohttp
+
+    return aiohttp.ClientTimeout(total=timeout, sock_connect=min(connect, timeout), sock_read=read)

@@ -1,0 +1,335 @@
+"""Over httpx, or httpx2, its continuation, whose classes are no relations: what is caught is the given client's own."""
+
+from __future__ import annotations
+
+import socket
+import sys
+from collections.abc import Awaitable, Callable, Generator, Mapping
+from contextlib import closing, contextmanager, suppress
+from functools import lru_cache, partial
+from math import ceil
+from operator import attrgetter
+from threading import Timer
+from typing import TYPE_CHECKING, Any, Final
+from urllib.request import getproxies
+
+from .._http import HttpRequest, HttpResponse
+from ..errors import InvalidRequestError, TransportError
+from .base import AT_ONCE, CONNECT, MOST, Body, lost, no_connection, too_late
+
+if TYPE_CHECKING:
+    import httpx
+
+
+REUSED: Final = "connection.reused"  # told by `Lanes`; the others by httpx
+KEPT: Final = 20  # idle connections of one origin, as many as httpx keeps
+MADE: Final = ("connection.connect_tcp.complete", "connection.start_tls.complete", REUSED)
+
+
+class HttpxSender:
+    """Sends over an ``httpx.Client``, or a transport alone, which stays its owner's.
+
+    Args:
+        client: a ``Client`` or ``BaseTransport`` of httpx or httpx2.
+        connect: seconds for a connection.
+        read: seconds between two pieces of an answer; None for no limit but the whole call's.
+        most: bytes of an answer that are read.
+
+    Raises:
+        InvalidRequestError: the client is none.
+    """
+
+    def __init__(
+        self,
+        client: httpx.Client | httpx.BaseTransport,
+        *,
+        connect: float = CONNECT,
+        read: float | None = None,
+        most: int = MOST,
+    ) -> None:
+        self._line, self._most = _Line(client, "Client", connect, read), most
+        self._watches = _Watches()
+
+    def __call__(self, http: HttpRequest, timeout: float, /) -> HttpResponse:
+        """Send; see `Sender`."""
+        body = Body(self._most, timeout)
+        with self._watches.over(http, timeout) as watch:
+            try:
+                request = self._line.request(http, timeout, trace=watch.trace)
+                with closing(self._line.send(request)) as answer:
+                    watch.follow(answer.extensions.get("network_stream"))
+                    for chunk in answer.iter_bytes():
+                        if not body.add(chunk):
+                            break
+                    return HttpResponse(answer.status_code, answer.headers, body.whole())
+            except self._line.library.HTTPError as error:
+                raise too_late(timeout) if watch.over else _translated(self._line.library, error, timeout) from error
+
+    def cancel(self, http: HttpRequest) -> None:
+        """End a call that is under way in another thread: it raises there."""
+        self._watches.end(http)
+
+
+class AsyncHttpxSender:
+    """Sends over an ``httpx.AsyncClient``, which stays its owner's. Runs on asyncio and trio; see `HttpxSender`.
+
+    Args:
+        client: an ``AsyncClient`` or ``AsyncBaseTransport`` of httpx or httpx2.
+        further: more of that kind and library. Each call goes to the first of those that have the fewest under way.
+        at_once: calls that are handed to httpx at a time; the others wait here, where that costs less.
+    """
+
+    def __init__(
+        self,
+        client: httpx.AsyncClient | httpx.AsyncBaseTransport,
+        *further: httpx.AsyncClient | httpx.AsyncBaseTransport,
+        connect: float = CONNECT,
+        read: float | None = None,
+        most: int = MOST,
+        at_once: int = AT_ONCE,
+    ) -> None:
+        import anyio
+
+        self._anyio, self._room, self._most = anyio, _Room(at_once), most
+        self._lines = [_Line(one, "AsyncClient", connect, read) for one in (client, *further)]
+
+    async def __call__(self, http: HttpRequest, timeout: float, /) -> HttpResponse:
+        """Send; see `Sender`."""
+        body, library = Body(self._most, timeout), self._lines[0].library
+        try:
+            with self._anyio.CancelScope(deadline=self._anyio.current_time() + timeout):
+                await self._room.enter()
+                line = min(self._lines, key=_UNDER_WAY)
+                line.under_way += 1
+                try:
+                    return await _exchange(line, http, timeout, body)
+                finally:
+                    line.under_way -= 1
+                    self._room.leave()
+        except (library.HTTPError, library.StreamError) as error:
+            raise body.problem or _translated(library, error, timeout) from error
+        raise too_late(timeout)
+
+
+async def _exchange(line: _Line, http: HttpRequest, timeout: float, body: Body) -> HttpResponse:
+    answer = await line.send(line.request(http, timeout))
+    try:
+        # What is not compressed needs none of the layers that decompress.
+        async for chunk in answer.aiter_bytes() if "content-encoding" in answer.headers else answer.stream:
+            if not body.add(chunk):
+                # Not left early: the next read fails instead, which ends all generators that httpx nests here.
+                # Those left unfinished are a warning on trio.
+                await answer.aclose()
+        return HttpResponse(answer.status_code, answer.headers, body.whole())
+    finally:
+        await answer.aclose()
+
+
+class _Room:
+    """Room for so many calls at a time."""
+
+    def __init__(self, at_once: int) -> None:
+        self._at_once = at_once
+        self._semaphore: Any = None
+
+    async def enter(self) -> None:
+        """Wait for a place."""
+        import anyio
+
+        if self._semaphore is None:  # needs a running loop
+            self._semaphore = anyio.Semaphore(self._at_once)
+        try:
+            self._semaphore.acquire_nowait()
+        except anyio.WouldBlock:
+            await self._semaphore.acquire()
+
+    def leave(self) -> None:
+        """Give the place to the next one."""
+        self._semaphore.release()
+
+
+class _Line:
+    """Makes requests, and hands them to a client or straight to a transport.
+
+    A client adds headers, cookies, parameters, authentication and hooks of its own. Where it has no cookies and
+    parameters the request is made here: what httpx does for that is a tenth of a whole call. For a transport even the
+    headers are ready: but for one, they are those of the call before.
+
+    Attributes:
+        library: the client's module.
+        send: sends a request.
+        under_way: how many calls are, as far as who uses it counts them.
+    """
+
+    def __init__(self, client: Any, kind: str, connect: float, read: float | None) -> None:
+        self.library, direct = library_of(client, kind)
+        self._client, self._connect, self._read = client, connect, read
+        self.send = getattr(client, direct) if direct else partial(client.send, stream=True, follow_redirects=False)
+        self.under_way = 0
+        self._direct = bool(direct)
+        self._url = lru_cache(maxsize=64)(self.library.URL)
+        self._last: tuple[Any, Any, list[tuple[bytes, bytes]]] = (None, None, [])
+
+    def request(self, http: HttpRequest, timeout: float, **extensions: Any) -> Any:
+        """The request, with its time limits."""
+        client, headers = self._client, http.headers
+        read = timeout if self._read is None else min(self._read, timeout)
+        extensions["timeout"] = {
+            "connect": min(self._connect, timeout), "read": read, "write": timeout, "pool": timeout
+        }  # fmt: skip
+        url, content = self._url(http.url), http.content
+        if self._direct:
+            request = self.library.Request(
+                http.method,
+                url,
+                headers=[*self._ready(headers, url), (b"content-length", b"%d" % len(content))],
+                stream=self.library.ByteStream(content),
+                extensions=extensions,
+            )
+            request.read()  # so that a transport of the caller's own has its `content`
+            return request
+        if client.cookies or client.params:
+            return client.build_request(http.method, url, headers=headers, content=content, extensions=extensions)
+        own = [(name, value) for name, value in client.headers.items() if name not in headers]
+        return self.library.Request(
+            http.method, url, headers=[*own, *headers.items()], content=content, extensions=extensions
+        )
+
+    def _ready(self, headers: Mapping[str, str], url: Any) -> list[tuple[bytes, bytes]]:
+        """All headers but the length. A target's are the same object each time, and so are made once."""
+        last = self._last  # read once: another thread may be at another target
+        if last[0] is headers and last[1] is url:
+            return last[2]
+        own = [(b"host", url.netloc), *_ACCEPT]
+        ready = [(name, value) for name, value in own if name.decode() not in headers]
+        ready += [(name.encode(), value.encode()) for name, value in headers.items() if name != "content-length"]
+        self._last = headers, url, ready
+        return ready
+
+
+_UNDER_WAY: Final = attrgetter("under_way")
+_EACH: Final = 25  # connections of one pool
+_ACCEPT: Final = ((b"accept-encoding", b"gzip, deflate"), (b"connection", b"keep-alive"))
+_DIRECT: Final = {"BaseTransport": "handle_request", "AsyncBaseTransport": "handle_async_request"}
+
+
+def own_sender(**limits: Any) -> tuple[HttpxSender, Callable[[], None]]:
+    """A sender over connections that are nobody else's, and what closes them.
+
+    A client of httpx's costs twice what its transport does, for what is not needed here but for proxies.
+    """
+    import httpx
+
+    from .lanes import Lanes
+
+    client = httpx.Client() if _proxies() else Lanes()
+    return HttpxSender(client, **limits), client.close
+
+
+def own_async_sender(at_once: int, **limits: Any) -> tuple[AsyncHttpxSender, Callable[[], Awaitable[None]]]:
+    """The same, asynchronous, over several small pools: what httpx's does for a call grows with its connections."""
+    import httpx
+
+    if _proxies():
+        pool = httpx.Limits(max_connections=at_once, max_keepalive_connections=KEPT)
+        client = httpx.AsyncClient(limits=pool)
+        return AsyncHttpxSender(client, at_once=at_once, **limits), client.aclose
+    count = ceil(at_once / _EACH)
+    pool = httpx.Limits(max_connections=ceil(at_once / count), max_keepalive_connections=ceil(KEPT / count))
+    ssl = httpx.create_ssl_context()
+    pools = [httpx.AsyncHTTPTransport(verify=ssl, limits=pool) for _ in range(count)]
+
+    async def aclose() -> None:
+        for one in pools:
+            await one.aclose()
+
+    return AsyncHttpxSender(*pools, at_once=at_once, **limits), aclose
+
+
+def _proxies() -> bool:
+    """Whether the environment names a proxy; exceptions from proxies alone are none."""
+    return not {"http", "https", "all"}.isdisjoint(getproxies())
+
+
+class _Watches:
+    """The calls that are under way, each with its watch."""
+
+    def __init__(self) -> None:
+        self._by_call: dict[int, _Watch] = {}
+
+    @contextmanager
+    def over(self, http: HttpRequest, timeout: float) -> Generator[_Watch]:
+        """Watch a call while it lasts."""
+        watch = self._by_call[id(http)] = _Watch(timeout)
+        try:
+            yield watch
+        finally:
+            watch.dismiss()
+            del self._by_call[id(http)]
+
+    def end(self, http: HttpRequest) -> None:
+        """End a call, where it is under way."""
+        watch = self._by_call.get(id(http))
+        if watch is not None:
+            watch.end()
+
+
+class _Watch:
+    """Ends a blocking call when its time is up: httpx limits each single read, not their sum.
+
+    It knows the connection from the moment it is made. Where an idle one is used again, `Lanes` tells it too; a client
+    of the caller's own does so only with the answer's headers.
+    """
+
+    def __init__(self, timeout: float) -> None:
+        self.over = False
+        self._stream: Any = None
+        self._timer = Timer(timeout, self.end)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def trace(self, event: str, about: Mapping[str, Any]) -> None:
+        """Told by httpx of what it does."""
+        if event in MADE:
+            self.follow(about["return_value"])
+
+    def follow(self, stream: Any) -> None:
+        """The connection that the call goes over, where the transport tells it."""
+        self._stream = stream
+        if self.over:
+            self.end()
+
+    def end(self) -> None:
+        """End the call now."""
+        self.over = True
+        if self._stream is not None:
+            with suppress(OSError):
+                # The plain socket's own: a TLS socket's would first forget its encryption, in the midst of a read.
+                socket.socket.shutdown(self._stream.get_extra_info("socket"), socket.SHUT_RDWR)
+
+    def dismiss(self) -> None:
+        """The call has ended."""
+        self._timer.cancel()
+
+
+def library_of(client: object, kind: str) -> tuple[Any, str | None]:
+    """The module, httpx or httpx2, that a client or transport is of; for a transport also what sends.
+
+    Raises:
+        InvalidRequestError: it is none of theirs, or asynchronous where it must not be, or the other way round.
+    """
+    transport = kind.replace("Client", "BaseTransport")
+    for base in type(client).__mro__:
+        module = sys.modules.get(base.__module__.partition(".")[0])
+        if base.__name__ in (kind, transport) and hasattr(module, "HTTPError"):
+            return module, _DIRECT.get(base.__name__)
+    found = type(client).__name__
+    raise InvalidRequestError(f"http_client: expected an httpx.{kind}, not {found}", field="http_client")
+
+
+def _translated(library: Any, error: Exception, timeout: float) -> TransportError:
+    if isinstance(error, library.TimeoutException):
+        return too_late(timeout)
+    if isinstance(error, (library.ConnectError, library.ProxyError)):
+        return no_connection(error)
+    return lost(error)
