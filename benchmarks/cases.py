@@ -15,7 +15,7 @@ from typing import Any, Final, TypeAlias
 
 from pydantic_core import from_json, to_json
 
-from rerank_unify import Call, Provider, RerankRequest, Sent, Transcoder, provider, transcoder
+from rerank_unify import Call, Provider, RerankRequest, TranscodedRequest, Transcoder, provider, transcoder
 
 Candidates: TypeAlias = dict[str, Callable[[], object]]
 """What is timed, by name; each call does the whole work once."""
@@ -154,7 +154,7 @@ class Answer:
         body = self.body
         call: Call = self.provider.prepare(self.request, api_key="k")
         back: Transcoder = transcoder("jina", self.vendor)
-        sent: Sent = back.request(self.request.to_json())
+        sent: TranscodedRequest = back.request(self.request.to_json())
         # What the library writes is what the floor writes: the same bytes, unless it is to fill in documents.
         whole: Any = from_json(call.decode(200, {}, body).to_json()) if self.documents == FILLED else None
 

@@ -103,8 +103,8 @@ PROVOKED: Final = (
 )
 RARE: Final = (Play(status=422, body={"detail": "top_n"}), Play(how="gzip_bomb", inflated=2 << 20))
 
-Rows: TypeAlias = list[Any]
-LIES: Final[tuple[Callable[[Rows], Any], ...]] = (
+ResponseFormat: TypeAlias = list[Any]
+LIES: Final[tuple[Callable[[ResponseFormat], Any], ...]] = (
     lambda rows: rows[1:],  # the best one is missing
     lambda rows: rows[:-1],
     lambda rows: [*rows, rows[0]],
@@ -392,7 +392,7 @@ async def _client(targets: list[ru.Target], *, aiohttp: bool = False, **settings
     from rerank_unify.transport import AiohttpSender
 
     async with ClientSession(cookie_jar=DummyCookieJar()) as session:
-        sender = AiohttpSender(session, connect=5.0, most=MOST)
+        sender = AiohttpSender(session, connect=5.0, max_bytes=MOST)
         async with ru.AsyncClient(targets, sender=sender, **settings) as client:
             yield client
 

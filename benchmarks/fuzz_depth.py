@@ -15,7 +15,7 @@ import cases
 from pydantic_core import from_json
 from timing import Bar, judge, machine, print_table
 
-from rerank_unify import Call, RerankError, RerankRequest, Sent, Transcoder, provider, transcoder
+from rerank_unify import Call, RerankError, RerankRequest, TranscodedRequest, Transcoder, provider, transcoder
 
 SIZE: Final = 10_000_000
 RULE: Final = "10 MB of nested brackets <= 1 s, under status 200 and 500"
@@ -62,7 +62,9 @@ def _seconds(work: Callable[[], object]) -> tuple[float, str]:
     return perf_counter() - start, outcome
 
 
-def _measure(call: Call, back: Transcoder, sent: Sent, body: bytes, status: int) -> tuple[float, float, str]:
+def _measure(
+    call: Call, back: Transcoder, sent: TranscodedRequest, body: bytes, status: int
+) -> tuple[float, float, str]:
     decode, outcome = _seconds(lambda: call.decode(status, {}, body))
     through, _ = _seconds(lambda: back.response(status, {}, body, sent))
     return decode, through, outcome

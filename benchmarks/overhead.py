@@ -137,7 +137,9 @@ async def bare_httpx(stack: AsyncExitStack, url: str, texts: list[str]) -> Call:
     """The floor: the same bytes and headers, and the body read."""
     http = (
         ru.provider("jina")
-        .prepare(ru.RerankRequest(query=QUERY, documents=texts), model=MODEL, api_key=KEY, base_url=url, echo=False)
+        .prepare(
+            ru.RerankRequest(query=QUERY, documents=texts), model=MODEL, api_key=KEY, base_url=url, echo_documents=False
+        )
         .http
     )
     client = await stack.enter_async_context(httpx.AsyncClient())
@@ -230,25 +232,27 @@ class Measured:
     cpu: Times
 
 
-async def _many(call: Call, calls: int, at_once: int) -> None:
+async def _many(call: Call, calls: int, max_concurrent: int) -> None:
     left = iter(range(calls))
 
     async def worker() -> None:
         for _ in left:
             await call()
 
-    await asyncio.gather(*(worker() for _ in range(at_once)))
+    await asyncio.gather(*(worker() for _ in range(max_concurrent)))
 
 
-async def in_turn(candidates: dict[str, Call], at_once: int, effort: Effort) -> Measured:
+async def in_turn(candidates: dict[str, Call], max_concurrent: int, effort: Effort) -> Measured:
     """Each candidate has one turn in every round, and each round begins with another one."""
     names = list(candidates)
     for call in candidates.values():
-        await _many(call, max(effort.calls // 4, at_once), at_once)  # connections are opened, caches filled
+        await _many(
+            call, max(effort.calls // 4, max_concurrent), max_concurrent
+        )  # connections are opened, caches filled
     told = Measured({name: [] for name in names}, {name: [] for name in names})
     for name in turns(names, effort.rounds):
         wall, cpu = perf_counter(), process_time()
-        await _many(candidates[name], effort.calls, at_once)
+        await _many(candidates[name], effort.calls, max_concurrent)
         told.wall[name].append((perf_counter() - wall) / effort.calls)
         told.cpu[name].append((process_time() - cpu) / effort.calls)
     return told

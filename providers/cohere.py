@@ -8,24 +8,24 @@ from __future__ import annotations
 from rerank_unify.declaration import (
     BadRequestError,
     Dialect,
+    Documents,
     Endpoint,
-    Errors,
-    Fields,
+    ErrorFormat,
+    Field,
     Flag,
     Limits,
     Model,
     ModelNotFoundError,
-    Plain,
     Provider,
-    Rows,
+    RequestFormat,
+    ResponseFormat,
     StatusError,
-    Texts,
-    Unsent,
+    Unsupported,
     bearer,
 )
 
 
-def wording(status: int, body: str, message: str | None) -> type[StatusError] | None:
+def classify_message(status: int, body: str, message: str | None) -> type[StatusError] | None:
     """Cohere has no codes. C-err: a 404 is an unknown model or an unknown page, told apart by the sentence alone."""
     if status == 404 and message is not None and message.startswith("model "):
         return ModelNotFoundError
@@ -33,14 +33,14 @@ def wording(status: int, body: str, message: str | None) -> type[StatusError] | 
     return BadRequestError if status == 498 else None
 
 
-cohere_errors = Errors(
+cohere_errors = ErrorFormat(
     # OpenAPI: every documented error is {"message": string, "id"?: string}. 403 may be an HTML page instead
     # (cohere-typescript#185).
     message="message",
     request_id="id",
-    wording=wording,
+    classify_message=classify_message,
     # 501 is declared for both versions; C-sdk retries 408, 409, 429 and 5xx.
-    final=frozenset((501,)),
+    non_retryable_statuses=frozenset((501,)),
     bad_request=400,
     model_not_found=404,
 )
@@ -53,23 +53,23 @@ cohere_usage = {
 }
 
 # C-err lists 400 `document at index 0 cannot be empty`; OmniRoute#7809 saw them pass. Withheld: right either way.
-cohere_documents = Texts("documents", refuse_empty=True)
+cohere_documents = Documents("documents", refuse_empty=True)
 
 # Nothing is refused for its length: it is cut (best-practices page).
-always_cut = Unsent("Cohere always cuts long documents", harmless=(True,))
+always_cut = Unsupported("Cohere always cuts long documents", no_op_values=(True,))
 
 dialect = Dialect(
-    request=Fields(
+    request=RequestFormat(
         # OpenAPI v2: strings only. An unknown field is 422 (HKUDS/LightRAG#1813).
         documents=cohere_documents,
         # Gone from spec and SDK since July 2025 (cohere-python#678); LiteLLM's clients still send it, so it is read.
-        return_documents=Flag("return_documents", sent=False),
-        max_tokens_per_doc=Plain("max_tokens_per_doc"),
+        return_documents=Flag("return_documents", supported=False),
+        max_tokens_per_doc=Field("max_tokens_per_doc"),
         truncation=always_cut,
         # `relevant_spans`: C-sdk `types/rerank_relevant_spans.py`, v5 only; not in the OpenAPI yet.
-        own=("priority", "relevant_spans"),
+        extra_fields=("priority", "relevant_spans"),
     ),
-    response=Rows(
+    response=ResponseFormat(
         id="id",
         warnings="meta.warnings",
         usage=cohere_usage,

@@ -5,21 +5,21 @@ Azure AI Foundry's serverless deployments speak it too: set ``base_url`` to the 
 
 from __future__ import annotations
 
-from rerank_unify.declaration import Dialect, Endpoint, Fields, Flag, Provider, Rows
+from rerank_unify.declaration import Dialect, Endpoint, Flag, Provider, RequestFormat, ResponseFormat
 
 from .cohere import always_cut, auth, cohere_documents, cohere_errors, cohere_usage, models, unknown_model
 
 dialect = Dialect(
-    request=Fields(
+    request=RequestFormat(
         # v1 takes objects with `rank_fields` as well. What is ranked is the same for every vendor, so it gets texts.
         documents=cohere_documents,
         return_documents=Flag("return_documents"),
         rank_fields="rank_fields",
         truncation=always_cut,
         # Not the same as max_tokens_per_doc: it counts chunks. Its default is 10 in the OpenAPI, 1 in best practices.
-        own=("max_chunks_per_doc",),
+        extra_fields=("max_chunks_per_doc",),
     ),
-    response=Rows(
+    response=ResponseFormat(
         id="id",
         warnings="meta.warnings",
         usage=cohere_usage,

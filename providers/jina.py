@@ -11,38 +11,40 @@ from rerank_unify.declaration import (
     BadRequestError,
     Dialect,
     Endpoint,
-    Errors,
-    Fields,
+    ErrorFormat,
+    Field,
     Flag,
     Limits,
     Model,
     ModelNotFoundError,
     NotFoundError,
-    Plain,
     Provider,
     ProviderOverloadedError,
     ProviderServerError,
     QuotaExceededError,
     RateLimitError,
+    RequestFormat,
     RequestTooLargeError,
-    Rows,
-    Unsent,
+    ResponseFormat,
+    Unsupported,
     bearer,
 )
 
 dialect = Dialect(
-    request=Fields(
+    request=RequestFormat(
         # Both specs of 2026 and J-onprem say true, dify-official-plugins#1799 (2025-10-01) says false: always sent.
-        return_documents=Flag("return_documents", absent=True),
+        return_documents=Flag("return_documents", default=True),
         # v3 and v3.5 only, OpenAPI 2026-09-09; `max_tokens_per_doc` is its alias in J-onprem.
-        max_tokens_per_doc=Plain("max_doc_length", per_model=True),
+        max_tokens_per_doc=Field("max_doc_length", per_model=True),
         # v3 and v3.5 only; 400 on other models in J-onprem.
-        return_embeddings=Plain("return_embeddings", per_model=True),
+        return_embeddings=Field("return_embeddings", per_model=True),
         # In the OpenAPI of 2026-04-02, gone from that of 2026-09-09; J-onprem truncates by default.
-        truncation=Unsent("Jina's API has no such field since September 2026 and cuts long texts", harmless=(True,)),
-        whole=True,
+        truncation=Unsupported(
+            "Jina's API has no such field since September 2026 and cuts long texts", no_op_values=(True,)
+        ),
+        is_canonical=True,
     ),
-    response=Rows(
+    response=ResponseFormat(
         model="model",
         # Jina sends no id and no warnings (J-onprem `serialize.rerank_response`); the canonical format has a place.
         id="id",
@@ -59,7 +61,7 @@ dialect = Dialect(
         # Jina always sends `usage`, and its clients read it unasked (haystack-jina, measured 2026-11).
         fixed={"object": "list", "usage": {}},
     ),
-    errors=Errors(
+    errors=ErrorFormat(
         message="detail",
         code="code",
         request_id="request_id",
@@ -89,7 +91,7 @@ _TEXT = Model(score_kind="probability")
 _LISTWISE = Model(
     score_kind="cosine",
     listwise=True,
-    takes=frozenset(("max_tokens_per_doc", "return_embeddings")),
+    supports=frozenset(("max_tokens_per_doc", "return_embeddings")),
     limits=Limits(total_tokens=131_072),
 )
 # MaxSim sums on-prem, which may exceed 1; how the hosted API normalises them is not known.

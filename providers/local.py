@@ -30,16 +30,18 @@ from rerank_unify.declaration import (
     RequestFields,
     RerankError,
     RerankRequest,
-    Unsent,
+    Unsupported,
     as_text,
-    chosen_fields,
+    select_fields,
 )
 
 from .jina import dialect as jina_dialect
 
 dialect = replace(
     jina_dialect,
-    request=replace(jina_dialect.request, truncation=Unsent("it cuts nothing, however long", harmless=(True, False))),
+    request=replace(
+        jina_dialect.request, truncation=Unsupported("it cuts nothing, however long", no_op_values=(True, False))
+    ),
 )
 
 MODEL = "local-bm25"
@@ -112,7 +114,7 @@ def rank(fields: RequestFields) -> _Ranked:
 
 
 def _text(document: Any, rank_fields: Sequence[str] | None, index: int) -> str:
-    return document if isinstance(document, str) else as_text(chosen_fields(document, rank_fields, index), index)
+    return document if isinstance(document, str) else as_text(select_fields(document, rank_fields, index), index)
 
 
 def send(http: HttpRequest) -> HttpResponse:

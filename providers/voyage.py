@@ -4,26 +4,26 @@ from __future__ import annotations
 
 from rerank_unify.declaration import (
     Dialect,
+    Documents,
     Endpoint,
-    Errors,
-    Fields,
+    ErrorFormat,
+    Field,
     Flag,
     Limits,
     Model,
     ModelNotFoundError,
-    Plain,
     Provider,
+    RequestFormat,
     RequestTooLargeError,
-    Rows,
+    ResponseFormat,
     StatusError,
-    Texts,
     as_string,
     bearer,
 )
 from rerank_unify.declaration import folded_into_query as folded
 
 
-def wording(status: int, body: str, message: str | None) -> type[StatusError] | None:
+def classify_message(status: int, body: str, message: str | None) -> type[StatusError] | None:
     """Voyage has no codes, and 400 is an unknown model and a token total too; only the sentence tells them apart.
 
     Sources: OmniRoute#7809 and ragflow#4154 (arguments), the token total as quoted in many issues since rerank-1.
@@ -38,17 +38,17 @@ def wording(status: int, body: str, message: str | None) -> type[StatusError] | 
 
 
 dialect = Dialect(
-    request=Fields(
+    request=RequestFormat(
         # "" fails the whole call with 400, " " is ranked (OmniRoute#7809 and #7813, measured 2026-07-19).
-        documents=Texts("documents", refuse_empty=True),
+        documents=Documents("documents", refuse_empty=True),
         # `top_n` is 400 (OmniRoute#7809). Whether more than there are documents passes is disputed: it is clamped.
         top_n="top_k",
-        return_documents=Flag("return_documents", absent=False),
-        truncation=Plain("truncation"),
+        return_documents=Flag("return_documents", default=False),
+        truncation=Field("truncation"),
         # No field: the blog of 2025-08-11 and the docs say to write it into the query.
         instruction=folded,
     ),
-    response=Rows(
+    response=ResponseFormat(
         rows="data",
         # A plain string, asserted by the live tests of voyage-ai/typescript-sdk @32450b4.
         form=as_string,
@@ -59,7 +59,9 @@ dialect = Dialect(
     ),
     # The Python SDK reads `detail` and crashes on a list there, so it is a string (measured 2026-11). Its classes know
     # 400 for all that is wrong with a request; at 413 it raises its most general error.
-    errors=Errors(message="detail", wording=wording, bad_request=400, model_not_found=400, too_large=400),
+    errors=ErrorFormat(
+        message="detail", classify_message=classify_message, bad_request=400, model_not_found=400, too_large=400
+    ),
 )
 
 # 1,000 documents for every model; tokens from the docs, 2026-11-22.
@@ -67,13 +69,13 @@ _ANY = Limits(documents=1_000)
 _INSTRUCTION = frozenset(("instruction",))
 
 
-def _model(query: int, pair: int, total: int | None, takes: frozenset[str] = frozenset()) -> Model:
+def _model(query: int, pair: int, total: int | None, supports: frozenset[str] = frozenset()) -> Model:
     limits = Limits(documents=1_000, query_tokens=query, pair_tokens=pair, total_tokens=total)
-    return Model(score_kind="probability", takes=takes, limits=limits)
+    return Model(score_kind="probability", supports=supports, limits=limits)
 
 
 # The limits of rerank-3 for query and total are not documented.
-_V3 = Model(score_kind="probability", takes=_INSTRUCTION, limits=Limits(documents=1_000, pair_tokens=32_000))
+_V3 = Model(score_kind="probability", supports=_INSTRUCTION, limits=Limits(documents=1_000, pair_tokens=32_000))
 
 provider = Provider(
     name="voyage",

@@ -1,6 +1,7 @@
 """Xinference, self-hosted. Read in xinference 4.1.0 (2026-10-25) and measured on 4.1.0 and 1.7.1, November 2026.
 
-Its model names are UIDs chosen at launch, so what a model can do is only known by its built-in name, or by ``like=``.
+Its model names are UIDs chosen at launch, so what a model can do is only known by its built-in name, or by
+``base_model=``.
 """
 
 from __future__ import annotations
@@ -16,20 +17,20 @@ from rerank_unify.declaration import (
     BadRequestError,
     Content,
     Dialect,
-    Draft,
+    Documents,
+    EncodeContext,
     Endpoint,
-    Errors,
-    Fields,
+    ErrorFormat,
     Hint,
     InvalidRequestError,
     Model,
     ModelNotFoundError,
     Provider,
+    RequestFormat,
     RequestTooLargeError,
-    Rows,
+    ResponseFormat,
     StatusError,
-    Texts,
-    Unsent,
+    Unsupported,
     UnsupportedRequestError,
     as_nested,
     bearer,
@@ -40,15 +41,15 @@ from rerank_unify.declaration import (
 # --- kwargs: a JSON string inside the body (`api/schemas/requests.py`) -----------------------------------------------
 
 
-def instruction_into_kwargs(draft: Draft, name: str, value: Any) -> None:
+def instruction_into_kwargs(draft: EncodeContext, name: str, value: Any) -> None:
     """A top-level instruction is ignored, and plain cross-encoders answer 500 to one in ``kwargs``."""
-    if name in draft.traits.takes:
+    if name in draft.model_info.supports:
         draft.body.setdefault("kwargs", {})[name] = value
     else:
-        draft.lose(name, "dropped", f"{draft.model} is not known to follow instructions")
+        draft.add_loss(name, "dropped", f"{draft.model} is not known to follow instructions")
 
 
-def kwargs_as_string(draft: Draft) -> None:
+def kwargs_as_string(draft: EncodeContext) -> None:
     """``kwargs`` as an object is answered with 500: it travels as a JSON string."""
     if "kwargs" in draft.body:
         draft.body["kwargs"] = json.dumps(draft.body["kwargs"], ensure_ascii=False)
@@ -90,12 +91,12 @@ def read_instruction(wire: Mapping[str, Any]) -> Any:
 # --- images ----------------------------------------------------------------------------------------------------------
 
 
-def images(draft: Draft, query: Content, documents: list[Content]) -> tuple[Any, list[Any]]:
+def images(draft: EncodeContext, query: Content, documents: list[Content]) -> tuple[Any, list[Any]]:
     """Qwen3-VL takes objects; jina-reranker-m0 takes strings, and ``kwargs`` say that they are images.
 
     Sources: `model/rerank/sentence_transformers/core.py` and `doc/source/models/model_abilities/rerank.rst`.
     """
-    if "doc_type" not in draft.traits.takes:
+    if "doc_type" not in draft.model_info.supports:
         return query, documents
     kwargs = draft.body.setdefault("kwargs", {})
     if not isinstance(query, str):
@@ -107,7 +108,7 @@ def images(draft: Draft, query: Content, documents: list[Content]) -> tuple[Any,
     return query, [_only_image(draft, index, document) for index, document in enumerate(documents)]
 
 
-def _only_image(draft: Draft, index: int, document: Content) -> str:
+def _only_image(draft: EncodeContext, index: int, document: Content) -> str:
     if isinstance(document, str) or "text" in document:
         raise UnsupportedRequestError(
             f"documents[{index}]: on {draft.provider}, {draft.model} ranks images or texts, not both in one call",
@@ -127,7 +128,7 @@ _BAD_INPUT = re.compile(
 )
 
 
-def wording(status: int, body: str, message: str | None) -> type[StatusError] | None:
+def classify_message(status: int, body: str, message: str | None) -> type[StatusError] | None:
     """Xinference has no codes, and its statuses are off; measured on 4.1.0 and 1.7.1, November 2026."""
     said = message or ""
     # A request that does not validate, or is no JSON, is 500 text/plain, never 422.
@@ -142,18 +143,18 @@ def wording(status: int, body: str, message: str | None) -> type[StatusError] | 
 
 
 dialect = Dialect(
-    request=Fields(
-        documents=Texts("documents", media=images),
+    request=RequestFormat(
+        documents=Documents("documents", media=images),
         instruction=Hint(instruction_into_kwargs, read_instruction, path="kwargs.instruction"),
-        truncation=Unsent("Xinference always cuts long documents", harmless=(True,)),
+        truncation=Unsupported("Xinference always cuts long documents", no_op_values=(True,)),
         # `max_chunks_per_doc` is answered with 500 by the default engine; it goes through for who insists.
-        own=("max_chunks_per_doc", "kwargs"),
+        extra_fields=("max_chunks_per_doc", "kwargs"),
         # Without it `meta.tokens` is null.
         fixed={"return_len": True},
-        unpack=unpack_kwargs,
-        finish=kwargs_as_string,
+        preprocess=unpack_kwargs,
+        postprocess=kwargs_as_string,
     ),
-    response=Rows(
+    response=ResponseFormat(
         id="id",
         warnings="meta.warnings",
         # An object is nested under `text`; without documents the key is there and null (measured on 4.1.0).
@@ -165,7 +166,13 @@ dialect = Dialect(
         fixed={f"meta.{key}": None for key in ("api_version", "billed_units", "tokens", "warnings")},
     ),
     # 500 is the engine's or the validation's, and the same request fails again; 503 is a model that is loading.
-    errors=Errors(message="detail", wording=wording, final=frozenset((500,)), bad_request=400, model_not_found=404),
+    errors=ErrorFormat(
+        message="detail",
+        classify_message=classify_message,
+        non_retryable_statuses=frozenset((500,)),
+        bad_request=400,
+        model_not_found=404,
+    ),
 )
 
 # --- what the official client asks first (`client/restful/restful_client.py`) -----------------------------------------
@@ -183,7 +190,7 @@ def model_description(model: str | None, _locked: bool) -> Any:
 
 _INSTRUCTION = frozenset(("instruction",))
 _TEXT = Model(score_kind="probability")
-_QWEN = Model(score_kind="probability", takes=_INSTRUCTION)
+_QWEN = Model(score_kind="probability", supports=_INSTRUCTION)
 _LOGIT = Model(score_kind="logit")
 
 provider = Provider(
@@ -195,14 +202,14 @@ provider = Provider(
     # Self-hosted: there is no model that every server has. This is the one of its documentation.
     default_model="bge-reranker-base",
     # Built-in names, `model/rerank/models/*.json` of 4.1.0. Scores as the default engine gives them: llama.cpp, which
-    # serves the GGUF forms, gives logits for some, so name the model behind with like= only where that holds.
+    # serves the GGUF forms, gives logits for some, so name the model behind with base_model= only where that holds.
     models={
         "Qwen3-Reranker-0.6B": _QWEN,
         "Qwen3-Reranker-4B": _QWEN,
         "Qwen3-Reranker-8B": _QWEN,
-        "R3-rerank-0.6b": Model(takes=_INSTRUCTION),
-        "Qwen3-VL-Reranker-2B": Model(score_kind="probability", images=True, takes=_INSTRUCTION),
-        "Qwen3-VL-Reranker-8B": Model(score_kind="probability", images=True, takes=_INSTRUCTION),
+        "R3-rerank-0.6b": Model(supports=_INSTRUCTION),
+        "Qwen3-VL-Reranker-2B": Model(score_kind="probability", images=True, supports=_INSTRUCTION),
+        "Qwen3-VL-Reranker-8B": Model(score_kind="probability", images=True, supports=_INSTRUCTION),
         "bge-reranker-base": _TEXT,
         "bge-reranker-large": _TEXT,
         # Served by llama.cpp as well, which gives logits (measured 2026-10): not known from the name.
@@ -214,9 +221,9 @@ provider = Provider(
         # Scored by Qwen3's yes/no here, unlike the hosted one.
         "jina-reranker-v3": Model(score_kind="probability", listwise=True),
         "jina-reranker-v3.5": Model(score_kind="cosine", listwise=True),
-        "jina-reranker-m0": Model(images=True, takes=frozenset(("doc_type",))),
+        "jina-reranker-m0": Model(images=True, supports=frozenset(("doc_type",))),
         "minicpm-reranker": Model(),
     },
-    asides={"/v1/cluster/auth": cluster_auth, "/v1/models/{model}": model_description},
+    sdk_routes={"/v1/cluster/auth": cluster_auth, "/v1/models/{model}": model_description},
     docs="https://inference.readthedocs.io/en/latest/models/model_abilities/rerank.html",
 )

@@ -43,7 +43,7 @@ from .errors import (
     WrongEndpointError,
 )
 from .registry import provider, provider_names, register
-from .transcode import Sent, Transcoder, transcoder
+from .transcode import TranscodedRequest, Transcoder, transcoder
 
 __version__ = "0.1.0"
 
@@ -52,14 +52,15 @@ __all__ = [
     "AsyncClient",
     "Attempt",
     "AttemptEnded",
+    "AttemptRecord",
     "AttemptStarted",
     "AuthenticationError",
     "BadRequestError",
     "Batch",
     "Call",
     "Client",
+    "Completed",
     "ConnectError",
-    "Done",
     "FallbackPlan",
     "FallbackPolicy",
     "Finished",
@@ -89,13 +90,12 @@ __all__ = [
     "Rule",
     "ScoreKind",
     "ScoreKindError",
-    "Sent",
     "StatusError",
     "Target",
     "TimeoutError",
+    "TranscodedRequest",
     "Transcoder",
     "TransportError",
-    "Tried",
     "UnknownProviderError",
     "UnsupportedRequestError",
     "Usage",
@@ -111,15 +111,15 @@ __all__ = [
 
 if TYPE_CHECKING:
     from .batching import Batch, split_request
-    from .client import AsyncClient, AttemptEnded, AttemptStarted, Client, Done, Progress
-    from .fallback import Attempt, FallbackPlan, FallbackPolicy, Finished, Health, Rule, Target, Tried, Wait
+    from .client import AsyncClient, AttemptEnded, AttemptStarted, Client, Completed, Progress
+    from .fallback import Attempt, AttemptRecord, FallbackPlan, FallbackPolicy, Finished, Health, Rule, Target, Wait
 
 # Loaded when they are first asked for, so that who only translates does not pay for them.
 _LATE = {
     **dict.fromkeys(("Batch", "split_request"), "batching"),
-    **dict.fromkeys(("AsyncClient", "AttemptEnded", "AttemptStarted", "Client", "Done", "Progress"), "client"),
+    **dict.fromkeys(("AsyncClient", "AttemptEnded", "AttemptStarted", "Client", "Completed", "Progress"), "client"),
     **dict.fromkeys(
-        ("Attempt", "FallbackPlan", "FallbackPolicy", "Finished", "Health", "Rule", "Target", "Tried", "Wait"),
+        ("Attempt", "FallbackPlan", "FallbackPolicy", "Finished", "Health", "Rule", "Target", "AttemptRecord", "Wait"),
         "fallback",
     ),
 }

@@ -11,7 +11,7 @@ from pydantic_core import from_json
 
 from ._http import Headers, HttpRequest
 from .canonical import NO_USAGE, RequestFields, RerankResponse, Row, ScoreKind
-from .dialect import UNCHECKED, Asked, Dialect, Model, fill_documents, texts_of
+from .dialect import UNCHECKED, DecodeContext, Dialect, Model, fill_documents, texts_of
 from .errors import (
     MESSAGE_LIMIT,
     MODEL_LIMIT,
@@ -20,7 +20,7 @@ from .errors import (
     InvalidResponseError,
     RerankError,
     cut,
-    parse,
+    parse_json,
     redact,
     safe_id,
     scrub_name,
@@ -30,33 +30,35 @@ Body: TypeAlias = bytes | str | Mapping[str, Any] | Sequence[Any]
 """A body, raw or already parsed."""
 
 
-NOBODY = Asked(None, None, None, None, None, ())
+NO_CONTEXT = DecodeContext(None, None, None, None, None, ())
 
 
-def settle(rows: list[Row], fields: RequestFields, asked: Asked) -> tuple[tuple[int, ...], tuple[str, ...]]:
+def restore_indices(
+    rows: list[Row], fields: RequestFields, asked: DecodeContext
+) -> tuple[tuple[int, ...], tuple[str, ...]]:
     """Give the rows the caller's indices and cut them to ``top_n``, in place.
 
     Returns:
         The indices of the documents that have no score, and what to warn of.
     """
     given, top_n = len(fields["documents"]), fields["top_n"]
-    sent = given if asked.kept is None else len(asked.kept)
-    if asked.kept is not None:
+    sent_count = given if asked.sent_indices is None else len(asked.sent_indices)
+    if asked.sent_indices is not None:
         for row in rows:
-            row["index"] = asked.kept[row["index"]]
-    expected = sent if top_n is None else min(top_n, sent)
+            row["index"] = asked.sent_indices[row["index"]]
+    expected = sent_count if top_n is None else min(top_n, sent_count)
     del rows[expected:]
-    if len(rows) == expected and asked.kept is None:
+    if len(rows) == expected and asked.sent_indices is None:
         return (), ()
     unscored = set(range(given)).difference(row["index"] for row in rows)
-    if expected < sent:  # top_n cut, so that only what was never sent is known to have no score
-        unscored -= set(asked.kept or range(given))
+    if expected < sent_count:  # top_n cut, so that only what was never sent is known to have no score
+        unscored -= set(asked.sent_indices or range(given))
     lacking = expected - len(rows)
     return tuple(sorted(unscored)), (f"{lacking} of {expected} rows are missing",) if lacking else ()
 
 
 @dataclass(frozen=True, slots=True)
-class Reader:
+class Decoder:
     """Reads one vendor's answers.
 
     Attributes:
@@ -71,12 +73,12 @@ class Reader:
     models: Mapping[str, Model]
     unknown_model: Model
 
-    def read(
+    def decode_response(
         self,
         status: int,
         headers: Headers,
         body: Body,
-        asked: Asked,
+        asked: DecodeContext,
         now: float | None = None,
         http: HttpRequest | None = None,
     ) -> RerankResponse:
@@ -95,22 +97,24 @@ class Reader:
         """
         body = plain_body(body)
         if not 200 <= status < 300:
-            raise self.error(status, headers, body, asked, now, http)
+            raise self.decode_error(status, headers, body, asked, now, http)
         table = self.dialect.response
         raw = isinstance(body, (bytes, str))
-        value: Any = parse(body) if isinstance(body, (bytes, str)) else body
+        value: Any = parse_json(body) if isinstance(body, (bytes, str)) else body
         found = table.find_rows(value)
-        hidden = self.dialect.errors.hidden
-        if found is None or (hidden is not None and hidden(value)):
-            raise self._hidden(status, headers, value, as_bytes(body), self._told(asked, now, http))
+        is_error_body = self.dialect.errors.is_error_body
+        if found is None or (is_error_body is not None and is_error_body(value)):
+            raise self._success_body_error(
+                status, headers, value, as_bytes(body), self._error_details(asked, now, http)
+            )
         try:
-            rows = table.read_rows(found, asked.sent, own=raw, echo=asked.fields is None)
+            rows = table.read_rows(found, asked.sent_count, own=raw, echo=asked.fields is None)
         except InvalidResponseError as error:
             error.provider, error.status, error.body = self.provider, status, as_bytes(body)
             raise
-        return self._answer(value, rows, asked, http)
+        return self._response(value, rows, asked, http)
 
-    def _answer(self, value: Any, rows: list[Row], asked: Asked, http: HttpRequest | None) -> RerankResponse:
+    def _response(self, value: Any, rows: list[Row], asked: DecodeContext, http: HttpRequest | None) -> RerankResponse:
         table = self.dialect.response
         model, id, told = table.read_model(value), table.read_id(value), table.read_warnings(value)  # noqa: A001 - the wire's
         # What was sent, and what is declared, needs no redacting: nearly every answer names one of these.
@@ -120,7 +124,7 @@ class Reader:
         warnings: tuple[str, ...] = (UNCHECKED,)
         fill: Callable[[list[Row]], object] | None = None
         if asked.fields is not None:
-            missing, warnings = settle(rows, asked.fields, asked)
+            missing, warnings = restore_indices(rows, asked.fields, asked)
             fill = partial(fill_documents, asked.fields)
         return RerankResponse.from_rows(
             rows,
@@ -135,37 +139,41 @@ class Reader:
             fill=fill,
         )
 
-    def _score_kind(self, asked: Asked, model: str | None) -> ScoreKind:
+    def _score_kind(self, asked: DecodeContext, model: str | None) -> ScoreKind:
         """As declared for the model the vendor names, else for the one that was sent, else not known."""
         named = self.models.get(model or "")
-        return (named or asked.traits or self.unknown_model).score_kind
+        return (named or asked.model_info or self.unknown_model).score_kind
 
-    def error(
+    def decode_error(
         self,
         status: int,
         headers: Headers,
         body: Body,
-        asked: Asked,
+        asked: DecodeContext,
         now: float | None = None,
         http: HttpRequest | None = None,
     ) -> RerankError:
         """The error that an answer is; an answer under a success status is taken for one without rows."""
         body = plain_body(body)
-        raw, told = as_bytes(body), self._told(asked, now, http)
+        raw, told = as_bytes(body), self._error_details(asked, now, http)
         if not 200 <= status < 300:
             return self.dialect.errors.decode(status, headers, raw, **told)
-        return self._hidden(status, headers, parse(body) if isinstance(body, (bytes, str)) else body, raw, told)
+        return self._success_body_error(
+            status, headers, parse_json(body) if isinstance(body, (bytes, str)) else body, raw, told
+        )
 
-    def _hidden(self, status: int, headers: Headers, value: Any, raw: bytes, told: dict[str, Any]) -> RerankError:
+    def _success_body_error(
+        self, status: int, headers: Headers, value: Any, raw: bytes, told: dict[str, Any]
+    ) -> RerankError:
         rows = self.dialect.response.rows
-        return self.dialect.errors.decode_hidden(status, headers, value, raw, rows=rows, **told)
+        return self.dialect.errors.decode_success_body(status, headers, value, raw, rows=rows, **told)
 
-    def _told(self, asked: Asked, now: float | None, http: HttpRequest | None) -> dict[str, Any]:
+    def _error_details(self, asked: DecodeContext, now: float | None, http: HttpRequest | None) -> dict[str, Any]:
         """What an error is read with; its message must not repeat a text or a key."""
         return {"now": now, "texts": _texts(asked), "secrets": _secrets(http), "provider": self.provider}
 
 
-def _texts(asked: Asked) -> Sequence[str]:
+def _texts(asked: DecodeContext) -> Sequence[str]:
     return texts_of(asked.fields) if asked.fields is not None else ()
 
 
@@ -173,7 +181,7 @@ def _secrets(http: HttpRequest | None) -> tuple[str, ...]:
     return http.secrets if http is not None else ()
 
 
-def _redacted(warnings: tuple[str, ...], asked: Asked, http: HttpRequest | None) -> tuple[str, ...]:
+def _redacted(warnings: tuple[str, ...], asked: DecodeContext, http: HttpRequest | None) -> tuple[str, ...]:
     """A vendor's own warnings, fit for a log, and not too many of them."""
     texts, secrets = _texts(asked), _secrets(http)
     shown = [cut(redact(warning, texts, secrets), MESSAGE_LIMIT) for warning in warnings[:WARNING_COUNT_LIMIT]]
@@ -188,7 +196,7 @@ def plain_body(body: Any) -> Any:
     return body
 
 
-def parse_request(body: bytes | str) -> Any:
+def parse_request_body(body: bytes | str) -> Any:
     """The JSON value in a client's body.
 
     Raises:

@@ -10,7 +10,7 @@ from functools import cached_property, lru_cache
 from typing import Final, Protocol, TypeAlias
 from urllib.parse import SplitResult, quote, urlsplit, urlunsplit
 
-from ._http import CONTROL_CHARACTERS, checked_name, checked_value
+from ._http import CONTROL_CHARACTERS, checked_name, validate_header_value
 from .errors import InvalidRequestError, MissingApiKeyError
 
 _VERSION = re.compile(r"v\d+(beta\d*|alpha\d*)?")
@@ -65,7 +65,7 @@ class Auth:
             name = checked_name(header, "auth_header")
             scheme = (self.scheme or "Bearer") if name == "authorization" else ""
         if api_key is not None:
-            value = checked_value(_with_scheme(api_key, scheme), "api_key")
+            value = validate_header_value(_with_scheme(api_key, scheme), "api_key")
             headers[name] = value
         elif self.required and at_provider and name not in headers:
             raise MissingApiKeyError(f"{provider} needs an API key: pass api_key=", provider=provider)

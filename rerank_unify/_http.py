@@ -61,7 +61,7 @@ class HttpRequest:
         return f"HttpRequest({self.method!r}, {url!r}, headers={self.headers!r}, content=<{len(self.content)} bytes>)"
 
 
-def checked_headers(headers: Headers | None) -> dict[str, str]:
+def validate_headers(headers: Headers | None) -> dict[str, str]:
     """A caller's further headers by lower-case name.
 
     Raises:
@@ -71,7 +71,7 @@ def checked_headers(headers: Headers | None) -> dict[str, str]:
         return {}
     checked: dict[str, str] = {}
     for name, value in _pairs(headers):
-        checked[checked_name(name, "headers")] = checked_value(value, f"headers[{name!r}]")
+        checked[checked_name(name, "headers")] = validate_header_value(value, f"headers[{name!r}]")
     return checked
 
 
@@ -95,7 +95,7 @@ def checked_name(name: str, field: str) -> str:
     return name.lower()
 
 
-def checked_value(value: str, place: str) -> str:
+def validate_header_value(value: str, place: str) -> str:
     """A header's value, refused where it would begin another header."""
     if CONTROL_CHARACTERS.search(value) or not value.isascii():
         raise InvalidRequestError(
@@ -139,7 +139,7 @@ _REQUEST_IDS = (
 )
 
 
-def fold(headers: Headers) -> dict[str, str]:
+def lowercase_headers(headers: Headers) -> dict[str, str]:
     """Headers by lower-case name; of a repeated header the first counts."""
     folded: dict[str, str] = {}
     for name, value in pairs_of(headers):

@@ -7,16 +7,16 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final, TypeAlias, cast
 
-from ._decode import NOBODY, Body, Reader, parse_request, plain_body
+from ._decode import NO_CONTEXT, Body, Decoder, parse_request_body, plain_body
 from ._endpoint import Auth, Endpoint, Key, plain_key
-from ._http import Headers, HttpRequest, HttpResponse, checked_headers
+from ._http import Headers, HttpRequest, HttpResponse, validate_headers
 from ._json import dump, is_list, is_object
-from .canonical import Loss, RequestFields, RerankRequest, RerankResponse, ScoreKind, checked_model, fields_of
-from .dialect import Asked, Dialect, Draft, Encoded, Limits, Model, withheld
+from .canonical import Loss, RequestFields, RerankRequest, RerankResponse, ScoreKind, fields_of, validate_model
+from .dialect import DecodeContext, Dialect, EncodeContext, EncodedRequest, Limits, Model, withheld_loss
 from .errors import InvalidRequestError, RerankError, UnsupportedRequestError
 from .registry import provider, provider_names
 
-Aside: TypeAlias = Callable[[str | None, bool], Any]
+SdkRoute: TypeAlias = Callable[[str | None, bool], Any]
 """From a model's name, and whether keys are needed, to a JSON value."""
 
 _HEADERS: Final = {"content-type": "application/json", "accept": "application/json", "user-agent": "rerank-unify"}
@@ -36,7 +36,8 @@ class Provider:
         models: what is known of its models, by name. Names that are not here pass, and nothing is guessed of them.
         unknown_model: what holds for every other model.
         docs: where the vendor documents it.
-        asides: what the vendor's official client asks beside reranking, for a gateway that stands in for the vendor:
+        sdk_routes: what the vendor's official client asks beside reranking, for a gateway that stands in for the
+            vendor:
             GET paths, with ``{model}`` for a name, each with what makes the answer.
         sender: for a provider inside this process, what takes its `HttpRequest`; None for HTTP.
     """
@@ -49,7 +50,7 @@ class Provider:
     models: Mapping[str, Model] = field(default_factory=dict[str, Model])
     unknown_model: Model = _NOTHING_KNOWN
     docs: str = ""
-    asides: Mapping[str, Aside] = field(default_factory=dict[str, "Aside"])
+    sdk_routes: Mapping[str, SdkRoute] = field(default_factory=dict[str, "SdkRoute"])
     sender: Callable[[HttpRequest], HttpResponse] | None = None
 
     def __repr__(self) -> str:
@@ -63,9 +64,9 @@ class Provider:
 
     # --- what a router asks before the call
 
-    def model(self, name: str | None = None, *, like: str | None = None) -> Model:
-        """What is known of a model: of ``like`` where given, else of ``name``, else of the default model."""
-        return self.models.get(like or name or self.default_model or "", self.unknown_model)
+    def model(self, name: str | None = None, *, base_model: str | None = None) -> Model:
+        """What is known of a model: of ``base_model`` where given, else of ``name``, else of the default model."""
+        return self.models.get(base_model or name or self.default_model or "", self.unknown_model)
 
     def limits(self, model: str | None = None) -> Limits:
         """How much one call may hold."""
@@ -89,7 +90,7 @@ class Provider:
         return self.auth.key(environ)
 
     def check(
-        self, request: RerankRequest, model: str | None = None, *, like: str | None = None
+        self, request: RerankRequest, model: str | None = None, *, base_model: str | None = None
     ) -> UnsupportedRequestError | None:
         """Why this vendor cannot express the request, or None. Nothing is sent.
 
@@ -97,7 +98,7 @@ class Provider:
             InvalidRequestError: the request is wrong for every vendor, such as ``rank_fields`` that a document lacks.
         """
         try:
-            self.encode_fields(fields_of(request), model=model, like=like)
+            self.encode_fields(fields_of(request), model=model, base_model=base_model)
         except UnsupportedRequestError as error:
             return error
         return None
@@ -114,8 +115,8 @@ class Provider:
         url: str | None = None,
         headers: Headers | None = None,
         auth_header: str | None = None,
-        echo: bool = True,
-        like: str | None = None,
+        echo_documents: bool = True,
+        base_model: str | None = None,
     ) -> Call:
         """One call: what to send, what is lost, and how to read the answer.
 
@@ -128,15 +129,17 @@ class Provider:
             headers: further headers.
             auth_header: the header that carries the key, in place of the provider's own; without a scheme unless it is
                 ``authorization``.
-            echo: whether to ask the vendor for documents; they come from the request either way.
-            like: the known model behind a name that says nothing, such as a Xinference UID.
+            echo_documents: whether to ask the vendor for documents; they come from the request either way.
+            base_model: the known model behind a name that says nothing, such as a Xinference UID.
 
         Raises:
             InvalidRequestError: a provider option, header, key or URL is wrong.
             UnsupportedRequestError: this vendor cannot express the request.
             MissingApiKeyError: the provider's own host is called, which needs a key.
         """
-        encoded = self.encode_fields(fields_of(request), model=model, like=like, echo=echo)
+        encoded = self.encode_fields(
+            fields_of(request), model=model, base_model=base_model, echo_documents=echo_documents
+        )
         address = self.address(
             encoded.model, api_key=api_key, base_url=base_url, url=url, headers=headers, auth_header=auth_header
         )
@@ -154,13 +157,13 @@ class Provider:
     ) -> tuple[str, dict[str, str]]:
         """The URL and the headers of a call: all that its request does not decide."""
         key = plain_key(api_key)
-        send = _HEADERS | checked_headers(headers)
+        send = _HEADERS | validate_headers(headers)
         target = self.endpoint.resolve(base_url=base_url, url=url, api_key=key, model=model)
         at_provider = (base_url is None and url is None) or self.endpoint.serves(target)
         self.auth.write(send, key, self.name, header=auth_header, at_provider=at_provider)
         return target, send
 
-    def call(self, encoded: Encoded, url: str, headers: Mapping[str, str]) -> Call:
+    def call(self, encoded: EncodedRequest, url: str, headers: Mapping[str, str]) -> Call:
         """The call of an encoded request to an `address`."""
         return Call(self, HttpRequest("POST", url, headers, dump(encoded.body)), encoded)
 
@@ -184,21 +187,26 @@ class Provider:
         return self.encode_fields(fields_of(request), model=model).losses
 
     def encode_fields(
-        self, fields: RequestFields, *, model: str | None = None, like: str | None = None, echo: bool = True
-    ) -> Encoded:
+        self,
+        fields: RequestFields,
+        *,
+        model: str | None = None,
+        base_model: str | None = None,
+        echo_documents: bool = True,
+    ) -> EncodedRequest:
         """Encode plain canonical fields: what `prepare` and the transcoder have in common."""
-        sent = checked_model(model) or fields["model"] or self.default_model
+        sent = validate_model(model) or fields["model"] or self.default_model
         if sent is None:
             raise InvalidRequestError(f"model: {self.name} has no default model, so name one", field="model")
-        draft = Draft(fields, self.name, sent, self.model(sent, like=like), echo, {}, [])
+        draft = EncodeContext(fields, self.name, sent, self.model(sent, base_model=base_model), echo_documents, {}, [])
         return self.dialect.request.encode(draft)
 
     # --- from the vendor
 
     @cached_property
-    def reader(self) -> Reader:
+    def decoder(self) -> Decoder:
         """Reads this vendor's answers."""
-        return Reader(self.name, self.dialect, self.models, self.unknown_model)
+        return Decoder(self.name, self.dialect, self.models, self.unknown_model)
 
     def decode(
         self,
@@ -220,26 +228,28 @@ class Provider:
         Raises:
             StatusError, InvalidResponseError: and no other exception, whatever the body holds.
         """
-        return self.reader.read(status, headers, body, self._asked(request), now)
+        return self.decoder.decode_response(status, headers, body, self._asked(request), now)
 
     def decode_response(self, body: Body, request: RerankRequest | None = None) -> RerankResponse:
         """The answer in a body that came with a success status; see `decode`."""
-        return self.reader.read(200, (), body, self._asked(request), None)
+        return self.decoder.decode_response(200, (), body, self._asked(request), None)
 
     def decode_error(self, status: int, headers: Headers, body: bytes | str, now: float | None = None) -> RerankError:
         """The error in an answer, returned. Under a success status it is taken for an answer without rows."""
-        return self.reader.error(status, headers, body, NOBODY, now)
+        return self.decoder.decode_error(status, headers, body, NO_CONTEXT, now)
 
-    def _asked(self, request: RerankRequest | None) -> Asked:
+    def _asked(self, request: RerankRequest | None) -> DecodeContext:
         """What is known of a request of which nobody kept the call."""
         if request is None:
-            return NOBODY
+            return NO_CONTEXT
         fields = fields_of(request)
-        kept = self.dialect.request.documents.kept(fields)
+        sent_indices = self.dialect.request.documents.sent_indices(fields)
         count = len(fields["documents"])
-        losses = () if kept is None else (withheld(self.name, kept, count),)
+        losses = () if sent_indices is None else (withheld_loss(self.name, sent_indices, count),)
         model = fields["model"] or self.default_model
-        return Asked(fields, model, self.model(model), kept, count if kept is None else len(kept), losses)
+        return DecodeContext(
+            fields, model, self.model(model), sent_indices, count if sent_indices is None else len(sent_indices), losses
+        )
 
     # --- towards a client that speaks this vendor's dialect
 
@@ -255,7 +265,7 @@ class Provider:
         """The same as plain canonical fields: what `decode_request` and the transcoder have in common."""
         body = plain_body(body)
         raw = isinstance(body, (bytes, str))
-        wire: Any = parse_request(body) if isinstance(body, (bytes, str)) else body
+        wire: Any = parse_request_body(body) if isinstance(body, (bytes, str)) else body
         if not is_object(wire):
             kind = "a list" if is_list(wire) else "another JSON value"
             raise InvalidRequestError(f"the body: expected a JSON object, not {kind}")
@@ -301,7 +311,7 @@ class Call:
 
     provider: Provider
     http: HttpRequest
-    encoded: Encoded = field(repr=False)
+    encoded: EncodedRequest = field(repr=False)
 
     @cached_property
     def request(self) -> RerankRequest:
@@ -320,4 +330,4 @@ class Call:
 
     def decode(self, status: int, headers: Headers, body: bytes | str, now: float | None = None) -> RerankResponse:
         """The answer to this call, or the error that it is, raised; see `Provider.decode`."""
-        return self.provider.reader.read(status, headers, body, self.encoded, now, self.http)
+        return self.provider.decoder.decode_response(status, headers, body, self.encoded, now, self.http)

@@ -105,7 +105,7 @@ def split_request(
     provider: Provider | str,
     *,
     model: str | None = None,
-    like: str | None = None,
+    base_model: str | None = None,
     split: Literal["pointwise", "always"] = "pointwise",
     estimate: Estimate = estimate_tokens,
 ) -> Batch:
@@ -115,7 +115,7 @@ def split_request(
         request: the whole.
         provider: whom it is for, or its name.
         model: what will be sent as model, where it is not the request's.
-        like: the known model behind a name that says nothing.
+        base_model: the known model behind a name that says nothing.
         split: ``"always"`` splits for listwise models too, whose scores then depend on who else is in the part.
         estimate: counts the tokens of a text.
 
@@ -125,11 +125,11 @@ def split_request(
     """
     vendor, fields = provider_by_name(provider), fields_of(request)
     name = model or request.model or vendor.default_model
-    traits = vendor.model(name, like=like)
-    ends = _cuts(fields, traits.limits, estimate)
+    model_info = vendor.model(name, base_model=base_model)
+    ends = _cuts(fields, model_info.limits, estimate)
     if len(ends) == 1:
         return Batch(request, (request,))
-    if traits.listwise and split != "always":
+    if model_info.listwise and split != "always":
         message = (
             f"documents: {vendor.name}'s {name} takes fewer in one call, and scores the list as a whole: parts of it "
             'would get other scores. split="always" splits it all the same'

@@ -11,7 +11,7 @@ from ._http import Headers
 from ._json import dump
 from ._provider import Provider
 from .canonical import Loss
-from .dialect import Asked
+from .dialect import DecodeContext
 from .errors import RerankError
 from .registry import provider
 
@@ -19,7 +19,7 @@ _JSON = {"content-type": "application/json"}
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
+class TranscodedRequest:
     """A request in the vendor's words, with what the way back needs.
 
     Attributes:
@@ -31,7 +31,7 @@ class Sent:
     content: bytes
     losses: tuple[Loss, ...]
     model: str
-    asked: Asked = field(repr=False)
+    asked: DecodeContext = field(repr=False)
     client_model: str | None = field(repr=False)
 
 
@@ -42,9 +42,9 @@ class Transcoder:
     client: Provider
     vendor: Provider
     model: str | None = None
-    like: str | None = None
+    base_model: str | None = None
 
-    def request(self, body: bytes | str) -> Sent:
+    def request(self, body: bytes | str) -> TranscodedRequest:
         """Turn a client's body into the vendor's.
 
         The vendor is asked not to echo documents: the way back has them.
@@ -54,11 +54,18 @@ class Transcoder:
             UnsupportedRequestError: this vendor cannot express the request.
         """
         fields = self.client.decode_fields(body)
-        encoded = self.vendor.encode_fields(fields, model=self.model, like=self.like, echo=False)
-        return Sent(dump(encoded.body), encoded.losses, encoded.model, encoded, fields["model"])
+        encoded = self.vendor.encode_fields(fields, model=self.model, base_model=self.base_model, echo_documents=False)
+        return TranscodedRequest(dump(encoded.body), encoded.losses, encoded.model, encoded, fields["model"])
 
     def response(
-        self, status: int, headers: Headers, body: bytes, sent: Sent, now: float | None = None, *, relay: bool = False
+        self,
+        status: int,
+        headers: Headers,
+        body: bytes,
+        sent: TranscodedRequest,
+        now: float | None = None,
+        *,
+        relay: bool = False,
     ) -> tuple[int, dict[str, str], bytes]:
         """Turn the vendor's answer, or its error, into the client's.
 
@@ -71,7 +78,7 @@ class Transcoder:
             relay: whether the key upstream is the client's own; see `Provider.encode_error`.
         """
         try:
-            answer = self.vendor.reader.read(status, headers, body, sent.asked, now)
+            answer = self.vendor.decoder.decode_response(status, headers, body, sent.asked, now)
         except RerankError as error:
             return self.error(error, relay=relay)
         return 200, dict(_JSON), self.client.dump_response(answer, sent.client_model)
@@ -83,7 +90,7 @@ class Transcoder:
 
 
 def transcoder(
-    client: str | Provider, vendor: str | Provider, model: str | None = None, *, like: str | None = None
+    client: str | Provider, vendor: str | Provider, model: str | None = None, *, base_model: str | None = None
 ) -> Transcoder:
     """A transcoder between a client's dialect and a vendor's, both as providers or their names.
 
@@ -91,9 +98,9 @@ def transcoder(
         client: what the client speaks.
         vendor: who answers.
         model: what to send as model; None for the client's, else the vendor's default.
-        like: the known model behind a name that says nothing.
+        base_model: the known model behind a name that says nothing.
 
     Raises:
         UnknownProviderError: no provider is called so.
     """
-    return Transcoder(provider(client), provider(vendor), model, like)
+    return Transcoder(provider(client), provider(vendor), model, base_model)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import rerank_unify as ru
 from rerank_unify.batching import estimate_tokens
-from rerank_unify.declaration import Dialect, Endpoint, Limits, Model, Provider, Rows, bearer
+from rerank_unify.declaration import Dialect, Endpoint, Limits, Model, Provider, ResponseFormat, bearer
 from rerank_unify.testing import requests
 
 VOYAGE = ru.provider("voyage")
@@ -20,7 +20,9 @@ def vendor(documents: int | None, tokens: int | None, *, listwise: bool = False)
     limits = Limits(documents=documents, total_tokens=tokens)
     return Provider(
         name="small",
-        dialect=Dialect(request=VOYAGE.dialect.request, response=Rows(rows="data", usage={"total_tokens": "tokens"})),
+        dialect=Dialect(
+            request=VOYAGE.dialect.request, response=ResponseFormat(rows="data", usage={"total_tokens": "tokens"})
+        ),
         endpoint=Endpoint("http://localhost/rerank"),
         auth=bearer(required=False),
         default_model="m",

@@ -26,8 +26,8 @@ import rerank_unify as ru
 from rerank_unify.canonical import ScoreKind
 from rerank_unify.cli import tables, text
 from rerank_unify.cli.app import app
-from rerank_unify.cli.options import target_options
-from rerank_unify.cli.targets import Wanted
+from rerank_unify.cli.options import with_target_options
+from rerank_unify.cli.targets import TargetOptions
 
 from .scripted.server import Play, ScriptedServer  # type: ignore[import-not-found]  # mypy reads tests/ flat
 from .scripted.server import vendor as answers_of
@@ -88,8 +88,8 @@ class Terminal:
     def __init__(self) -> None:
         self.ours, self.theirs = os.openpty()
         self.output = b""
-        self.reader = Thread(target=self._collect)
-        self.reader.start()
+        self.decoder = Thread(target=self._collect)
+        self.decoder.start()
 
     def _collect(self) -> None:
         try:
@@ -99,7 +99,7 @@ class Terminal:
             pass
 
     def finish(self) -> str:
-        self.reader.join()
+        self.decoder.join()
         os.close(self.ours)
         return plain(self.output)
 
@@ -347,13 +347,13 @@ def test_fallbacks_have_models_of_their_own(given: Sequence[str], targets: Any) 
     assert [(target.name, target.model) for target in wanted(*options).chain] == targets
 
 
-def wanted(*options: str) -> Wanted:
+def wanted(*options: str) -> TargetOptions:
     """What the options say."""
-    found: list[Wanted] = []
+    found: list[TargetOptions] = []
 
     @click.command()
-    @target_options
-    def take(wanted: Wanted) -> None:
+    @with_target_options
+    def take(wanted: TargetOptions) -> None:
         found.append(wanted)
 
     assert CliRunner().invoke(take, options).exit_code == 0
@@ -390,7 +390,16 @@ def test_attempts_stand_below_a_table(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_chain_that_fails_shows_what_was_tried(tmp_path: Path) -> None:
     path = write(tmp_path / "r.json", {**REQUEST, "instruction": "Find"})
-    args = ("--provider", "xinference", "--like", "Qwen3-Reranker-4B", "--fallback", "local", "--must-keep", "all")
+    args = (
+        "--provider",
+        "xinference",
+        "--base-model",
+        "Qwen3-Reranker-4B",
+        "--fallback",
+        "local",
+        "--must-keep",
+        "all",
+    )
     with served([BUSY]) as server:
         result = run("rerank", path, *args, "--base-url", server.url, "--show-attempts")
     assert (result.exit_code, result.stdout) == (1, "")
@@ -602,7 +611,7 @@ def test_like_names_the_model_behind_a_name() -> None:
     body = json.dumps({**REQUEST, "model": "my-uid", "instruction": "Find cosmetics"})
     args = ("convert", "request", "--from", "jina", "--to", "xinference")
     assert "instruction dropped" in run(*args, stdin=body).stderr
-    assert "Find cosmetics" in ok(*args, "--like", "Qwen3-Reranker-4B", stdin=body)["kwargs"]
+    assert "Find cosmetics" in ok(*args, "--base-model", "Qwen3-Reranker-4B", stdin=body)["kwargs"]
 
 
 VOYAGE_ANSWER = {
@@ -727,7 +736,7 @@ def test_explain_gives_what_would_be_sent_and_lost(tmp_path: Path) -> None:
 
 
 def test_explain_takes_model_like_and_base_url(request_file: str) -> None:
-    args = ("--model", "my-uid", "--like", "Qwen3-Reranker-4B", "--base-url", "http://gpu:9997")
+    args = ("--model", "my-uid", "--base-model", "Qwen3-Reranker-4B", "--base-url", "http://gpu:9997")
     told = ok("explain", request_file, "--provider", "xinference", *args)
     assert (told["model"], told["url"]) == ("my-uid", "http://gpu:9997/v1/rerank")
 

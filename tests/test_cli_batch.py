@@ -274,7 +274,9 @@ def test_a_failed_chain_names_its_causes(tmp_path: Path, out: Path) -> None:
     path = requests(tmp_path / "in.jsonl", [asked(0, instruction="Find")])
     with served([BUSY]) as server:
         result = run(
-            path, out, *over(server, "--fallback", "local", "--must-keep", "instruction", "--like", "Qwen3-Reranker-4B")
+            path,
+            out,
+            *over(server, "--fallback", "local", "--must-keep", "instruction", "--base-model", "Qwen3-Reranker-4B"),
         )
     assert result.exit_code == 1
     error = by_index(out)[0]["error"]

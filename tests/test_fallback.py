@@ -9,7 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from pydantic import SecretStr
 
 import rerank_unify as ru
-from rerank_unify.fallback import DEFAULT_POLICY, Outcome, Tried, exponential
+from rerank_unify.fallback import DEFAULT_POLICY, AttemptRecord, Outcome, exponential
 
 ANSWER = ru.RerankResponse([ru.Result(0, 0.5)])
 JINA, COHERE, VOYAGE = (ru.Target(name, api_key="k") for name in ("jina", "cohere", "voyage"))
@@ -165,7 +165,7 @@ def test_a_wait_beyond_the_deadline_is_the_end() -> None:
 
 def test_who_cannot_express_it_is_passed_over() -> None:
     request = ru.RerankRequest(query="q", documents=["a", {"image": "u"}], instruction="i")
-    qwen = ru.Target("xinference", model="my-uid", like="Qwen3-VL-Reranker-2B")
+    qwen = ru.Target("xinference", model="my-uid", base_model="Qwen3-VL-Reranker-2B")
     plan = ru.FallbackPlan([VOYAGE, COHERE, qwen], request=request)
     assert tried(plan, ANSWER) == ["xinference"]
     plan = ru.FallbackPlan([VOYAGE, COHERE], request=request)
@@ -290,7 +290,7 @@ def test_a_slow_target_gets_company() -> None:
     plan.record(quick, ANSWER, 0.4)
     assert plan.next(0.4) == ru.Finished()
     plan.cancel(slow, 0.4)
-    assert plan.attempts[-1] == ru.Tried("jina", None, 0.4, cancelled=True)
+    assert plan.attempts[-1] == ru.AttemptRecord("jina", None, 0.4, cancelled=True)
     unhedged = ru.FallbackPlan([JINA, COHERE])
     attempt(unhedged, 0)
     assert unhedged.next(99) == ru.Wait(float("inf"))
@@ -361,7 +361,7 @@ class Plans(RuleBasedStateMachine):
             for target in self.targets:
                 assert sum(step.target is target for step in self.started) <= self.most
             assert len(self.plan.attempts) == len(self.recorded)
-            assert all(isinstance(one, Tried) for one in self.plan.attempts)
+            assert all(isinstance(one, AttemptRecord) for one in self.plan.attempts)
 
 
 TestPlans = Plans.TestCase

@@ -10,16 +10,16 @@ from rerank_unify import errors
 from rerank_unify._json import is_object
 from rerank_unify.declaration import (
     Dialect,
+    Documents,
     Endpoint,
-    Errors,
-    Fields,
+    ErrorFormat,
+    Field,
     Flag,
     Limits,
     Model,
-    Plain,
     Provider,
-    Rows,
-    Texts,
+    RequestFormat,
+    ResponseFormat,
     as_string,
     bearer,
 )
@@ -31,15 +31,17 @@ def tei() -> Provider:
     return Provider(
         name="tei-like",
         dialect=Dialect(
-            request=Fields(
+            request=RequestFormat(
                 model=None,
-                documents=Texts("texts"),
+                documents=Documents("texts"),
                 top_n=None,
                 return_documents=Flag("return_text"),
-                truncation=Plain("truncate"),
+                truncation=Field("truncate"),
             ),
-            response=Rows(rows="", score="score", document="text", form=as_string),
-            errors=Errors(message="error", code="error_type", codes={"overloaded": errors.ProviderOverloadedError}),
+            response=ResponseFormat(rows="", score="score", document="text", form=as_string),
+            errors=ErrorFormat(
+                message="error", code="error_type", codes={"overloaded": errors.ProviderOverloadedError}
+            ),
         ),
         endpoint=Endpoint("http://localhost:8080/rerank"),
         auth=bearer(required=False),
@@ -53,10 +55,12 @@ def nim() -> Provider:
     return Provider(
         name="nim-like",
         dialect=Dialect(
-            request=Fields(
-                query="query.text", documents=Texts("passages", wrap="text"), top_n=None, return_documents=None
+            request=RequestFormat(
+                query="query.text", documents=Documents("passages", wrap="text"), top_n=None, return_documents=None
             ),
-            response=Rows(rows="rankings", score="logit", document="", usage={"prompt_tokens": "usage.prompt_tokens"}),
+            response=ResponseFormat(
+                rows="rankings", score="logit", document="", usage={"prompt_tokens": "usage.prompt_tokens"}
+            ),
         ),
         endpoint=Endpoint("http://localhost:8000/v1/ranking"),
         auth=bearer("NVIDIA_API_KEY", required=False),
@@ -75,15 +79,17 @@ def dashscope() -> Provider:
     return Provider(
         name="dashscope-like",
         dialect=Dialect(
-            request=Fields(
+            request=RequestFormat(
                 query="input.query",
-                documents=Texts("input.documents"),
+                documents=Documents("input.documents"),
                 top_n="parameters.top_n",
                 return_documents=Flag("parameters.return_documents"),
-                instruction=Plain("parameters.instruct"),
+                instruction=Field("parameters.instruct"),
             ),
-            response=Rows(rows="output.results", id="request_id", usage={"total_tokens": "usage.total_tokens"}),
-            errors=Errors(message="message", code="code", request_id="request_id", hidden=is_error),
+            response=ResponseFormat(
+                rows="output.results", id="request_id", usage={"total_tokens": "usage.total_tokens"}
+            ),
+            errors=ErrorFormat(message="message", code="code", request_id="request_id", is_error_body=is_error),
         ),
         endpoint=Endpoint("https://dashscope.aliyuncs.com/api/v1/services/rerank/text-rerank/text-rerank"),
         auth=bearer("DASHSCOPE_API_KEY"),
@@ -123,8 +129,8 @@ def test_an_echo_of_another_name_is_no_extra() -> None:
     elastic = Provider(
         name="elastic-like",
         dialect=Dialect(
-            request=Fields(model=None, documents=Texts("input")),
-            response=Rows(rows="rerank", document="text", form=as_string, ignored=frozenset(("object",))),
+            request=RequestFormat(model=None, documents=Documents("input")),
+            response=ResponseFormat(rows="rerank", document="text", form=as_string, ignored=frozenset(("object",))),
         ),
         endpoint=Endpoint("http://localhost:9200/_inference/rerank/{model}"),
         auth=bearer("ELASTIC_API_KEY", required=False),
@@ -177,7 +183,7 @@ def test_dashscope_hides_errors_under_200() -> None:
 def test_the_contract_notices_a_null() -> None:
     careless = Provider(
         name="careless",
-        dialect=Dialect(request=Fields(fixed={"user": None}), response=Rows()),
+        dialect=Dialect(request=RequestFormat(fixed={"user": None}), response=ResponseFormat()),
         endpoint=Endpoint("http://localhost/rerank"),
         auth=bearer(required=False),
         default_model="m",

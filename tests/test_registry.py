@@ -61,7 +61,7 @@ def test_capabilities_before_the_call() -> None:
     assert voyage.limits().documents == voyage.limits("new").documents == 1_000
     assert voyage.limits().total_tokens == 600_000
     assert ru.provider("local").model().listwise
-    assert ru.provider("xinference").model("my-uid", like="Qwen3-VL-Reranker-2B").images
+    assert ru.provider("xinference").model("my-uid", base_model="Qwen3-VL-Reranker-2B").images
 
 
 def test_check_says_what_stands_in_the_way() -> None:
@@ -70,7 +70,7 @@ def test_check_says_what_stands_in_the_way() -> None:
     assert (refused.field, refused.index) == ("documents[1]", 1)
     assert "documents[1]: is an image, and voyage's rerank-2.5 is not known to take images" in str(refused)
     assert ru.provider("jina").check(REQUEST, model="jina-reranker-m0") is None
-    assert ru.provider("xinference").check(REQUEST, "my-uid", like="Qwen3-VL-Reranker-2B") is None
+    assert ru.provider("xinference").check(REQUEST, "my-uid", base_model="Qwen3-VL-Reranker-2B") is None
     image_query = REQUEST.replace(query={"image": "x"}, documents=["a"])
     refused = ru.provider("cohere").check(image_query)
     assert refused is not None
@@ -132,7 +132,7 @@ def test_options_are_for_one_provider() -> None:
 
 def test_echo_asks_for_no_documents() -> None:
     request = ru.RerankRequest(query="q", documents=["a"])
-    call = ru.provider("voyage").prepare(request, api_key="k", echo=False)
+    call = ru.provider("voyage").prepare(request, api_key="k", echo_documents=False)
     assert b'"return_documents":false' in call.http.content
     response = call.decode(200, {}, b'{"data":[{"index":0,"relevance_score":0.5}]}')
     assert response.results[0].document == {"text": "a"}

@@ -57,7 +57,7 @@ def test_the_clients_own_mistakes() -> None:
 
 def test_a_name_that_says_nothing_may_be_like_another() -> None:
     body = b'{"query":"q","documents":[{"image":"https://x/1.png"}]}'
-    sent = ru.transcoder("jina", "xinference", "my-uid", like="Qwen3-VL-Reranker-2B").request(body)
+    sent = ru.transcoder("jina", "xinference", "my-uid", base_model="Qwen3-VL-Reranker-2B").request(body)
     assert json.loads(sent.content)["model"] == "my-uid"
     with pytest.raises(ru.UnsupportedRequestError, match="my-uid is not known to take images"):
         ru.transcoder("jina", "xinference", "my-uid").request(body)

@@ -1,7 +1,7 @@
 """The canonical format, Jina's: the request, the answer, and their parts."""
 
-from .attempt import Tried
-from .document_text import as_text, chosen_fields
+from .attempt import AttemptRecord
+from .document_text import as_text, select_fields
 from .request import (
     ALIASES,
     FIELD_NAMES,
@@ -15,7 +15,7 @@ from .request import (
 )
 from .response import Action, Loss, RerankResponse, Result, Row, ScoreKind
 from .usage import NO_USAGE, USAGE_FIELDS, Usage, usage_of
-from .validation import check_number, checked_model
+from .validation import check_number, validate_model
 
 __all__ = [
     "ALIASES",
@@ -23,6 +23,7 @@ __all__ = [
     "NO_USAGE",
     "USAGE_FIELDS",
     "Action",
+    "AttemptRecord",
     "Document",
     "Loss",
     "Query",
@@ -32,14 +33,13 @@ __all__ = [
     "Result",
     "Row",
     "ScoreKind",
-    "Tried",
     "Usage",
     "as_text",
     "check_number",
     "checked_fields",
-    "checked_model",
-    "chosen_fields",
     "fields_of",
+    "select_fields",
     "usage_of",
     "validate_fields",
+    "validate_model",
 ]

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from ..errors import RerankError
 
 
-class Tried(NamedTuple):
+class AttemptRecord(NamedTuple):
     """One attempt as it went, for ``response.attempts``.
 
     Attributes:

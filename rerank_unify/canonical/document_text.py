@@ -8,7 +8,7 @@ from typing import Any
 from ..errors import InvalidRequestError
 
 
-def chosen_fields(document: Mapping[str, Any], rank_fields: Sequence[str] | None, index: int) -> Mapping[str, Any]:
+def select_fields(document: Mapping[str, Any], rank_fields: Sequence[str] | None, index: int) -> Mapping[str, Any]:
     """The fields of an object that are ranked, in order. Null ``text`` and ``image`` are as good as absent.
 
     Raises:

@@ -132,7 +132,7 @@ class RerankRequest(BaseModel):
             try:
                 super().__init__(**data)
             except ValidationError as error:
-                raise fault_of(error, data) from None
+                raise to_invalid_request(error, data) from None
 
         # Tells pydantic that validating need not go through this __init__: wire input ignores unknown names.
         __init__.__pydantic_base_init__ = True
@@ -256,29 +256,29 @@ def validate_fields(
     try:
         given = _fields_validator()(named)
     except ValidationError as error:
-        raise fault_of(error, data, wire) from None
+        raise to_invalid_request(error, data, wire) from None
     return cast("RequestFields", {**DEFAULTS, "provider_options": {}, **given})
 
 
-def fault_of(
+def to_invalid_request(
     error: ValidationError, data: Mapping[str, Any], wire: Mapping[str, str] | None = None
 ) -> InvalidRequestError:
     """Our one sentence for pydantic's list of errors: the first field at fault, in the sender's words."""
     listed = error.errors(include_url=False, include_input=False)
     if not listed[0]["loc"]:  # raised by our own code before any field was looked at
-        return _own_error(listed[0]) or InvalidRequestError("not a rerank request")
+        return _inner_error(listed[0]) or InvalidRequestError("not a rerank request")
     field = str(listed[0]["loc"][0])
     said = next((key for key in (field, *_aliases_of(field)) if data.get(key) is not None), field)
     word = (wire or {}).get(field, said)
     for details in listed:
-        own = _own_error(details) if details["loc"][0] == field else None
+        own = _inner_error(details) if details["loc"][0] == field else None
         if own is not None:
             index = next((step for step in details["loc"] if isinstance(step, int)), None)
-            return validation.placed(own, word if index is None else f"{word}[{index}]")
-    return validation.fault(field, data.get(said), word)
+            return validation.prefix_field(own, word if index is None else f"{word}[{index}]")
+    return validation.field_error(field, data.get(said), word)
 
 
-def _own_error(details: ErrorDetails) -> InvalidRequestError | None:
+def _inner_error(details: ErrorDetails) -> InvalidRequestError | None:
     own = details.get("ctx", {}).get("error")
     return own if isinstance(own, InvalidRequestError) else None
 

@@ -242,7 +242,7 @@ class RerankResponse:
         kept: dict[str, Any] = {name: getattr(self, name) for name in _FIELDS}
         return RerankResponse.from_rows(self.rows if rows is None else rows, **(kept | changes))
 
-    def told(self, attempts: tuple[Any, ...]) -> Self:
+    def set_attempts(self, attempts: tuple[Any, ...]) -> Self:
         """This very answer, with the calls that led here: for who made it, before anybody else has seen it."""
         vars(self)["attempts"] = attempts
         return self

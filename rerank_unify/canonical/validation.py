@@ -50,7 +50,7 @@ def _short_number(value: float) -> str:
     return "a number out of range" if huge else repr(value)
 
 
-def fault(field: str, value: Any, word: str) -> InvalidRequestError:
+def field_error(field: str, value: Any, word: str) -> InvalidRequestError:
     """The sentence for one canonical field; ``word`` is what the sender calls it."""
     if value is None:
         return InvalidRequestError(f"{word}: this field is required: {_EXPECTED[field]}", field=word)
@@ -58,7 +58,7 @@ def fault(field: str, value: Any, word: str) -> InvalidRequestError:
     return InvalidRequestError(f"{word}: expected {_EXPECTED[field]}, not {got}", field=word)
 
 
-def placed(inner: InvalidRequestError, word: str) -> InvalidRequestError:
+def prefix_field(inner: InvalidRequestError, word: str) -> InvalidRequestError:
     """A fault found inside a field, told from the outside: ``.text: …`` becomes ``documents[3].text: …``."""
     return InvalidRequestError(f"{word}{inner.message}", field=f"{word}{inner.field or ''}")
 
@@ -164,7 +164,7 @@ def check_number(
         raise InvalidRequestError(f"{name}: expected {expected}", field=name)
 
 
-def checked_model(model: Any) -> str | None:
+def validate_model(model: Any) -> str | None:
     """A model's name that came beside the request.
 
     Raises:
@@ -173,7 +173,7 @@ def checked_model(model: Any) -> str | None:
     if model is None:
         return None
     if not isinstance(model, str) or not model.strip():
-        raise fault("model", model, "model")
+        raise field_error("model", model, "model")
     return _utf8(model, "model")
 
 

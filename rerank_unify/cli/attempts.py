@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Line:
+class AttemptLine:
     """One attempt.
 
     Attributes:
@@ -35,7 +35,7 @@ class Line:
     outcome: str
 
 
-def told_of_answer(response: RerankResponse, ended: Sequence[AttemptEnded]) -> list[Line]:
+def attempts_of_response(response: RerankResponse, ended: Sequence[AttemptEnded]) -> list[AttemptLine]:
     """The attempts that led to an answer, those that were passed over without a call among them, in their order."""
     failed = {id(one.error): one for one in ended if one.error is not None}
     others = iter([one for one in ended if one.error is None])
@@ -46,24 +46,24 @@ def told_of_answer(response: RerankResponse, ended: Sequence[AttemptEnded]) -> l
     ]  # fmt: skip
 
 
-def told_of_failure(error: RerankError, ended: Sequence[AttemptEnded]) -> list[Line]:
+def attempts_of_error(error: RerankError, ended: Sequence[AttemptEnded]) -> list[AttemptLine]:
     """The attempts that led to no answer, then whoever was not called, and why."""
     causes = error.causes if isinstance(error, AllProvidersFailedError) else (error,)
     called = {id(one.error) for one in ended}
     return [*map(_line, ended), *(_passed_over(cause) for cause in causes if id(cause) not in called)]
 
 
-def _line(ended: AttemptEnded) -> Line:
+def _line(ended: AttemptEnded) -> AttemptLine:
     outcome = "answered"
     if ended.cancelled:
         outcome = "cancelled"
     elif ended.error is not None:
         outcome = _short(ended.error)
-    return Line(ended.started.provider, one_line(ended.started.model), f"{ended.seconds:.3f} s", outcome)
+    return AttemptLine(ended.started.provider, one_line(ended.started.model), f"{ended.seconds:.3f} s", outcome)
 
 
-def _passed_over(error: RerankError) -> Line:
-    return Line(error.provider or "–", "–", "–", f"not called: {_short(error)}")
+def _passed_over(error: RerankError) -> AttemptLine:
+    return AttemptLine(error.provider or "–", "–", "–", f"not called: {_short(error)}")
 
 
 def _short(error: Exception) -> str:
@@ -71,12 +71,12 @@ def _short(error: Exception) -> str:
     return one_line(str(error).removeprefix(f"{provider}: "))
 
 
-def attempt_line(line: Line) -> str:
+def attempt_line(line: AttemptLine) -> str:
     """An attempt on one line."""
     return f"attempt: {line.provider}, {line.model}, {line.seconds}: {line.outcome}"
 
 
-def show_attempts(out: Console, told: Iterable[Line]) -> None:
+def show_attempts(out: Console, told: Iterable[AttemptLine]) -> None:
     """A small table; nothing where there are none."""
     table = new_table()
     for title in ("provider", "model", "seconds", "outcome"):

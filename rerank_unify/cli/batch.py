@@ -9,12 +9,12 @@ import click
 
 from .batch_input import Lines
 from .batch_run import Rank, Run, ranker
-from .checkpoint import Journal, journal
+from .checkpoint import Checkpoint, checkpoint
 from .exit_codes import FAILED
-from .options import target_options
-from .progress import meter
+from .options import with_target_options
+from .progress import progress_bar
 from .tables import complain
-from .targets import Wanted
+from .targets import TargetOptions
 
 _MOST = 100  # connections that a client holds: more at a time would only wait for one
 _PATH = click.Path(path_type=Path)
@@ -23,7 +23,7 @@ _PATH = click.Path(path_type=Path)
 @click.command()
 @click.argument("source", metavar="IN.jsonl", type=_PATH)
 @click.argument("out", metavar="OUT.jsonl", type=_PATH)
-@target_options
+@with_target_options
 @click.option(
     "--concurrency",
     type=click.IntRange(1, _MOST),
@@ -36,7 +36,13 @@ _PATH = click.Path(path_type=Path)
 @click.option("--retry-failed", is_flag=True, help="Send again what has failed in an earlier run.")
 @click.option("--overwrite", is_flag=True, help="Forget what OUT holds, whatever it is.")  # fmt: skip
 def batch(
-    source: Path, out: Path, wanted: Wanted, concurrency: int, ordered: bool, retry_failed: bool, overwrite: bool
+    source: Path,
+    out: Path,
+    target_options: TargetOptions,
+    concurrency: int,
+    ordered: bool,
+    retry_failed: bool,
+    overwrite: bool,
 ) -> None:
     """Rank many requests, from a file into a file.
 
@@ -54,8 +60,8 @@ def batch(
         raise click.UsageError("--overwrite and --retry-failed exclude each other.")
     if out.exists() and source.exists() and out.samefile(source):
         raise click.UsageError("IN and OUT are the same file.")
-    rank, lines, began = ranker(wanted, concurrency), Lines(source), time.monotonic()
-    with journal(out, lines, overwrite=overwrite, ordered=ordered) as written:
+    rank, lines, began = ranker(target_options, concurrency), Lines(source), time.monotonic()
+    with checkpoint(out, lines, overwrite=overwrite, ordered=ordered) as written:
         before = written.answered
         _run(rank, lines, written, again=retry_failed)
     complain([f"{_counted(written, before)}, {time.monotonic() - began:.1f} s"])
@@ -63,16 +69,16 @@ def batch(
         raise click.exceptions.Exit(FAILED)
 
 
-def _run(rank: Rank, lines: Lines, written: Journal, *, again: bool) -> None:
+def _run(rank: Rank, lines: Lines, written: Checkpoint, *, again: bool) -> None:
     done = written.answered + (0 if again else written.failed)
     try:
-        with meter(lines.requests, done, written.failed) as tick:
+        with progress_bar(lines.requests, done, written.failed) as tick:
             rank(Run(lines, written, tick, again=again))
     except KeyboardInterrupt:
         complain(["interrupted; the same command goes on from here"])
         raise
 
 
-def _counted(written: Journal, before: int) -> str:
+def _counted(written: Checkpoint, before: int) -> str:
     earlier = f" ({before} of them before)" if before else ""
     return f"{written.answered} answered{earlier}, {written.failed} failed"

@@ -52,7 +52,7 @@ class Lines:
         return sum(map(bool, self.prints))
 
 
-def own_id(line: bytes) -> Any:
+def request_id(line: bytes) -> Any:
     """The ``id`` or ``custom_id`` of a request, any JSON value; None where it has none or is no JSON object."""
     if b'id"' not in line:
         return None

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, TypeAlias
 from ..canonical import RerankRequest
 from ..errors import RerankError
 from ..registry import provider
-from .batch_input import Lines, fingerprint, own_id
-from .checkpoint import FAILED, OPEN, Journal
+from .batch_input import Lines, fingerprint, request_id
+from .checkpoint import FAILED, OPEN, Checkpoint
 from .exit_codes import Failure
 from .inputs import CANONICAL
 from .progress import Tick
-from .records import Asked, answer_record, error_record
-from .targets import Wanted
+from .records import InputLine, error_record, response_record
+from .targets import TargetOptions
 
 if TYPE_CHECKING:
-    from ..client import AsyncClient, Done
+    from ..client import AsyncClient, Completed
 
 _CHANGED = "{}: changed while it was read"
 
@@ -28,16 +28,16 @@ class Run:
 
     Args:
         lines: the input.
-        journal: the output.
+        checkpoint: the output.
         tick: told after each request.
         again: whether requests that have failed are sent again.
     """
 
-    def __init__(self, lines: Lines, journal: Journal, tick: Tick, *, again: bool) -> None:
-        self._lines, self._journal, self._tick = lines, journal, tick
+    def __init__(self, lines: Lines, checkpoint: Checkpoint, tick: Tick, *, again: bool) -> None:
+        self._lines, self._checkpoint, self._tick = lines, checkpoint, tick
         self._wished = (OPEN, FAILED) if again else (OPEN,)
-        self._failed = journal.failed
-        self._under_way: dict[int, Asked] = {}
+        self._failed = checkpoint.failed
+        self._under_way: dict[int, InputLine] = {}
 
     def requests(self) -> Iterator[RerankRequest]:
         """What is still to be sent, read as there is room for it. A line that is no request fails here."""
@@ -53,44 +53,48 @@ class Run:
             sent += 1
             yield request
 
-    def take(self, done: Done) -> None:
+    def take(self, done: Completed) -> None:
         """Write what came of a request."""
         asked = self._under_way.pop(done.index)
         failed = done.error is not None
-        record = error_record(asked, done.error) if done.error else answer_record(asked, done.unwrap())
+        record = error_record(asked, done.error) if done.error else response_record(asked, done.unwrap())
         self._write(asked, record, failed=failed)
 
-    def _open(self) -> Iterator[tuple[bytes, Asked]]:
-        states = self._journal.states
+    def _open(self) -> Iterator[tuple[bytes, InputLine]]:
+        states = self._checkpoint.states
         for number, (line, known) in enumerate(zip(self._lines, self._lines.prints, strict=False)):
             if fingerprint(line) != known:
                 raise Failure(_CHANGED.format(self._lines.path))
             if known and states[number] in self._wished:
-                yield line, Asked(number, known, own_id(line))
+                yield line, InputLine(number, known, request_id(line))
 
-    def _write(self, asked: Asked, record: bytes, *, failed: bool) -> None:
-        self._failed += failed - (self._journal.states[asked.index] == FAILED)
-        self._journal.write(asked, record, failed=failed)
+    def _write(self, asked: InputLine, record: bytes, *, failed: bool) -> None:
+        self._failed += failed - (self._checkpoint.states[asked.index] == FAILED)
+        self._checkpoint.write(asked, record, failed=failed)
         self._tick(self._failed)
 
 
 Rank: TypeAlias = Callable[[Run], None]
 
 
-def ranker(wanted: Wanted, concurrency: int) -> Rank:
+def ranker(target_options: TargetOptions, concurrency: int) -> Rank:
     """What drives a run, its clients made and checked.
 
     Raises:
         RerankError: a key or an extra is missing, or an option is wrong.
     """
-    return _in_process(wanted, concurrency) if wanted.in_process else _over_http(wanted, concurrency)
+    return (
+        _in_process(target_options, concurrency)
+        if target_options.in_process
+        else _over_http(target_options, concurrency)
+    )
 
 
-def _in_process(wanted: Wanted, concurrency: int) -> Rank:
-    client = wanted.client()
+def _in_process(target_options: TargetOptions, concurrency: int) -> Rank:
+    client = target_options.client()
 
     def rank(run: Run) -> None:
-        done = client.rerank_many(run.requests(), concurrency=concurrency, must_keep=wanted.kept)
+        done = client.rerank_many(run.requests(), concurrency=concurrency, must_keep=target_options.kept)
         with client, closing(done) as results:
             for one in results:
                 run.take(one)
@@ -98,9 +102,9 @@ def _in_process(wanted: Wanted, concurrency: int) -> Rank:
     return rank
 
 
-def _over_http(wanted: Wanted, concurrency: int) -> Rank:
+def _over_http(target_options: TargetOptions, concurrency: int) -> Rank:
     """Asynchronously, so that Ctrl-C ends what is under way at once: a thread would be waited for."""
-    client = wanted.async_client()
+    client = target_options.async_client()
 
     def rank(run: Run) -> None:
         import asyncio
@@ -108,15 +112,15 @@ def _over_http(wanted: Wanted, concurrency: int) -> Rank:
         import anyio
 
         try:
-            anyio.run(_rank_all, client, run, wanted, concurrency)
+            anyio.run(_rank_all, client, run, target_options, concurrency)
         except asyncio.CancelledError:  # so Ctrl-C comes out on Python 3.10
             raise KeyboardInterrupt from None
 
     return rank
 
 
-async def _rank_all(client: AsyncClient, run: Run, wanted: Wanted, concurrency: int) -> None:
-    done = client.rerank_many(run.requests(), concurrency=concurrency, must_keep=wanted.kept)
+async def _rank_all(client: AsyncClient, run: Run, target_options: TargetOptions, concurrency: int) -> None:
+    done = client.rerank_many(run.requests(), concurrency=concurrency, must_keep=target_options.kept)
     async with client, aclosing(done) as results:
         async for one in results:
             run.take(one)

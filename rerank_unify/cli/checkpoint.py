@@ -13,7 +13,7 @@ from typing import IO, Final
 from .batch_input import Lines
 from .exit_codes import Failure
 from .lock import locked
-from .records import Asked, Known, known
+from .records import InputLine, OutputLine, read_output_line
 
 OPEN: Final = 0
 ANSWERED: Final = 1
@@ -28,7 +28,7 @@ _BLOCK = 2**16  # bytes that are looked through at a time
 
 
 @contextmanager
-def journal(path: Path, lines: Lines, *, overwrite: bool, ordered: bool) -> Generator[Journal]:
+def checkpoint(path: Path, lines: Lines, *, overwrite: bool, ordered: bool) -> Generator[Checkpoint]:
     """Open the output of an input for this run alone, with what an earlier run has written, and leave it tidy.
 
     Raises:
@@ -39,7 +39,7 @@ def journal(path: Path, lines: Lines, *, overwrite: bool, ordered: bool) -> Gene
         if overwrite:
             os.truncate(path, 0)
         mend(path)
-        opened = Journal(path, lines)
+        opened = Checkpoint(path, lines)
         try:
             yield opened
         finally:
@@ -47,7 +47,7 @@ def journal(path: Path, lines: Lines, *, overwrite: bool, ordered: bool) -> Gene
             opened.tidy(ordered=ordered)
 
 
-class Journal:
+class Checkpoint:
     """What is done of an input, on disk, and in memory as one byte for each line.
 
     Attributes:
@@ -76,14 +76,14 @@ class Journal:
         """How many have failed."""
         return self.states.count(FAILED)
 
-    def write(self, asked: Asked, record: bytes, *, failed: bool) -> None:
+    def write(self, asked: InputLine, record: bytes, *, failed: bool) -> None:
         """Append a line, all of it.
 
         Raises:
             Failure: the disk does not take it.
         """
         left = memoryview(record)
-        with self._told():
+        with self._writing():
             while left:
                 left = left[self._file.write(left) :]
         self._note(asked.index, failed=failed)
@@ -107,13 +107,13 @@ class Journal:
             self._rewrite(start for start in (starts if ordered else sorted(starts)) if start >= 0)
 
     def _rewrite(self, starts: Iterable[int]) -> None:
-        with self._told(), _replacement(self.path.resolve()) as new, self.path.open("rb") as old:
+        with self._writing(), _replacement(self.path.resolve()) as new, self.path.open("rb") as old:
             for start in starts:
                 old.seek(start)
                 new.write(old.readline())
 
     @contextmanager
-    def _told(self) -> Generator[None]:
+    def _writing(self) -> Generator[None]:
         try:
             yield
         except OSError as error:
@@ -125,7 +125,7 @@ class Journal:
         self._last = index
         self.states[index] = FAILED if failed else ANSWERED
 
-    def _records(self) -> Generator[tuple[int, Known]]:
+    def _records(self) -> Generator[tuple[int, OutputLine]]:
         """Every line, and where it begins, in bytes.
 
         Raises:
@@ -134,10 +134,10 @@ class Journal:
         start = 0
         with self.path.open("rb") as file:
             for number, line in enumerate(file, 1):
-                yield start, self._checked(known(line), number)
+                yield start, self._checked(read_output_line(line), number)
                 start += len(line)
 
-    def _checked(self, found: Known | None, number: int) -> Known:
+    def _checked(self, found: OutputLine | None, number: int) -> OutputLine:
         if found is None:
             raise Failure(_STRANGE.format(self.path, number))
         prints = self._lines.prints
@@ -152,7 +152,7 @@ def mend(path: Path) -> None:
         start = _last_line(file)
         file.seek(start)
         line = file.read()
-        if line and known(line) is not None:
+        if line and read_output_line(line) is not None:
             file.write(b"\n")
         elif line[: len(_BEGINNING)] == _BEGINNING[: len(line)]:  # nobody else's text is cut
             file.truncate(start)

@@ -8,7 +8,7 @@ from .._provider import Provider
 from ..errors import RerankError
 from ..registry import provider
 from .inputs import names_from, read_bytes
-from .options import like_option, model_option
+from .options import base_model_option, model_option
 from .tables import complain, write_json
 from .text import loss_line, notes
 
@@ -32,14 +32,14 @@ file_argument = click.argument("file", metavar="[FILE|-]", default="-")
 @from_option
 @to_option
 @model_option
-@like_option
-def convert_request(file: str, source: Provider, target: Provider, model: str | None, like: str | None) -> None:
+@base_model_option
+def convert_request(file: str, source: Provider, target: Provider, model: str | None, base_model: str | None) -> None:
     """Translate a request's body, from FILE or standard input.
 
     The body goes to stdout; what the vendor cannot be told goes to stderr, one line each.
     """
     request = source.decode_request(read_bytes(file))
-    encoded = target.encode_fields(request.fields, model=model, like=like)
+    encoded = target.encode_fields(request.fields, model=model, base_model=base_model)
     write_json(encoded.body)
     complain(map(loss_line, encoded.losses))
 

@@ -12,13 +12,13 @@ from .._http import HttpRequest
 from .._provider import Call, Provider
 from ..registry import provider
 from .inputs import CANONICAL, names_from, read_bytes
-from .options import as_json_option, like_option, model_option
+from .options import as_json_option, base_model_option, model_option
 from .tables import console, on_terminal, show_http, write_json
 from .text import loss_line
 
 # Stands where a key would, so that a call can be prepared without one; it is masked wherever it is shown.
 _NO_KEY = "key-of-nobody"
-_UNKNOWN_MODEL = "note: {!r} is no model that {} is known to have; --model sends another, --like says what it is"
+_UNKNOWN_MODEL = "note: {!r} is no model that {} is known to have; --model sends another, --base-model says what it is"
 
 
 @click.command()
@@ -27,11 +27,11 @@ _UNKNOWN_MODEL = "note: {!r} is no model that {} is known to have; --model sends
     "--provider", "vendor", type=provider, shell_complete=names_from, required=True, help="Who would be asked."
 )
 @model_option
-@like_option
+@base_model_option
 @click.option("--base-url", metavar="URL", help="Your own server: a root, a version root, a prefix or the full path.")
 @as_json_option
 def explain(
-    source: str, vendor: Provider, model: str | None, like: str | None, base_url: str | None, as_json: bool
+    source: str, vendor: Provider, model: str | None, base_model: str | None, base_url: str | None, as_json: bool
 ) -> None:
     """Show what a provider would be sent, and what would be lost.
 
@@ -39,10 +39,10 @@ def explain(
     """
     request = provider(CANONICAL).decode_request(read_bytes(source))
     key = _NO_KEY if vendor.auth.required else None
-    call = vendor.prepare(request, model=model, api_key=key, base_url=base_url, like=like)
+    call = vendor.prepare(request, model=model, api_key=key, base_url=base_url, base_model=base_model)
     if on_terminal() and not as_json:
         show_http(console(), _shown(call.http), [loss_line(loss) for loss in call.losses])
-        if vendor.models and (like or call.model) not in vendor.models:
+        if vendor.models and (base_model or call.model) not in vendor.models:
             click.echo(_UNKNOWN_MODEL.format(call.model, vendor.name))
     else:
         write_json(_explained(call))

@@ -14,7 +14,7 @@ import click
 from ..canonical import RerankRequest
 from ..registry import provider
 from .inputs import names_from
-from .targets import Wanted
+from .targets import TargetOptions
 
 if TYPE_CHECKING:
     from ..fallback import Target
@@ -24,8 +24,8 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 as_json_option = click.option("--json", "as_json", is_flag=True, help="JSON, as a pipe gets it, on a terminal too.")
 model_option = click.option("--model", metavar="MODEL", help="The model to send, instead of the request's own.")
-like_option = click.option(
-    "--like", metavar="MODEL", help="The known model behind a name that says nothing, such as a Xinference UID."
+base_model_option = click.option(
+    "--base-model", metavar="MODEL", help="The known model behind a name that says nothing, such as a Xinference UID."
 )
 
 
@@ -69,7 +69,7 @@ _OPTIONS: Final = (
         help=r"Who ranks where the one before fails, each with its own model; repeat it, or use commas (\, in a name).",
     ),
     click.option("--model", metavar="MODEL", help="The model that --provider is sent, instead of the request's own."),
-    like_option,
+    base_model_option,
     click.option(
         "--base-url", metavar="URL",
         help="Your own server for --provider. A key from the environment goes to another host than the vendor's only"
@@ -98,13 +98,13 @@ _OPTIONS: Final = (
 )  # fmt: skip
 
 
-def target_options(command: Command) -> Command:
-    """Give a command the options of this module; it gets them as one `Wanted`, named so."""
+def with_target_options(command: Command) -> Command:
+    """Give a command the options of this module; it gets them as one `TargetOptions`, named so."""
 
     @wraps(command)
     def gathered(**given: Any) -> Any:
-        wanted = Wanted(**{field.name: given.pop(field.name) for field in fields(Wanted)})
-        return command(wanted=wanted, **given)
+        target_options = TargetOptions(**{field.name: given.pop(field.name) for field in fields(TargetOptions)})
+        return command(target_options=target_options, **given)
 
     decorated: Any = reduce(lambda inner, option: option(inner), reversed(_OPTIONS), gathered)
     return decorated  # type: ignore[no-any-return]  # click's decorators give back what they are given

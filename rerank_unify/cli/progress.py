@@ -14,7 +14,7 @@ Tick: TypeAlias = Callable[[int], object]
 
 
 @contextmanager
-def meter(total: int, done: int, failed: int) -> Generator[Tick]:
+def progress_bar(total: int, done: int, failed: int) -> Generator[Tick]:
     """A bar on stderr, where that is a terminal.
 
     Args:

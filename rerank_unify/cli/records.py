@@ -13,7 +13,7 @@ from ..errors import AllProvidersFailedError, RerankError
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class InputLine:
     """A line of the input.
 
     Attributes:
@@ -32,7 +32,7 @@ class Asked:
         return {"index": self.index, **own, "sha": f"{self.print:016x}"}
 
 
-def answer_record(asked: Asked, response: RerankResponse) -> bytes:
+def response_record(asked: InputLine, response: RerankResponse) -> bytes:
     """A line for an answer, its end included."""
     head: dict[str, Any] = {**asked.head(), "provider": response.provider}
     if response.losses:
@@ -42,7 +42,7 @@ def answer_record(asked: Asked, response: RerankResponse) -> bytes:
     return b'%s,"response":%s}\n' % (to_json(head)[:-1], response.to_json())
 
 
-def error_record(asked: Asked, error: RerankError) -> bytes:
+def error_record(asked: InputLine, error: RerankError) -> bytes:
     """A line for a failure, its end included."""
     causes = error.causes if isinstance(error, AllProvidersFailedError) else ()
     told = {**_plain(error), "causes": [_plain(cause) for cause in causes]}
@@ -60,7 +60,7 @@ def _plain(error: RerankError) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class OutputLine:
     """What is read of a line of the output: which line of the input it is for, and whether that failed."""
 
     index: int
@@ -68,12 +68,12 @@ class Known:
     failed: bool
 
 
-def known(record: bytes) -> Known | None:
-    """What a whole line says; None where it is not one that `answer_record` or `error_record` wrote."""
+def read_output_line(record: bytes) -> OutputLine | None:
+    """What a whole line says; None where it is not one that `response_record` or `error_record` wrote."""
     try:
         line: Any = from_json(record)
         index, sha = line["index"], int(line["sha"], 16)
     except (ValueError, LookupError, TypeError):
         return None
     answers = is_object(line) and ("response" in line) is not ("error" in line)
-    return Known(index, sha, "error" in line) if answers and type(index) is int else None
+    return OutputLine(index, sha, "error" in line) if answers and type(index) is int else None

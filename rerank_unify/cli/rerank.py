@@ -9,11 +9,11 @@ import click
 
 from ..canonical import RerankRequest, RerankResponse
 from ..errors import RerankError
-from .attempts import Line, attempt_line, show_attempts, told_of_answer, told_of_failure
+from .attempts import AttemptLine, attempt_line, attempts_of_error, attempts_of_response, show_attempts
 from .inputs import read_documents, read_request
-from .options import as_json_option, target_options
+from .options import as_json_option, with_target_options
 from .tables import complain, console, on_terminal, show_ranking, write_line
-from .targets import Wanted
+from .targets import TargetOptions
 from .text import notes
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     "--documents", "path", metavar="FILE", help="More of them, after these: .txt or .jsonl, one on each line."
 )
 @click.option("--top-n", type=int, metavar="N", help="How many results, best first; all without it.")
-@target_options
+@with_target_options
 @click.option("--show-attempts", "shows_attempts", is_flag=True, help="Who was tried, how long it took, what failed.")
 @as_json_option
 @click.option("--table", "as_table", is_flag=True, help="A table, as a terminal gets it, into a pipe too.")
@@ -38,7 +38,7 @@ def rerank(
     texts: tuple[str, ...],
     path: str | None,
     top_n: int | None,
-    wanted: Wanted,
+    target_options: TargetOptions,
     shows_attempts: bool,
     as_json: bool,
     as_table: bool,
@@ -54,11 +54,11 @@ def rerank(
     if as_json and as_table:
         raise click.UsageError("--json and --table exclude each other.")
     documents = [*texts, *(read_documents(path) if path is not None else ())]
-    given = {"query": query, "documents": documents or None, "model": wanted.model, "top_n": top_n}
+    given = {"query": query, "documents": documents or None, "model": target_options.model, "top_n": top_n}
     request = _request(source, {name: value for name, value in given.items() if value is not None})
     ended: list[AttemptEnded] = []
-    response = _ranked(wanted, request, ended, shows_attempts=shows_attempts)
-    told = told_of_answer(response, ended) if shows_attempts else []
+    response = _ranked(target_options, request, ended, shows_attempts=shows_attempts)
+    told = attempts_of_response(response, ended) if shows_attempts else []
     _write_ranking(response, request, told, as_table=as_table or (on_terminal() and not as_json))
 
 
@@ -69,19 +69,21 @@ def _request(source: str | None, given: Mapping[str, Any]) -> RerankRequest:
 
 
 def _ranked(
-    wanted: Wanted, request: RerankRequest, ended: list[AttemptEnded], *, shows_attempts: bool
+    target_options: TargetOptions, request: RerankRequest, ended: list[AttemptEnded], *, shows_attempts: bool
 ) -> RerankResponse:
     """The answer; ``ended`` gets each attempt, and stderr where there is no answer."""
-    with wanted.client(on_attempt_end=ended.append) as client:
+    with target_options.client(on_attempt_end=ended.append) as client:
         try:
-            return client.rerank(request, must_keep=wanted.kept)
+            return client.rerank(request, must_keep=target_options.kept)
         except RerankError as error:
             if shows_attempts:
-                complain(map(attempt_line, told_of_failure(error, ended)))
+                complain(map(attempt_line, attempts_of_error(error, ended)))
             raise
 
 
-def _write_ranking(response: RerankResponse, request: RerankRequest, told: list[Line], *, as_table: bool) -> None:
+def _write_ranking(
+    response: RerankResponse, request: RerankRequest, told: list[AttemptLine], *, as_table: bool
+) -> None:
     if as_table:
         show_ranking(console(), response, request)
         show_attempts(console(), told)

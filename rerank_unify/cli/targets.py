@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wanted:
+class TargetOptions:
     """The options as they were given; None is for the client to decide.
 
     Attributes:
         vendor: the first provider.
         chain: the further ones, in order.
-        model, base_url, like: of the first provider.
+        model, base_url, base_model: of the first provider.
         env_keys: whether keys from the environment may go to ``base_url`` on another host than the vendor's.
         timeout: seconds for one attempt.
         deadline: seconds for one request, all attempts and waits included.
@@ -38,7 +38,7 @@ class Wanted:
     model: str | None
     base_url: str | None
     env_keys: bool
-    like: str | None
+    base_model: str | None
     timeout: float | None
     deadline: float | None
     hedge_after: float | None
@@ -64,7 +64,7 @@ class Wanted:
         """
         from ..client import Client
 
-        sender = _nobody if self.in_process else None
+        sender = _no_http if self.in_process else None
         return Client(self._targets(), sender=sender, **self._settings(), **more)
 
     def async_client(self) -> AsyncClient:
@@ -78,7 +78,7 @@ class Wanted:
 
         if self.base_url is not None and self.vendor.sender is not None:
             raise click.UsageError(f"--base-url is for providers over HTTP; {self.vendor.name} ranks in this process.")
-        return [Target(self.vendor, self.model, base_url=self.base_url, like=self.like), *self.chain]
+        return [Target(self.vendor, self.model, base_url=self.base_url, base_model=self.base_model), *self.chain]
 
     def _settings(self) -> dict[str, Any]:
         from ..fallback import FallbackPolicy
@@ -88,6 +88,6 @@ class Wanted:
         return {**timeout, "policy": policy, "deadline": self.deadline, "split": self.split, "env_keys": self.env_keys}
 
 
-def _nobody(http: HttpRequest, timeout: float) -> HttpResponse:
+def _no_http(http: HttpRequest, timeout: float) -> HttpResponse:
     """Stands where the HTTP client would, for a client that has no use for one."""
     raise AssertionError(f"{http.url} is not in this process, {timeout}")  # pragma: no cover - nobody comes here

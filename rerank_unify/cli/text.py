@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic_core import to_json
 
-from ..canonical import Loss, RequestFields, RerankResponse, ScoreKind, as_text, chosen_fields
+from ..canonical import Loss, RequestFields, RerankResponse, ScoreKind, as_text, select_fields
 
 # A document or a vendor's sentence must not move the cursor, colour the screen or turn the line round. Joiners stay:
 # emoji and Persian need them.
@@ -63,7 +63,7 @@ def document_line(fields: RequestFields, index: int, width: int) -> str:
     if isinstance(document, str):
         text = document
     else:
-        chosen = chosen_fields(document, fields["rank_fields"], index)
+        chosen = select_fields(document, fields["rank_fields"], index)
         image = chosen.get("image")
         text = f"[image] {chosen.get('text') or image}" if isinstance(image, str) else as_text(chosen, index)
     # A character may take no cell at all; four for each cell are more than any script needs.

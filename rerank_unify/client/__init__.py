@@ -17,7 +17,7 @@ from .._provider import Call
 from ..canonical import Document, Query, RequestFields, RerankRequest, RerankResponse
 from ..errors import InvalidRequestError, MissingExtraError, RerankError, TransportError
 from ..transport import AsyncHttpxSender, AsyncSender, HttpxSender, Sender
-from .bulk import Done, OnProgress, Progress, in_tasks, in_threads
+from .bulk import Completed, OnProgress, Progress, in_tasks, in_threads
 from .calls import Landed, Start, as_fields, noted, work
 from .config import MustKeep, Targets, checked_count, read_settings
 from .events import AttemptEnded, AttemptStarted
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import httpx
     from typing_extensions import Self
 
-__all__ = ["AsyncClient", "AttemptEnded", "AttemptStarted", "Client", "Done", "Progress"]
+__all__ = ["AsyncClient", "AttemptEnded", "AttemptStarted", "Client", "Completed", "Progress"]
 
 _CLOSED = "the client is closed"
 
@@ -116,7 +116,7 @@ class Client:
         ordered: bool = False,
         progress: OnProgress | None = None,
         must_keep: MustKeep = (),
-    ) -> Generator[Done, None, None]:
+    ) -> Generator[Completed, None, None]:
         """Rank many requests, several at a time; a failed one is a value, not an end.
 
         Args:
@@ -127,7 +127,7 @@ class Client:
             must_keep: see `rerank`.
 
         Yields:
-            A `Done` for each request. To stop early, close the generator: what is under way is waited for.
+            A `Completed` for each request. To stop early, close the generator: what is under way is waited for.
 
         Raises:
             InvalidRequestError: ``concurrency`` is no integer above 0.
@@ -201,7 +201,7 @@ class AsyncClient:
         self.settings = read_settings(targets, **settings)
         self._close: Callable[[], Awaitable[None]] | None = None
         if sender is None and http_client is not None:
-            sender = AsyncHttpxSender(http_client, at_once=self.settings.max_connections, **self.settings.limits)
+            sender = AsyncHttpxSender(http_client, max_concurrent=self.settings.max_connections, **self.settings.limits)
         elif sender is None:
             sender, self._close = _httpx().own_async_sender(self.settings.max_connections, **self.settings.limits)
         self._sender: AsyncSender | None = sender
@@ -234,7 +234,7 @@ class AsyncClient:
         ordered: bool = False,
         progress: OnProgress | None = None,
         must_keep: MustKeep = (),
-    ) -> AsyncGenerator[Done, None]:
+    ) -> AsyncGenerator[Completed, None]:
         """Rank many requests, several at a time; see `Client.rerank_many`.
 
         To stop early, close the generator (``contextlib.aclosing``): what is under way is cancelled.

@@ -17,7 +17,7 @@ AHEAD: Final = 4  # requests read ahead of the slowest, in multiples of what is 
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
+class Completed:
     """What came of one of many requests: a response or an error.
 
     Attributes:
@@ -63,7 +63,7 @@ class _Outlet:
     def __init__(self, requests: object, *, ordered: bool, progress: OnProgress | None) -> None:
         self._total = len(requests) if isinstance(requests, Sized) else None
         self._ordered, self._progress = ordered, progress
-        self._held: dict[int, Done] = {}
+        self._held: dict[int, Completed] = {}
         self._next = self._done = self._failed = 0
 
     @property
@@ -71,7 +71,7 @@ class _Outlet:
         """How many wait for an earlier one."""
         return len(self._held)
 
-    def take(self, done: Done) -> list[Done]:
+    def take(self, done: Completed) -> list[Completed]:
         """What can be handed out now that this one is done."""
         self._done += 1
         self._failed += done.error is not None
@@ -80,7 +80,7 @@ class _Outlet:
         if not self._ordered:
             return [done]
         self._held[done.index] = done
-        ready: list[Done] = []
+        ready: list[Completed] = []
         while self._next in self._held:
             ready.append(self._held.pop(self._next))
             self._next += 1
@@ -94,18 +94,18 @@ def in_threads(
     concurrency: int,
     ordered: bool,
     progress: OnProgress | None,
-) -> Generator[Done, None, None]:
+) -> Generator[Completed, None, None]:
     """Rank in threads; see `Client.rerank_many`."""
 
-    def one(index: int, request: RerankRequest) -> Done:
+    def one(index: int, request: RerankRequest) -> Completed:
         try:
-            return Done(index, request, rank(_checked(request)))
+            return Completed(index, request, rank(_checked(request)))
         except RerankError as error:
-            return Done(index, request, error=error)
+            return Completed(index, request, error=error)
 
     source = _Ahead(requests)
     outlet = _Outlet(requests, ordered=ordered, progress=progress)
-    running: set[Future[Done]] = set()
+    running: set[Future[Completed]] = set()
     with ThreadPoolExecutor(concurrency, thread_name_prefix="rerank-unify") as pool:
         try:
             while True:
@@ -147,7 +147,7 @@ async def in_tasks(
     concurrency: int,
     ordered: bool,
     progress: OnProgress | None,
-) -> AsyncGenerator[Done, None]:
+) -> AsyncGenerator[Completed, None]:
     """Rank in tasks; see `AsyncClient.rerank_many`."""
     import anyio
 
@@ -195,7 +195,7 @@ class _Crew:
 
         self._rank, self._source, self._turn = rank, source, anyio.Lock()
         self.room = anyio.Semaphore(AHEAD * concurrency)
-        self.landing, self.landed = anyio.create_memory_object_stream[Done]()
+        self.landing, self.landed = anyio.create_memory_object_stream[Completed]()
         self.failed: BaseException | None = None
 
     async def work(self, out: Any) -> None:
@@ -218,11 +218,11 @@ class _Crew:
                 self.failed = error
                 return None
 
-    async def _one(self, index: int, request: RerankRequest) -> Done:
+    async def _one(self, index: int, request: RerankRequest) -> Completed:
         try:
-            return Done(index, request, await self._rank(_checked(request)))
+            return Completed(index, request, await self._rank(_checked(request)))
         except RerankError as error:
-            return Done(index, request, error=error)
+            return Completed(index, request, error=error)
 
 
 async def _in_turn(

@@ -14,7 +14,7 @@ from .._provider import Call
 from ..batching import fits, split_request
 from ..canonical import Document, Query, RequestFields, RerankRequest, RerankResponse, checked_fields
 from ..errors import InvalidRequestError, RerankError
-from ..fallback import Attempt, FallbackPlan, Outcome, Target, Wait, loss_too_many
+from ..fallback import Attempt, FallbackPlan, Outcome, Target, Wait, check_must_keep
 from ..registry import check_option_names
 from .config import MustKeep, Settings, address_of
 from .events import Observation
@@ -113,7 +113,7 @@ def work(settings: Settings, fields: RequestFields, must_keep: MustKeep) -> Work
         error = plan.error()
         error.attempts = tuple(plan.attempts)
         raise error
-    return answer.told(tuple(plan.attempts))
+    return answer.set_attempts(tuple(plan.attempts))
 
 
 def _set_out(
@@ -152,7 +152,7 @@ def _prepared(
     parts, merge = _parts(settings, target, fields, model)
     calls = [_call(settings, target, part, model) for part in parts]
     for call in calls:
-        refused = loss_too_many(call.losses, must_keep, target.name)
+        refused = check_must_keep(call.losses, must_keep, target.name)
         if refused is not None:
             raise refused
     return calls, merge
@@ -161,7 +161,7 @@ def _prepared(
 def _call(settings: Settings, target: Target, fields: RequestFields, model: str | None) -> Call:
     """As `Provider.prepare` makes it, with the address looked up where it was used before."""
     vendor = target.vendor
-    encoded = vendor.encode_fields(fields, model=model, like=target.like, echo=False)
+    encoded = vendor.encode_fields(fields, model=model, base_model=target.base_model, echo_documents=False)
     key = (target.identity, encoded.model if "{model}" in vendor.endpoint.url else None)
     address = settings.addresses.get(key)
     if address is None:
@@ -177,13 +177,13 @@ def _parts(
 ) -> tuple[Sequence[RequestFields], Merge]:
     """The request as it is where one call takes it: no model is built then. Else in parts."""
     name = model or fields["model"]
-    if fits(fields, target.vendor.model(name, like=target.like).limits, settings.estimate):
+    if fits(fields, target.vendor.model(name, base_model=target.base_model).limits, settings.estimate):
         return (fields,), itemgetter(0)
     batch = split_request(
         RerankRequest.model_construct(**fields),
         target.vendor,
         model=model,
-        like=target.like,
+        base_model=target.base_model,
         split=settings.split,
         estimate=settings.estimate,
     )
@@ -221,7 +221,7 @@ def _outcome(flight: _Flight, answers: Sequence[HttpResponse | RerankError]) -> 
 
 def _warned(response: RerankResponse, first: Target) -> RerankResponse:
     """The answer, with a warning where its scores are of another kind than the first target's would have been."""
-    expected = first.vendor.model(first.model, like=first.like).score_kind
+    expected = first.vendor.model(first.model, base_model=first.base_model).score_kind
     if response.score_kind == expected:
         return response
     told = f"scores are of kind {response.score_kind}, not {expected} as the first target's"

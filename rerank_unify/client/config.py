@@ -9,13 +9,13 @@ from functools import cached_property
 from typing import Any, Literal, TypeAlias
 
 from .._endpoint import Key, plain_key
-from .._http import Headers, checked_headers
+from .._http import Headers, validate_headers
 from .._provider import Provider
 from ..batching import Estimate, estimate_tokens
 from ..canonical import check_number
 from ..errors import InvalidRequestError, MissingApiKeyError
 from ..fallback import DEFAULT_POLICY, FallbackPolicy, Health, Target, as_targets
-from ..transport.base import AT_ONCE, CONNECT, MOST
+from ..transport.base import CONNECT, MAX_BYTES, MAX_CONCURRENT
 from .events import Ended, Observers, Started, log_end, log_idle, log_start
 from .otel import with_spans
 
@@ -37,13 +37,13 @@ class Settings:
         read_timeout: seconds between two pieces of its answer; None for no limit but the attempt's.
         deadline: seconds for one `rerank`, all attempts and waits included; None for no limit.
         headers: further headers for every call.
-        most: bytes of an answer that are read.
+        max_bytes: bytes of an answer that are read.
         split: whether listwise models are split too when a request is too large for one call.
         estimate: counts the tokens of a text, for splitting.
         concurrency: parts of one request that are under way at the same time.
         max_connections: calls that an asynchronous client hands to httpx at a time.
         observers: whom to tell of each attempt.
-        addresses: what `Provider.address` gave, by target and, where the URL has a place for it, model.
+        addresses: what `Provider._address` gave, by target and, where the URL has a place for it, model.
     """
 
     targets: tuple[Target, ...]
@@ -54,7 +54,7 @@ class Settings:
     read_timeout: float | None
     deadline: float | None
     headers: Headers | None = field(repr=False)
-    most: int
+    max_bytes: int
     split: Literal["pointwise", "always"]
     estimate: Estimate
     concurrency: int
@@ -70,7 +70,7 @@ class Settings:
     @property
     def limits(self) -> dict[str, Any]:
         """What a sender is told."""
-        return {"connect": self.connect_timeout, "read": self.read_timeout, "most": self.most}
+        return {"connect": self.connect_timeout, "read": self.read_timeout, "max_bytes": self.max_bytes}
 
 
 def read_settings(
@@ -86,11 +86,11 @@ def read_settings(
     read_timeout: float | None = None,
     deadline: float | None = None,
     headers: Headers | None = None,
-    max_response_bytes: int = MOST,
+    max_response_bytes: int = MAX_BYTES,
     split: Literal["pointwise", "always"] = "pointwise",
     estimate: Estimate = estimate_tokens,
     concurrency: int = 4,
-    max_connections: int = AT_ONCE,
+    max_connections: int = MAX_CONCURRENT,
     env_keys: bool = False,
     on_attempt_start: Started | None = None,
     on_attempt_end: Ended | None = None,
@@ -115,7 +115,7 @@ def read_settings(
     }
     for name, number in counts.items():
         checked_count(number, name)
-    checked_headers(headers)
+    validate_headers(headers)
     key = plain_key(api_key)
     made = as_targets(Target(targets, model, key, base_url) if isinstance(targets, (str, Provider)) else targets)
     return Settings(
@@ -127,7 +127,7 @@ def read_settings(
         read_timeout=read_timeout,
         deadline=deadline,
         headers=headers,
-        most=max_response_bytes,
+        max_bytes=max_response_bytes,
         split=split,
         estimate=estimate,
         concurrency=concurrency,
@@ -179,6 +179,6 @@ def address_of(target: Target, model: str, headers: Headers | None = None) -> Ad
         api_key=target.api_key,
         base_url=target.base_url,
         url=target.url,
-        headers={**checked_headers(headers), **checked_headers(target.headers)},
+        headers={**validate_headers(headers), **validate_headers(target.headers)},
         auth_header=target.auth_header,
     )

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .context import Asked, Draft, Encoded
+from .context import DecodeContext, EncodeContext, EncodedRequest
 from .document_shapes import as_nested, as_object, as_string
-from .documents import Content, Texts, as_objects, strings_in, texts_of, withheld
-from .errors import Errors
+from .documents import Content, Documents, as_objects, strings_in, texts_of, withheld_loss
+from .errors import ErrorFormat
 from .models import NO_LIMITS, Limits, Model
-from .options import Hint, Plain, Unsent, folded_into_query
-from .request import Fields, Flag
-from .response import UNCHECKED, Rows, fill_documents
+from .options import Field, Hint, Unsupported, folded_into_query
+from .request import Flag, RequestFormat
+from .response import UNCHECKED, ResponseFormat, fill_documents
 
-_ERRORS = Errors()
+_ERRORS = ErrorFormat()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,29 +30,29 @@ class Dialect:
         errors: how errors are.
     """
 
-    request: Fields
-    response: Rows
-    errors: Errors = _ERRORS
+    request: RequestFormat
+    response: ResponseFormat
+    errors: ErrorFormat = _ERRORS
 
 
 __all__ = [
     "NO_LIMITS",
     "UNCHECKED",
-    "Asked",
     "Content",
+    "DecodeContext",
     "Dialect",
-    "Draft",
-    "Encoded",
-    "Errors",
-    "Fields",
+    "Documents",
+    "EncodeContext",
+    "EncodedRequest",
+    "ErrorFormat",
+    "Field",
     "Flag",
     "Hint",
     "Limits",
     "Model",
-    "Plain",
-    "Rows",
-    "Texts",
-    "Unsent",
+    "RequestFormat",
+    "ResponseFormat",
+    "Unsupported",
     "as_nested",
     "as_object",
     "as_objects",
@@ -61,5 +61,5 @@ __all__ = [
     "folded_into_query",
     "strings_in",
     "texts_of",
-    "withheld",
+    "withheld_loss",
 ]

@@ -10,15 +10,15 @@ from .models import Model
 
 
 @dataclass(slots=True)
-class Draft:
+class EncodeContext:
     """What is known of a request while its body is being written. The functions in a table's rows work on it.
 
     Attributes:
         fields: the canonical request; not to be changed.
         provider: the vendor's name, for messages.
         model: what is sent as model.
-        traits: what is declared of that model, or of the one behind it.
-        echo: whether to ask for documents in the answer.
+        model_info: what is declared of that model, or of the one behind it.
+        echo_documents: whether to ask for documents in the answer.
         body: the vendor's JSON body, so far.
         losses: what has been lost, so far.
     """
@@ -26,12 +26,12 @@ class Draft:
     fields: RequestFields
     provider: str
     model: str
-    traits: Model
-    echo: bool
+    model_info: Model
+    echo_documents: bool
     body: dict[str, Any]
     losses: list[Loss]
 
-    def lose(
+    def add_loss(
         self, name: str, action: Action, reason: str, indices: tuple[int, ...] = (), *, affects_result: bool = True
     ) -> None:
         """Note a loss; see `Loss`."""
@@ -39,28 +39,28 @@ class Draft:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class DecodeContext:
     """What is known of a request when its answer is read. Everything is None where nobody knows it.
 
     Attributes:
         fields: the canonical request.
         model: what was sent as model.
-        traits: what is declared of that model, or of the one behind it.
-        kept: for each document sent its index in the caller's list; None where all were sent.
-        sent: how many documents were sent.
+        model_info: what is declared of that model, or of the one behind it.
+        sent_indices: for each document sent its index in the caller's list; None where all were sent.
+        sent_count: how many documents were sent.
         losses: what the vendor did not get as asked.
     """
 
     fields: RequestFields | None
     model: str | None
-    traits: Model | None
-    kept: tuple[int, ...] | None
-    sent: int | None
+    model_info: Model | None
+    sent_indices: tuple[int, ...] | None
+    sent_count: int | None
     losses: tuple[Loss, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Encoded(Asked):
+class EncodedRequest(DecodeContext):
     """A request in a vendor's words, of which everything is known.
 
     Attributes:
@@ -69,6 +69,6 @@ class Encoded(Asked):
 
     fields: RequestFields
     model: str
-    traits: Model
-    sent: int
+    model_info: Model
+    sent_count: int
     body: dict[str, Any]

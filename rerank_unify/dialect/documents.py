@@ -7,24 +7,24 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from .._json import is_list, is_object
-from ..canonical import Document, Loss, RequestFields, as_text, chosen_fields
+from ..canonical import Document, Loss, RequestFields, as_text, select_fields
 from ..errors import UnsupportedRequestError
-from .context import Draft
+from .context import EncodeContext
 
 Content: TypeAlias = str | dict[str, Any]
 """What is ranked: a text, or an object with ``image`` and perhaps ``text``."""
 
-Media: TypeAlias = Callable[[Draft, Content, list[Content]], tuple[Any, list[Any]]]
+Media: TypeAlias = Callable[[EncodeContext, Content, list[Content]], tuple[Any, list[Any]]]
 """Writes query and documents where one of them is an image."""
 
 
-def as_objects(_draft: Draft, query: Content, documents: list[Content]) -> tuple[Any, list[Any]]:
+def as_objects(_draft: EncodeContext, query: Content, documents: list[Content]) -> tuple[Any, list[Any]]:
     """Images as Jina writes them: ``{"image": …}``, perhaps with ``text``, beside plain strings."""
     return query, documents
 
 
 @dataclass(frozen=True, slots=True)
-class Texts:
+class Documents:
     """How a dialect writes the documents.
 
     Attributes:
@@ -40,7 +40,7 @@ class Texts:
     wrap: str = ""
     media: Media = as_objects
 
-    def choose(self, draft: Draft) -> tuple[list[Content], tuple[int, ...] | None]:
+    def select(self, draft: EncodeContext) -> tuple[list[Content], tuple[int, ...] | None]:
         """What is sent of each document, and the indices of those that are, where not all are.
 
         Raises:
@@ -52,20 +52,22 @@ class Texts:
             return list(given), None  # type: ignore[arg-type]  # all of them are strings
         contents = [_content(draft, document, index) for index, document in enumerate(given)]
         _note_conversions(draft, contents)
-        kept = self._kept(contents)
-        if kept is None:
+        sent_indices = self._sent_indices(contents)
+        if sent_indices is None:
             return contents, None
-        if not kept:
+        if not sent_indices:
             message = f"documents: {draft.provider} refuses empty texts, and there are no others"
             raise UnsupportedRequestError(message, field="documents", index=0, provider=draft.provider)
-        draft.losses.append(withheld(draft.provider, kept, len(given)))
-        return [contents[index] for index in kept], kept
+        draft.losses.append(withheld_loss(draft.provider, sent_indices, len(given)))
+        return [contents[index] for index in sent_indices], sent_indices
 
-    def kept(self, fields: RequestFields) -> tuple[int, ...] | None:
+    def sent_indices(self, fields: RequestFields) -> tuple[int, ...] | None:
         """The indices of the documents that would be sent; None where all would be."""
         if not self.refuse_empty or self._all_sent_as_they_are(fields["documents"]):
             return None
-        return self._kept([_ranked(document, fields, index) for index, document in enumerate(fields["documents"])])
+        return self._sent_indices(
+            [_ranked(document, fields, index) for index, document in enumerate(fields["documents"])]
+        )
 
     def write_all(self, contents: list[Any]) -> list[Any]:
         """The list as the vendor has it."""
@@ -76,19 +78,19 @@ class Texts:
     def _all_sent_as_they_are(self, given: Sequence[Document]) -> bool:
         return set(map(type, given)) == {str} and not (self.refuse_empty and "" in given)
 
-    def _kept(self, contents: list[Content]) -> tuple[int, ...] | None:
+    def _sent_indices(self, contents: list[Content]) -> tuple[int, ...] | None:
         if not self.refuse_empty or "" not in contents:
             return None
         return tuple(index for index, content in enumerate(contents) if content != "")
 
 
-def withheld(provider: str, kept: tuple[int, ...], count: int) -> Loss:
+def withheld_loss(provider: str, sent_indices: tuple[int, ...], count: int) -> Loss:
     """The loss of the documents that are not sent."""
-    indices = tuple(sorted(set(range(count)).difference(kept)))
+    indices = tuple(sorted(set(range(count)).difference(sent_indices)))
     return Loss("documents", "withheld", f"{provider} refuses empty texts", indices)
 
 
-def _note_conversions(draft: Draft, contents: list[Content]) -> None:
+def _note_conversions(draft: EncodeContext, contents: list[Content]) -> None:
     converted = tuple(
         index
         for index, (document, content) in enumerate(zip(draft.fields["documents"], contents, strict=True))
@@ -96,10 +98,10 @@ def _note_conversions(draft: Draft, contents: list[Content]) -> None:
     )
     if converted:
         reason = "of an object only what is ranked is sent, as one text; results carry your own object"
-        draft.lose("documents", "converted", reason, converted, affects_result=False)
+        draft.add_loss("documents", "converted", reason, converted, affects_result=False)
 
 
-def _content(draft: Draft, document: Document, index: int) -> Content:
+def _content(draft: EncodeContext, document: Document, index: int) -> Content:
     content = _ranked(document, draft.fields, index)
     if not isinstance(content, str):
         require_images(draft, f"documents[{index}]", index)
@@ -109,7 +111,7 @@ def _content(draft: Draft, document: Document, index: int) -> Content:
 def _ranked(document: Document, fields: RequestFields, index: int) -> Content:
     if isinstance(document, str):
         return document
-    chosen = chosen_fields(document, fields["rank_fields"], index)
+    chosen = select_fields(document, fields["rank_fields"], index)
     image = chosen.get("image")
     if not isinstance(image, str):
         return as_text(chosen, index)
@@ -117,7 +119,7 @@ def _ranked(document: Document, fields: RequestFields, index: int) -> Content:
     return {"text": as_text(rest, index), "image": image} if rest else {"image": image}
 
 
-def query_content(draft: Draft) -> Content:
+def query_content(draft: EncodeContext) -> Content:
     """The query as it is sent: its text, or an object with ``image``.
 
     Raises:
@@ -132,9 +134,9 @@ def query_content(draft: Draft) -> Content:
     return dict(query)
 
 
-def require_images(draft: Draft, place: str, index: int | None) -> None:
+def require_images(draft: EncodeContext, place: str, index: int | None) -> None:
     """Refuse an image unless the model is known to take images."""
-    if not draft.traits.images:
+    if not draft.model_info.images:
         message = f"{place}: is an image, and {draft.provider}'s {draft.model} is not known to take images"
         raise UnsupportedRequestError(message, field=place, index=index, provider=draft.provider)
 

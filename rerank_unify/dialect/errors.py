@@ -8,18 +8,18 @@ from math import ceil, isfinite
 from typing import Any
 
 from .. import errors as e
-from .._http import Headers, fold, request_id_of, retry_after_seconds
+from .._http import Headers, lowercase_headers, request_id_of, retry_after_seconds
 from .._json import ABSENT, compile_path, is_object, put
-from ..errors import Codes, RerankError, StatusError, Told
+from ..errors import Codes, ParsedError, RerankError, StatusError
 
-Wording = Callable[[int, str, str | None], type[StatusError] | None]
+ClassifyMessage = Callable[[int, str, str | None], type[StatusError] | None]
 """From status, the whole body as text and the vendor's sentence to a class, or None for the class of the status."""
 
 UPSTREAM_CREDENTIALS = "upstream_credentials"
 _CODE = 64  # characters of a vendor's code that are kept
 _LONGEST_CLIENT_WAIT = 86_400  # seconds, a day: some clients sleep as long as they are sent, and others refuse more
 
-# Whose fault it is decides the status for a client. An upstream's key is not the client's: see `Errors.encode`.
+# Whose fault it is decides the status for a client. An upstream's key is not the client's: see `ErrorFormat.encode`.
 _CLIENT_STATUS: Sequence[tuple[type[RerankError], int]] = (
     (e.AuthenticationError, 401),
     (e.QuotaExceededError, 402),
@@ -40,15 +40,15 @@ _CREDENTIALS = (e.AuthenticationError, e.QuotaExceededError, e.PermissionDeniedE
 
 
 @dataclass(frozen=True, kw_only=True)
-class Errors:
+class ErrorFormat:
     """A dialect's error side. Reading is tolerant and the same for every vendor; the table adds what it cannot know.
 
     Attributes:
         message, code, request_id: dotted paths where a client of this dialect looks; "" where it does not.
         codes: error class by the vendor's code; a key that ends in ``*`` stands for all codes so begun.
-        wording: a class by the vendor's words, where status and code leave two open.
-        final: statuses of server errors after which the same request fails again.
-        hidden: whether a parsed body under a success status is an error, for vendors that answer so.
+        classify_message: a class by the vendor's words, where status and code leave two open.
+        non_retryable_statuses: statuses of server errors after which the same request fails again.
+        is_error_body: whether a parsed body under a success status is an error, for vendors that answer so.
         bad_request: the status for a client's own mistakes.
         model_not_found: the status for a model that nobody knows.
         too_large: the status for more tokens or bytes than the vendor takes.
@@ -58,9 +58,9 @@ class Errors:
     code: str = ""
     request_id: str = ""
     codes: Codes = field(default_factory=dict[str, type[StatusError]])
-    wording: Wording | None = None
-    final: frozenset[int] = frozenset()
-    hidden: Callable[[Any], bool] | None = None
+    classify_message: ClassifyMessage | None = None
+    non_retryable_statuses: frozenset[int] = frozenset()
+    is_error_body: Callable[[Any], bool] | None = None
     bad_request: int = 400
     model_not_found: int = 404
     too_large: int = 413
@@ -79,17 +79,17 @@ class Errors:
         secrets: Sequence[str] = (),
     ) -> StatusError:
         """The error that an answer with an error status is."""
-        told, folded = e.read_error(e.parse(body), body), fold(headers)
-        kind = self.wording(status, e.text_of(body[:4096]), told.message) if self.wording else None
-        return (kind or e.classify(status, told.code, self.codes, told.message))(
+        told, folded = e.parse_error(e.parse_json(body), body), lowercase_headers(headers)
+        kind = self.classify_message(status, e.text_of(body[:4096]), told.message) if self.classify_message else None
+        return (kind or e.classify_error(status, told.code, self.codes, told.message))(
             self._sentence(told.message, texts, secrets) or "the vendor gave no reason",
-            retryable=False if status in self.final else None,
+            retryable=False if status in self.non_retryable_statuses else None,
             retry_after=retry_after_seconds(folded, now),
             code=self._sentence(told.code, texts, secrets, _CODE),
             **_about(told, folded, provider, status, body, texts, secrets),
         )
 
-    def decode_hidden(
+    def decode_success_body(
         self,
         status: int,
         headers: Headers,
@@ -103,11 +103,11 @@ class Errors:
         secrets: Sequence[str] = (),
     ) -> RerankError:
         """The error that a body without an answer is, under a success status."""
-        told, folded = e.read_error(value, body), fold(headers)
+        told, folded = e.parse_error(value, body), lowercase_headers(headers)
         sentence = self._sentence(told.message, texts, secrets)
         about = _about(told, folded, provider, status, body, texts, secrets)
         about["code"] = self._sentence(told.code, texts, secrets, _CODE)
-        kind = e.classify_hidden(told.code, self.codes)
+        kind = e.classify_success_body(told.code, self.codes)
         if kind is None:
             return e.InvalidResponseError(_no_answer(value, body, rows, sentence), path=rows, **about)
         return kind(sentence or "an error without a reason", retry_after=retry_after_seconds(folded, now), **about)
@@ -118,7 +118,7 @@ class Errors:
         """What the vendor said, fit for a log: one line, without keys and texts, of at most so many characters."""
         if told is None:
             return None
-        return e.cut(e.scrub(told, texts, secrets), most) or None
+        return e.cut(e.redact_message(told, texts, secrets), most) or None
 
     # --- towards a client
 
@@ -161,7 +161,7 @@ class Errors:
 
 
 def _about(
-    told: Told,
+    told: ParsedError,
     folded: Mapping[str, str],
     provider: str,
     status: int,

@@ -36,13 +36,13 @@ class Model:
     Attributes:
         score_kind: what its scores are.
         images: whether it ranks images.
-        takes: the canonical hints it takes, of those that the dialect sends to some models only.
+        supports: the canonical hints it takes, of those that the dialect sends to some models only.
         listwise: whether a document's score depends on the other documents, so that a list must not be split.
         limits: what one call may hold.
     """
 
     score_kind: ScoreKind = "unknown"
     images: bool = False
-    takes: frozenset[str] = field(default_factory=frozenset[str])
+    supports: frozenset[str] = field(default_factory=frozenset[str])
     listwise: bool = False
     limits: Limits = NO_LIMITS

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from .._json import ABSENT, compile_path, dig, put
-from .context import Draft
+from .context import EncodeContext
 
-Write: TypeAlias = Callable[[Draft, str, Any], None]
+Write: TypeAlias = Callable[[EncodeContext, str, Any], None]
 """Writes a hint into a draft's body: the draft, the canonical field's name, its value."""
 
 Read: TypeAlias = Callable[[Mapping[str, Any]], Any]
@@ -23,7 +23,9 @@ def nowhere(_wire: Mapping[str, Any]) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Hint:
-    """How a dialect writes and reads one hint. Made by `Plain` and `Unsent`, or from two functions of a vendor's own.
+    """How a dialect writes and reads one hint.
+
+    Made by `Field` and `Unsupported`, or from two functions of a vendor's own.
 
     Attributes:
         write: towards the vendor.
@@ -36,45 +38,45 @@ class Hint:
     path: str = ""
 
 
-def Plain(path: str, *, per_model: bool = False) -> Hint:  # noqa: N802 - reads as a row of the table
+def Field(path: str, *, per_model: bool = False) -> Hint:  # noqa: N802 - reads as a row of the table
     """A hint that the vendor has a field for.
 
     Args:
         path: where it sits in the body, dotted.
-        per_model: whether it is sent only to models that declare it in `Model.takes`.
+        per_model: whether it is sent only to models that declare it in `Model.supports`.
     """
     steps = compile_path(path)
 
-    def write(draft: Draft, name: str, value: Any) -> None:
-        if per_model and name not in draft.traits.takes:
-            draft.lose(name, "dropped", f"{draft.model} is not known to take it", affects_result=value is not False)
+    def write(draft: EncodeContext, name: str, value: Any) -> None:
+        if per_model and name not in draft.model_info.supports:
+            draft.add_loss(name, "dropped", f"{draft.model} is not known to take it", affects_result=value is not False)
         else:
             put(draft.body, steps, value)
 
     return Hint(write, lambda wire: dig(wire, steps), path)
 
 
-def Unsent(reason: str = "", *, harmless: tuple[bool, ...] = ()) -> Hint:  # noqa: N802 - reads as a row of the table
+def Unsupported(reason: str = "", *, no_op_values: tuple[bool, ...] = ()) -> Hint:  # noqa: N802 - reads as a row of the table
     """A hint that the vendor has no field for.
 
     Args:
         reason: why that is, for the loss.
-        harmless: values that ask for what the vendor does anyway.
+        no_op_values: values that ask for what the vendor does anyway.
     """
 
-    def write(draft: Draft, name: str, value: Any) -> None:
+    def write(draft: EncodeContext, name: str, value: Any) -> None:
         told = reason or f"{draft.provider} has no such field"
-        draft.lose(name, "dropped", told, affects_result=value not in harmless)
+        draft.add_loss(name, "dropped", told, affects_result=value not in no_op_values)
 
     return Hint(write)
 
 
-def _fold(draft: Draft, name: str, value: Any) -> None:
-    if name not in draft.traits.takes:
-        draft.lose(name, "dropped", f"{draft.model} is not known to follow instructions")
+def _fold(draft: EncodeContext, name: str, value: Any) -> None:
+    if name not in draft.model_info.supports:
+        draft.add_loss(name, "dropped", f"{draft.model} is not known to follow instructions")
         return
     draft.body["query"] = f"{value}\nQuery: {draft.body['query']}"
-    draft.lose(name, "folded", "it is written into the query, as the vendor documents", affects_result=False)
+    draft.add_loss(name, "folded", "it is written into the query, as the vendor documents", affects_result=False)
 
 
 folded_into_query = Hint(_fold)

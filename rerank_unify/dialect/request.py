@@ -11,14 +11,14 @@ from typing import Any, Final
 from .._json import ABSENT, Path, compile_path, dig, is_object, merge, put
 from ..canonical import ALIASES, RequestFields, validate_fields
 from ..errors import InvalidRequestError, UnsupportedRequestError
-from .context import Draft, Encoded
-from .documents import Content, Texts, query_content
-from .options import Hint, Unsent
+from .context import EncodeContext, EncodedRequest
+from .documents import Content, Documents, query_content
+from .options import Hint, Unsupported
 
 _HINTS: Final = ("instruction", "max_tokens_per_doc", "truncation", "return_embeddings")
-_UNSENT: Final = Unsent()
-_NO_EMBEDDINGS: Final = Unsent("it returns no embeddings", harmless=(False,))
-_DOCUMENTS: Final = Texts()
+_UNSENT: Final = Unsupported()
+_NO_EMBEDDINGS: Final = Unsupported("it returns no embeddings", no_op_values=(False,))
+_DOCUMENTS: Final = Documents()
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,20 +27,20 @@ class Flag:
 
     Attributes:
         path: where it sits in the body, dotted.
-        absent: what a client of this dialect means that leaves it out.
-        sent: whether the vendor takes the field at all; where not, it is only read.
+        default: what a client of this dialect means that leaves it out.
+        supported: whether the vendor takes the field at all; where not, it is only read.
     """
 
     path: str = "return_documents"
-    absent: bool = False
-    sent: bool = True
+    default: bool = False
+    supported: bool = True
 
 
 _FLAG: Final = Flag()
 
 
 @dataclass(frozen=True, kw_only=True)
-class Fields:
+class RequestFormat:
     """A dialect's request side. Attributes are named after the canonical fields that they place.
 
     Attributes:
@@ -49,16 +49,16 @@ class Fields:
         return_documents: how the flag is; None where the vendor has none.
         instruction, max_tokens_per_doc, truncation, return_embeddings: how each hint is.
         rank_fields: a path that is only read: going out, the library itself applies it.
-        own: the dialect's further body fields, which travel in ``provider_options``.
+        extra_fields: the dialect's further body fields, which travel in ``provider_options``.
         fixed: constants by dotted path, written into every body.
-        whole: whether what comes in is the whole canonical request (Jina's dialect alone).
-        unpack: what is done with a client's body before its rows are read.
-        finish: what is done with a body when all else is written.
+        is_canonical: whether what comes in is the whole canonical request (Jina's dialect alone).
+        preprocess: what is done with a client's body before its rows are read.
+        postprocess: what is done with a body when all else is written.
     """
 
     model: str | None = "model"
     query: str = "query"
-    documents: Texts = _DOCUMENTS
+    documents: Documents = _DOCUMENTS
     top_n: str | None = "top_n"
     return_documents: Flag | None = _FLAG
     instruction: Hint = _UNSENT
@@ -66,11 +66,11 @@ class Fields:
     truncation: Hint = _UNSENT
     return_embeddings: Hint = _NO_EMBEDDINGS
     rank_fields: str | None = None
-    own: tuple[str, ...] = ()
+    extra_fields: tuple[str, ...] = ()
     fixed: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    whole: bool = False
-    unpack: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = None
-    finish: Callable[[Draft], None] | None = None
+    is_canonical: bool = False
+    preprocess: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = None
+    postprocess: Callable[[EncodeContext], None] | None = None
 
     # --- compiled once, on first use
 
@@ -90,7 +90,7 @@ class Fields:
     def _write_paths(self) -> Mapping[str, Path]:
         """Where each field but the hints is written, by canonical name; what has no place is not there."""
         unsent = {"rank_fields"}
-        if self.return_documents is not None and not self.return_documents.sent:
+        if self.return_documents is not None and not self.return_documents.supported:
             unsent.add("return_documents")
         return {name: path for name, path in self._read_paths if name not in unsent}
 
@@ -103,7 +103,7 @@ class Fields:
         """The canonical field by the path that is written for it; "" for constants."""
         placed = {path: name for name, path in self._write_paths.items()}
         placed |= {compile_path(hint.path): name for name, hint in self._hints if hint.path}
-        if self.whole:
+        if self.is_canonical:
             placed |= {(alias,): name for alias, name in ALIASES.items()}
         return placed | {path: "" for path, _ in self._fixed_paths}
 
@@ -115,7 +115,7 @@ class Fields:
 
     # --- towards the vendor
 
-    def encode(self, draft: Draft) -> Encoded:
+    def encode(self, draft: EncodeContext) -> EncodedRequest:
         """Write the draft's body.
 
         Raises:
@@ -124,8 +124,8 @@ class Fields:
             UnsupportedRequestError: content that this vendor cannot express.
         """
         query = query_content(draft)
-        documents, kept = self.documents.choose(draft)
-        _check_count(draft, len(documents), kept)
+        documents, sent_indices = self.documents.select(draft)
+        _check_count(draft, len(documents), sent_indices)
         self._write_contents(draft, query, documents)
         self._write_numbers(draft, len(documents))
         for name, hint in self._hints:
@@ -133,38 +133,40 @@ class Fields:
             if value is not None and value != "":
                 hint.write(draft, name, value)
         self._merge_options(draft)
-        if self.finish is not None:
-            self.finish(draft)
+        if self.postprocess is not None:
+            self.postprocess(draft)
         losses = tuple(draft.losses)
-        return Encoded(draft.fields, draft.model, draft.traits, kept, len(documents), losses, draft.body)
+        return EncodedRequest(
+            draft.fields, draft.model, draft.model_info, sent_indices, len(documents), losses, draft.body
+        )
 
-    def _write_contents(self, draft: Draft, query: Content, documents: list[Content]) -> None:
+    def _write_contents(self, draft: EncodeContext, query: Content, documents: list[Content]) -> None:
         body, at = draft.body, self._write_paths
         if "model" in at:
             put(body, at["model"], draft.model)
         sent: tuple[Any, list[Any]] = (query, documents)
-        if draft.traits.images and not (isinstance(query, str) and set(map(type, documents)) == {str}):
+        if draft.model_info.images and not (isinstance(query, str) and set(map(type, documents)) == {str}):
             sent = self.documents.media(draft, query, documents)
         put(body, at["query"], sent[0])
         put(body, at["documents"], self.documents.write_all(sent[1]))
 
-    def _write_numbers(self, draft: Draft, count: int) -> None:
+    def _write_numbers(self, draft: EncodeContext, count: int) -> None:
         body, at, top_n = draft.body, self._write_paths, draft.fields["top_n"]
         if top_n is not None and "top_n" in at:
             put(body, at["top_n"], min(top_n, count))
         if "return_documents" in at:
-            put(body, at["return_documents"], draft.fields["return_documents"] and draft.echo)
+            put(body, at["return_documents"], draft.fields["return_documents"] and draft.echo_documents)
         for path, value in self._fixed_paths:
             put(body, path, value)
 
-    def _merge_options(self, draft: Draft) -> None:
+    def _merge_options(self, draft: EncodeContext) -> None:
         options = draft.fields["provider_options"].get(draft.provider)
         if options:
             for path in _leaves(options, ()):
                 self._refuse_written(draft, path)
             merge(draft.body, deepcopy(dict(options)))
 
-    def _refuse_written(self, draft: Draft, path: Path) -> None:
+    def _refuse_written(self, draft: EncodeContext, path: Path) -> None:
         """Refuse an option where the table writes, or where one of its functions has written already."""
         overlaps = (name for at, name in self.written.items() if path[: len(at)] == at or at[: len(path)] == path)
         name = next(overlaps, None)
@@ -182,15 +184,19 @@ class Fields:
         Raises:
             InvalidRequestError: names the field in the client's words.
         """
-        if self.unpack is not None:
-            wire = self.unpack(wire)
-        named = dict(wire) if self.whole else {name: value for name, value in self._read(wire) if value is not ABSENT}
-        own = {key: wire[key] for key in self.own if wire.get(key) is not None}
+        if self.preprocess is not None:
+            wire = self.preprocess(wire)
+        named = (
+            dict(wire)
+            if self.is_canonical
+            else {name: value for name, value in self._read(wire) if value is not ABSENT}
+        )
+        own = {key: wire[key] for key in self.extra_fields if wire.get(key) is not None}
         if own:
             named["provider_options"] = {provider: own}
         if named.get("return_documents") is None:
-            named["return_documents"] = self.return_documents is not None and self.return_documents.absent
-        return validate_fields(named, {} if self.whole else self.words, from_json=from_json)
+            named["return_documents"] = self.return_documents is not None and self.return_documents.default
+        return validate_fields(named, {} if self.is_canonical else self.words, from_json=from_json)
 
     def _read(self, wire: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
         for name, path in self._read_paths:
@@ -199,11 +205,11 @@ class Fields:
             yield name, hint.read(wire)
 
 
-def _check_count(draft: Draft, count: int, kept: tuple[int, ...] | None) -> None:
-    most = draft.traits.limits.documents
+def _check_count(draft: EncodeContext, count: int, sent_indices: tuple[int, ...] | None) -> None:
+    most = draft.model_info.limits.documents
     if most is not None and count > most:
         message = f"documents: {draft.provider} takes at most {most:,} in one call, and there are {count:,}"
-        index = most if kept is None else kept[most]
+        index = most if sent_indices is None else sent_indices[most]
         raise UnsupportedRequestError(message, field="documents", index=index, provider=draft.provider)
 
 

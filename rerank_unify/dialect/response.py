@@ -30,7 +30,7 @@ UNCHECKED = "read without its request: missing rows and indices beyond the calle
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rows:
+class ResponseFormat:
     """A dialect's answer side.
 
     Attributes:
@@ -152,7 +152,7 @@ class Rows:
 
     def _check(self, rows: Sequence[Any], count: int | None) -> tuple[bool, bool]:
         """Check every row; whether they are sorted already, and whether every score is a float."""
-        index_key, score_key = self._own_keys(rows)
+        index_key, score_key = self._parsed_keys(rows)
         in_order = floats = True
         last = _HUGE
         seen: Any = {} if count is None else [False] * count  # by index; a list ends where the documents do
@@ -165,21 +165,21 @@ class Rows:
                     floats = False
                 if not score <= last:
                     if not isfinite(score):
-                        raise self._fault(_place(rows, row), self.score, "is not a finite number")
+                        raise self._row_error(_position(rows, row), self.score, "is not a finite number")
                     in_order = False
                 seen[index] = True
                 last = score
         except (KeyError, TypeError):
-            raise self._unreadable(_place(rows, row), row) from None
+            raise self._unreadable(_position(rows, row), row) from None
         except IndexError:  # of the list of what was seen
             sentence = f"is out of range: {count:,} documents were sent"
-            raise self._fault(_place(rows, row), self.index, sentence) from None
+            raise self._row_error(_position(rows, row), self.index, sentence) from None
         if not in_order or last == -inf:
             self._refuse_infinite(rows)
         self._refuse_duplicates(rows, len(seen) if count is None else seen.count(True))
         return in_order, floats
 
-    def _own_keys(self, rows: Sequence[Any]) -> tuple[str, str]:
+    def _parsed_keys(self, rows: Sequence[Any]) -> tuple[str, str]:
         """The parser's own strings, where it has some: a look-up by the very same string needs no comparing."""
         first: Any = rows[0] if rows else None
         own = {key: key for key in first} if is_object(first) else {}
@@ -189,26 +189,26 @@ class Rows:
         """The score of a row that the fast test did not pass: an integer is fine, anything else is a fault."""
         index, score = row[self.index], row[self.score]
         if type(index) is not int:
-            raise self._fault(_place(rows, row), self.index, "is not an integer")
+            raise self._row_error(_position(rows, row), self.index, "is not an integer")
         if index < 0:
-            raise self._fault(_place(rows, row), self.index, "is out of range: an index is never negative")
+            raise self._row_error(_position(rows, row), self.index, "is out of range: an index is never negative")
         if type(score) not in (int, float):
-            raise self._fault(_place(rows, row), self.score, "is not a number")
+            raise self._row_error(_position(rows, row), self.score, "is not a number")
         try:
             return float(score)
         except OverflowError:
-            raise self._fault(_place(rows, row), self.score, "is not a finite number") from None
+            raise self._row_error(_position(rows, row), self.score, "is not a finite number") from None
 
     def _refuse_infinite(self, rows: Sequence[Any]) -> None:
         for at, row in enumerate(rows):
             if not isfinite(row[self.score]):
-                raise self._fault(at, self.score, "is not a finite number")
+                raise self._row_error(at, self.score, "is not a finite number")
 
     def _unreadable(self, at: int, row: Any) -> InvalidResponseError:
         if not is_object(row):
-            return self._fault(at, "", "is not an object")
+            return self._row_error(at, "", "is not an object")
         key = self.index if self.index not in row else self.score
-        return self._fault(at, key, "is missing")
+        return self._row_error(at, key, "is missing")
 
     def _refuse_duplicates(self, rows: Sequence[Any], different: int) -> None:
         if different == len(rows):
@@ -216,10 +216,10 @@ class Rows:
         seen: set[int] = set()
         for at, row in enumerate(rows):
             if row[self.index] in seen:
-                raise self._fault(at, self.index, "stands in an earlier row too")
+                raise self._row_error(at, self.index, "stands in an earlier row too")
             seen.add(row[self.index])
 
-    def _fault(self, at: int, key: str, sentence: str) -> InvalidResponseError:
+    def _row_error(self, at: int, key: str, sentence: str) -> InvalidResponseError:
         path = f"{self.rows}[{at}]{'.' if key else ''}{key}"
         return InvalidResponseError(f"{path} {sentence}", path=path)
 
@@ -313,7 +313,7 @@ class Rows:
         return made
 
 
-def _place(rows: Sequence[Any], row: Any) -> int:
+def _position(rows: Sequence[Any], row: Any) -> int:
     """Where a row stands: asked for with a fault, so that counting costs nothing before."""
     return next(at for at, other in enumerate(rows) if other is row)
 

@@ -1,8 +1,8 @@
 """Errors: the tree, and the pure functions that make one from a vendor's answer."""
 
-from .classify import Codes, classify, classify_hidden
-from .parse import Told, parse, read_error, text_of
-from .redact import cut, one_line, safe_id, scrub, scrub_name
+from .classify import Codes, classify_error, classify_success_body
+from .parse import ParsedError, parse_error, parse_json, text_of
+from .redact import cut, one_line, redact_message, safe_id, scrub_name
 from .tree import (
     MESSAGE_LIMIT,
     MODEL_LIMIT,
@@ -50,6 +50,7 @@ __all__ = [
     "MissingExtraError",
     "ModelNotFoundError",
     "NotFoundError",
+    "ParsedError",
     "PermissionDeniedError",
     "ProviderOverloadedError",
     "ProviderServerError",
@@ -61,21 +62,20 @@ __all__ = [
     "ScoreKindError",
     "StatusError",
     "TimeoutError",
-    "Told",
     "TransportError",
     "UnknownProviderError",
     "UnsupportedRequestError",
     "WrongEndpointError",
     "bounded_wait",
-    "classify",
-    "classify_hidden",
+    "classify_error",
+    "classify_success_body",
     "cut",
     "is_id",
     "one_line",
-    "parse",
-    "read_error",
+    "parse_error",
+    "parse_json",
+    "redact_message",
     "safe_id",
-    "scrub",
     "scrub_name",
     "text_of",
 ]

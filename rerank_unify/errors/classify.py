@@ -102,7 +102,7 @@ def by_sentence(message: str | None) -> type[StatusError] | None:
     return next(matches, None)
 
 
-def classify(status: int, code: str | None, codes: Codes, message: str | None = None) -> type[StatusError]:
+def classify_error(status: int, code: str | None, codes: Codes, message: str | None = None) -> type[StatusError]:
     """The class of an error that came with its own status: by the provider's code, a common code, then the status.
 
     A sentence counts only where these say no more than that the request or the server is at fault.
@@ -115,7 +115,7 @@ def classify(status: int, code: str | None, codes: Codes, message: str | None = 
     return (by_sentence(message) or kind) if kind in _GENERAL else kind
 
 
-def classify_hidden(code: str | None, codes: Codes) -> type[StatusError] | None:
+def classify_success_body(code: str | None, codes: Codes) -> type[StatusError] | None:
     """The class of an error that came under a success status; None where no code tells."""
     found = by_code(code, codes) or by_code(code, COMMON_CODES)
     if found is None and code is not None and _STATUS.fullmatch(code):

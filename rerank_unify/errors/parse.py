@@ -27,7 +27,7 @@ _DEPTH = 4  # how deep an error is looked for; the deepest met, Tencent's, takes
 _LISTED = 3  # how many of several errors are told
 
 
-class Told(NamedTuple):
+class ParsedError(NamedTuple):
     """What a vendor's error body says, as it says it: not redacted yet. None where it does not say."""
 
     message: str | None
@@ -35,7 +35,7 @@ class Told(NamedTuple):
     request_id: str | None
 
 
-def parse(body: bytes | str) -> Any:
+def parse_json(body: bytes | str) -> Any:
     """The JSON value in the body, or ``ABSENT`` where it is no JSON."""
     try:
         return from_json(body)
@@ -48,14 +48,14 @@ def text_of(body: bytes | str) -> str:
     return body.decode("utf-8", "replace") if isinstance(body, bytes) else body
 
 
-def read_error(value: Any, body: bytes | str = b"") -> Told:
+def parse_error(value: Any, body: bytes | str = b"") -> ParsedError:
     """Read an error from the parsed body, else from its text: a page's title, or the text itself."""
     if is_object(value) or is_list(value):
-        return Told(_message(value, _DEPTH), _code(value, _DEPTH), _request_id(value, _DEPTH))
+        return ParsedError(_message(value, _DEPTH), _code(value, _DEPTH), _request_id(value, _DEPTH))
     text = value if isinstance(value, str) else text_of(body[:4096])
     if not text.strip():
-        return Told(None, None, None)
-    return Told(_page_title(text) if _PAGE.match(text) else text.strip(), None, None)
+        return ParsedError(None, None, None)
+    return ParsedError(_page_title(text) if _PAGE.match(text) else text.strip(), None, None)
 
 
 def _page_title(page: str) -> str:

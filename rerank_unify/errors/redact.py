@@ -44,7 +44,7 @@ def cut(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
-def scrub(message: str, texts: Iterable[str] = (), secrets: Iterable[str] = ()) -> str:
+def redact_message(message: str, texts: Iterable[str] = (), secrets: Iterable[str] = ()) -> str:
     """The message in one line, with every secret and every run of the texts replaced.
 
     Args:
@@ -68,7 +68,7 @@ def scrub(message: str, texts: Iterable[str] = (), secrets: Iterable[str] = ()) 
 
 def scrub_name(name: str, texts: Iterable[str] = (), secrets: Iterable[str] = ()) -> str:
     """Redact a name, such as a model's. Short texts are ignored: their words may well be part of the name."""
-    return scrub(name, (text for text in texts if len(text) >= _LEAST), secrets)
+    return redact_message(name, (text for text in texts if len(text) >= _LEAST), secrets)
 
 
 def safe_id(found: str, texts: Callable[[], Iterable[str]], secrets: Sequence[str] = ()) -> str | None:

@@ -9,9 +9,9 @@ One `Health` is shared by all requests and safe under threads and tasks; a plan 
 seconds on any clock that never goes back, the same for both.
 """
 
-from ..canonical import Tried
+from ..canonical import AttemptRecord
 from .health import Health
-from .plan import FallbackPlan, Outcome, loss_too_many
+from .plan import FallbackPlan, Outcome, check_must_keep
 from .policy import DEFAULT_POLICY, RULES, Backoff, FallbackPolicy, Rule, exponential
 from .target import Attempt, Finished, Target, Wait, as_targets
 
@@ -19,6 +19,7 @@ __all__ = [
     "DEFAULT_POLICY",
     "RULES",
     "Attempt",
+    "AttemptRecord",
     "Backoff",
     "FallbackPlan",
     "FallbackPolicy",
@@ -27,9 +28,8 @@ __all__ = [
     "Outcome",
     "Rule",
     "Target",
-    "Tried",
     "Wait",
     "as_targets",
+    "check_must_keep",
     "exponential",
-    "loss_too_many",
 ]

@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias, cast
 
 from .. import errors as e
 from .._provider import Provider
-from ..canonical import Loss, RerankRequest, RerankResponse, Tried, fields_of
+from ..canonical import AttemptRecord, Loss, RerankRequest, RerankResponse, fields_of
 from ..errors import InvalidRequestError, RerankError, UnsupportedRequestError
 from .health import Health
 from .policy import DEFAULT_POLICY, FallbackPolicy
@@ -66,7 +66,7 @@ class FallbackPlan:
         self.policy = policy
         self.health = health or Health()
         self.deadline = inf if deadline is None else deadline
-        self.attempts: list[Tried] = []
+        self.attempts: list[AttemptRecord] = []
         self._random = random
         self._progress = [_Progress() for _ in self.targets]
         self._retries = policy.retries if policy.retries is not None else 2 * (len(self.targets) == 1)
@@ -169,7 +169,7 @@ class FallbackPlan:
         """
         index, began = self._take(attempt)
         error = self.policy.refuse(outcome) if isinstance(outcome, RerankResponse) else outcome
-        self.attempts.append(Tried(attempt.target.name, attempt.target.model, now - began, error))
+        self.attempts.append(AttemptRecord(attempt.target.name, attempt.target.model, now - began, error))
         if error is None:
             self.health.succeed(attempt.target, began)
             self._response = cast("RerankResponse", outcome)
@@ -189,7 +189,7 @@ class FallbackPlan:
     def cancel(self, attempt: Attempt, now: float) -> None:
         """An attempt was given up without an outcome, such as the slower one of a hedge."""
         _, began = self._take(attempt)
-        self.attempts.append(Tried(attempt.target.name, attempt.target.model, now - began, cancelled=True))
+        self.attempts.append(AttemptRecord(attempt.target.name, attempt.target.model, now - began, cancelled=True))
         self.health.release(attempt.target)
 
     def _take(self, attempt: Attempt) -> tuple[int, float]:
@@ -238,14 +238,16 @@ def _passed_over(
     """Why a target is not called for this request: it cannot express it, or would lose what must be kept."""
     vendor = target.vendor
     try:
-        encoded = vendor.encode_fields(fields_of(request), model=target.sends(chained=chained), like=target.like)
+        encoded = vendor.encode_fields(
+            fields_of(request), model=target.sends(chained=chained), base_model=target.base_model
+        )
     except UnsupportedRequestError as error:
         error.provider = vendor.name
         return error
-    return loss_too_many(encoded.losses, must_keep, vendor.name)
+    return check_must_keep(encoded.losses, must_keep, vendor.name)
 
 
-def loss_too_many(
+def check_must_keep(
     losses: Sequence[Loss], must_keep: Iterable[str] | Literal["all"], provider: str
 ) -> UnsupportedRequestError | None:
     """The first loss that affects the result, of a field that must be kept, as an error; None where there is none."""

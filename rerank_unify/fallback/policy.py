@@ -20,8 +20,10 @@ class Rule:
 
     Attributes:
         action: ``stop`` raises it at once, ``next`` moves on to the next target.
-        counts: whether it counts against the target's breaker. An error that says that the same request would fail
-            again, such as one of a provider's ``final`` statuses, speaks of the request and never counts.
+        trips_breaker: whether it counts against the target's breaker. An error that says that the same request would
+            fail
+            again, such as one of a provider's ``non_retryable_statuses`` statuses, speaks of the request and never
+            counts.
         retries: how often the same target is tried again after this error, where the error is ``retryable``; None for
             the policy's ``retries``.
         waits: whether the same target is tried again after the ``retry_after`` of this error; False moves on at once.
@@ -30,7 +32,7 @@ class Rule:
     """
 
     action: Literal["stop", "next"] = "next"
-    counts: bool = False
+    trips_breaker: bool = False
     retries: int | None = None
     waits: bool = True
     cools_down: bool = True
@@ -38,7 +40,7 @@ class Rule:
     def __str__(self) -> str:
         retries = "" if self.retries is None else f", {self.retries} retries"
         waits = "" if self.waits else ", no wait for Retry-After"
-        return f"{self.action}{retries}{waits}{', trips the breaker' if self.counts else ''}"
+        return f"{self.action}{retries}{waits}{', trips the breaker' if self.trips_breaker else ''}"
 
 
 RULES: Final[Mapping[type[RerankError], Rule]] = {
@@ -46,10 +48,10 @@ RULES: Final[Mapping[type[RerankError], Rule]] = {
     e.InvalidRequestError: Rule("stop"),
     e.ModelNotFoundError: Rule(cools_down=False),
     e.RequestTooLargeError: Rule(cools_down=False),
-    e.ProviderServerError: Rule(counts=True),
-    e.InvalidResponseError: Rule(counts=True),
-    e.TransportError: Rule(counts=True),
-    e.TimeoutError: Rule(counts=True, retries=0),
+    e.ProviderServerError: Rule(trips_breaker=True),
+    e.InvalidResponseError: Rule(trips_breaker=True),
+    e.TransportError: Rule(trips_breaker=True),
+    e.TimeoutError: Rule(trips_breaker=True, retries=0),
     e.RerankError: Rule(),
 }
 """The default rules. A class that is not here goes by its nearest base: every other error moves on."""
@@ -147,7 +149,7 @@ class FallbackPolicy:
     def trips_breaker(self, error: RerankError) -> bool:
         """Return whether the error counts against the target's breaker: it speaks of the server, not of the request."""
         about_the_request = type(error).retryable and not error.retryable
-        return self.rule(type(error)).counts and not about_the_request
+        return self.rule(type(error)).trips_breaker and not about_the_request
 
     def rule(self, kind: type[RerankError]) -> Rule:
         """The rule for a class: its own, else its nearest base's."""

@@ -9,7 +9,7 @@ from typing import NamedTuple, cast
 from pydantic import SecretStr
 
 from .._endpoint import Key, plain_key
-from .._http import Headers, MaskedHeaders, checked_headers
+from .._http import Headers, MaskedHeaders, validate_headers
 from .._provider import Call, Provider
 from ..canonical import RerankRequest, check_number
 from ..errors import InvalidRequestError
@@ -27,7 +27,7 @@ class Target:
         base_url: where, instead of the vendor's own.
         timeout: seconds for one attempt; None for no limit but the deadline.
         weight: of several targets the heaviest first, where the policy orders by weight; 0 or more.
-        like: the known model behind a name that says nothing.
+        base_model: the known model behind a name that says nothing.
         url: the whole URL to call, in place of ``base_url``; it is not changed.
         headers: further headers of each call; their values are hidden from every ``repr``.
         auth_header: the header that carries the key, in place of the provider's own.
@@ -46,7 +46,7 @@ class Target:
     base_url: str | None = None
     timeout: float | None = None
     weight: float = 1.0
-    like: str | None = None
+    base_model: str | None = None
     url: str | None = None
     headers: Headers | None = field(default=None, repr=False)
     auth_header: str | None = None
@@ -64,8 +64,8 @@ class Target:
         object.__setattr__(self, "vendor", vendor)
         object.__setattr__(self, "name", vendor.name)
         if self.headers is not None:
-            object.__setattr__(self, "headers", MaskedHeaders(checked_headers(self.headers)))
-        headers = tuple(sorted(checked_headers(self.headers).items()))
+            object.__setattr__(self, "headers", MaskedHeaders(validate_headers(self.headers)))
+        headers = tuple(sorted(validate_headers(self.headers).items()))
         where = (self.base_url, self.url, self.auth_header, hash(headers))
         identity = (vendor.name, self.model, *where, hash(self.api_key))
         object.__setattr__(self, "identity", identity)
@@ -133,10 +133,10 @@ class Attempt(NamedTuple):
             api_key=target.api_key if target.api_key is not None else api_key,
             base_url=target.base_url,
             url=target.url,
-            headers={**checked_headers(target.headers), **checked_headers(headers)},
+            headers={**validate_headers(target.headers), **validate_headers(headers)},
             auth_header=target.auth_header,
-            echo=False,
-            like=target.like,
+            echo_documents=False,
+            base_model=target.base_model,
         )
 
 

@@ -102,7 +102,7 @@ def _asides(gateway: Gateway) -> list[Route]:
     return [
         Route(f"/{_prefix(name)}{_with_path(path)}", _aside(gateway, answer), methods=["GET"])
         for name in provider_names()
-        for path, answer in provider(name).asides.items()
+        for path, answer in provider(name).sdk_routes.items()
     ]
 
 

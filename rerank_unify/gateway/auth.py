@@ -30,19 +30,19 @@ def _hash(key: bytes) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Caller:
+class AuthenticatedClient:
     """Who calls.
 
     Attributes:
         name: the key's name; "" where the gateway is open to all.
-        own_key: the vendor key of the client's own, where it sent one beside or instead of the gateway's.
+        provider_key: the vendor key of the client's own, where it sent one beside or instead of the gateway's.
     """
 
     name: str
-    own_key: str | None
+    provider_key: str | None
 
 
-def admit(keys: Mapping[str, str], headers: Mapping[str, str]) -> Caller:
+def admit(keys: Mapping[str, str], headers: Mapping[str, str]) -> AuthenticatedClient:
     """Who calls, by ``Authorization: Bearer KEY`` or ``x-api-key: KEY``.
 
     Args:
@@ -54,13 +54,13 @@ def admit(keys: Mapping[str, str], headers: Mapping[str, str]) -> Caller:
     """
     bearer = _bearer(headers.get("authorization", ""))
     if not keys:
-        return Caller("", bearer)
+        return AuthenticatedClient("", bearer)
     named = {key: _name(keys, key) for key in (bearer, headers.get("x-api-key")) if key}
     found = next((name for name in named.values() if name is not None), None)
     if found is None:
         told = "the API key is not known here" if named else "no API key: send Authorization: Bearer KEY"
         raise AuthenticationError(told, status=401)
-    return Caller(found, bearer if bearer and named[bearer] is None else None)
+    return AuthenticatedClient(found, bearer if bearer and named[bearer] is None else None)
 
 
 def _bearer(value: str) -> str | None:

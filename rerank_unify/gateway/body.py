@@ -22,11 +22,11 @@ T = TypeVar("T")
 _LINGER = 5.0  # seconds
 
 
-class GoneError(Exception):
+class ClientDisconnected(Exception):  # noqa: N818 - no error of ours: the client has left
     """The client has hung up: nobody waits for an answer."""
 
 
-class RefusedError(Exception):
+class BodyRefusedError(Exception):
     """The body is refused with a status of HTTP's own, the error's, told in the client's dialect."""
 
     def __init__(self, error: RerankError) -> None:
@@ -38,7 +38,7 @@ async def read_body(headers: Mapping[str, str], receive: Receive, limits: LimitS
     """The whole body.
 
     Raises:
-        RefusedError: 415 for what is no JSON, 413 for too many bytes, 408 for too slow a client.
+        BodyRefusedError: 415 for what is no JSON, 413 for too many bytes, 408 for too slow a client.
         GoneError: the client has left.
     """
     _check_kind(headers)
@@ -49,7 +49,7 @@ async def read_body(headers: Mapping[str, str], receive: Receive, limits: LimitS
             return await _received(receive, limits)
     except asyncio.TimeoutError:  # another class than TimeoutError on Python 3.10
         told = f"the body did not come within {limits.body_seconds:g} seconds"
-        raise RefusedError(BadRequestError(told, status=408)) from None
+        raise BodyRefusedError(BadRequestError(told, status=408)) from None
 
 
 async def _received(receive: Receive, limits: LimitSettings) -> bytes:
@@ -58,7 +58,7 @@ async def _received(receive: Receive, limits: LimitSettings) -> bytes:
     while more:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise GoneError
+            raise ClientDisconnected
         chunk: bytes = message.get("body", b"")
         more = message.get("more_body", False)
         left -= len(chunk)
@@ -86,12 +86,12 @@ def _check_kind(headers: Mapping[str, str]) -> None:
         told = "content-encoding: compressed bodies are not taken"
     else:
         return
-    raise RefusedError(BadRequestError(told, status=415))
+    raise BodyRefusedError(BadRequestError(told, status=415))
 
 
-def _too_large(limits: LimitSettings) -> RefusedError:
+def _too_large(limits: LimitSettings) -> BodyRefusedError:
     told = f"the body has more than {limits.body_bytes:,} bytes"
-    return RefusedError(RequestTooLargeError(told, status=413))
+    return BodyRefusedError(RequestTooLargeError(told, status=413))
 
 
 async def drain(receive: Receive, limits: LimitSettings) -> None:
@@ -106,13 +106,13 @@ async def drain(receive: Receive, limits: LimitSettings) -> None:
                 left -= len(message.get("body", b""))
 
 
-async def while_connected(receive: Receive, work: Callable[[], Awaitable[T]]) -> T:
+async def cancel_on_disconnect(receive: Receive, work: Callable[[], Awaitable[T]]) -> T:
     """What comes of the work, unless the client hangs up: then the work is cancelled.
 
     On asyncio, where the calls to vendors are made; a task group would cost an eighth of the whole request.
 
     Raises:
-        GoneError: the client has hung up.
+        ClientDisconnected: the client has hung up.
     """
     watch = _Watch(receive)
     try:
@@ -120,7 +120,7 @@ async def while_connected(receive: Receive, work: Callable[[], Awaitable[T]]) ->
     except asyncio.CancelledError:
         if not watch.gone:
             raise
-        raise GoneError from None
+        raise ClientDisconnected from None
     finally:
         await watch.end()
 

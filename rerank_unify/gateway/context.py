@@ -16,7 +16,7 @@ from ..canonical import RerankRequest, RerankResponse
 from ..errors import one_line
 from ..registry import provider
 from .auth import admit
-from .limits import Room
+from .limits import ConcurrencyLimiter
 from .metrics import CONTENT_TYPE, Metrics
 from .replies import as_json
 from .router import LOCAL, Router
@@ -39,7 +39,7 @@ class Gateway:
         self.metrics = Metrics()
         self.upstream = Upstream(settings.upstream)
         self.router = Router(settings, environ, self.upstream, self.metrics)
-        self.room = Room(settings.limits, self.metrics)
+        self.limiter = ConcurrencyLimiter(settings.limits, self.metrics)
         self._hosts = _own_hosts(settings)
 
     def warm(self) -> None:

@@ -7,12 +7,12 @@ from collections.abc import Generator
 from contextlib import contextmanager
 
 from ..errors import ProviderOverloadedError, RateLimitError
-from .auth import Caller
+from .auth import AuthenticatedClient
 from .metrics import Metrics
 from .settings import LimitSettings
 
 
-class Room:
+class ConcurrencyLimiter:
     """How many requests are under way, in all and for each key."""
 
     def __init__(self, limits: LimitSettings, metrics: Metrics) -> None:
@@ -21,7 +21,7 @@ class Room:
         self._by_key: Counter[str] = Counter()
 
     @contextmanager
-    def enter(self, caller: Caller) -> Generator[None]:
+    def enter(self, caller: AuthenticatedClient) -> Generator[None]:
         """Take a place for one request.
 
         Raises:

@@ -16,9 +16,9 @@ from .._json import dump
 from .._provider import Provider
 from ..canonical import RequestFields, RerankResponse
 from ..errors import AllProvidersFailedError, ProviderServerError, RequestTooLargeError, RerankError
-from ..fallback import Tried
+from ..fallback import AttemptRecord
 from .auth import admit
-from .body import GoneError, Receive, RefusedError, drain, is_endless, read_body, while_connected
+from .body import BodyRefusedError, ClientDisconnected, Receive, cancel_on_disconnect, drain, is_endless, read_body
 from .replies import Reply, Send, write
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class RerankRoute:
         number = known[0] if known else uuid4().hex
         try:
             reply = await self._reply(scope, headers, receive)
-        except GoneError:
+        except ClientDisconnected:
             reply = Reply(499)
         ends = reply.status >= 400 and self._must_end(scope, headers, reply.status)
         if ends:
@@ -68,17 +68,17 @@ class RerankRoute:
         relayed = False
         try:
             caller = admit(self.gateway.settings.keys, headers)
-            with self.gateway.room.enter(caller):
+            with self.gateway.limiter.enter(caller):
                 body = await read_body(headers, receive, self.gateway.settings.limits)
                 fields = self._fields(scope, body)
                 client, relayed = self.gateway.router.find(fields["model"], caller)
-                response = await while_connected(receive, lambda: client.rerank_fields(fields))
+                response = await cancel_on_disconnect(receive, lambda: client.rerank_fields(fields))
             return self._answer(fields, self.gateway.without_hosts_in(response))
-        except RefusedError as refused:
+        except BodyRefusedError as refused:
             return self._failure(refused.error, refused.error.status)
         except RerankError as error:
             return self._failure(error, relayed=relayed)
-        except GoneError:
+        except ClientDisconnected:
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, the client gets an answer
             # Where, and not what it says: that may repeat a document.
@@ -127,11 +127,11 @@ def _told(headers: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in headers.items() if value}
 
 
-def _attempts(tried: tuple[Tried, ...]) -> str:
+def _attempts(tried: tuple[AttemptRecord, ...]) -> str:
     return ",".join(f"{_safe(one.provider)}={_outcome(one)}" for one in tried)
 
 
-def _outcome(one: Tried) -> str:
+def _outcome(one: AttemptRecord) -> str:
     if one.cancelled:
         return "cancelled"
     return type(one.error).__name__ if one.error is not None else "ok"

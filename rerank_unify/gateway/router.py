@@ -22,7 +22,7 @@ from ..errors import AuthenticationError, InvalidRequestError, ModelNotFoundErro
 from ..fallback import Health, Target
 from ..registry import provider, provider_names
 from ..transport import AsyncSender
-from .auth import Caller
+from .auth import AuthenticatedClient
 from .metrics import Metrics
 from .settings import GatewaySettings, RouteSettings, TargetSettings
 
@@ -65,7 +65,7 @@ class Router:
         listed |= {name: route.targets[0].provider for name, route in self._settings.models.items()}
         return sorted(listed.items())
 
-    def find(self, model: str | None, caller: Caller) -> tuple[AsyncClient, bool]:
+    def find(self, model: str | None, caller: AuthenticatedClient) -> tuple[AsyncClient, bool]:
         """Who answers, and whether with the caller's own vendor key.
 
         Raises:
@@ -78,12 +78,12 @@ class Router:
         if route is None and isinstance(self._settings.default, RouteSettings) and self._pinned(model) is None:
             route = self._settings.default
         if route is not None and any(target.relay for target in route.targets):
-            if caller.own_key is None:
+            if caller.provider_key is None:
                 raise AuthenticationError(
                     "this model takes your own vendor key as Authorization: Bearer KEY", status=401
                 )
             # A client's key is in no shared state: its own health, gone with the request.
-            client = self._client([self._target(one, caller.own_key) for one in route.targets], Health())
+            client = self._client([self._target(one, caller.provider_key) for one in route.targets], Health())
             return client, len(route.targets) == 1
         return self._routes.get(model or "") or self._named(model), False
 
@@ -144,11 +144,11 @@ class Router:
         targets = [Target(one.name, None, one.key(self._environ)) for one in reversed(vendors.values())]
         return self._client(targets, self._health) if targets else None
 
-    def _target(self, one: TargetSettings, own_key: str | None) -> Target:
+    def _target(self, one: TargetSettings, provider_key: str | None) -> Target:
         vendor = provider(one.provider)
-        key = own_key if one.relay else self._key(one, vendor)
+        key = provider_key if one.relay else self._key(one, vendor)
         model = one.model or vendor.default_model  # never the public name
-        return Target(one.provider, model, key, one.base_url, one.timeout, one.weight, one.like)
+        return Target(one.provider, model, key, one.base_url, one.timeout, one.weight, one.base_model)
 
     def _key(self, one: TargetSettings, vendor: Provider) -> str | None:
         if one.key_env is not None:

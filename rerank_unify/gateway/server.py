@@ -31,16 +31,16 @@ _WAITING: Final = 2048  # connections that wait to be taken
 _KEEP_ALIVE: Final = 75  # seconds: longer than the 60 of the usual load balancer, which must be the one that hangs up
 
 
-class Patient(HttpToolsProtocol):
+class HeaderLimitedProtocol(HttpToolsProtocol):
     """HTTP by uvicorn, which would wait for ever for the head of a request, and take one of any length.
 
     Attributes:
         seconds: in which a head must be complete, from its first byte, or from the connection for the first one.
-        most: bytes of a head.
+        max_bytes: bytes of a head.
     """
 
     seconds: float = 30.0
-    most: int = 64 * 2**10
+    max_bytes: int = 64 * 2**10
     _waiting: asyncio.TimerHandle | None = None
     _begun = False
     _read = 0
@@ -57,7 +57,7 @@ class Patient(HttpToolsProtocol):
         if cycle is None or cycle.response_complete:
             self._wait()
         self._read = self._read + len(data) if self._begun else 0
-        if self._read > self.most:
+        if self._read > self.max_bytes:
             self.shutdown()
 
     def on_message_begin(self) -> None:
@@ -143,7 +143,7 @@ def options(settings: GatewaySettings) -> dict[str, Any]:
         "host": settings.host,
         "port": settings.port,
         "workers": settings.workers,
-        "http": Patient,
+        "http": HeaderLimitedProtocol,
         "ws": "none",
         "access_log": False,  # its lines hold the query string; the gateway writes its own
         "log_config": None,

@@ -79,7 +79,7 @@ class TargetSettings(_Part):
     base_url: str | None = Field(default=None, description="Where, instead of the vendor's own host.")
     timeout: Seconds | None = Field(default=None, description="Seconds for one attempt.")
     weight: NotNegative = Field(default=1.0, description="The heaviest first, with upstream.order = weight.")
-    like: str | None = Field(default=None, description="The known model behind a name that says nothing.")
+    base_model: str | None = Field(default=None, description="The known model behind a name that says nothing.")
     relay: bool = Field(default=False, description="Whether the client's own key is passed on to this vendor.")
 
     @model_validator(mode="after")

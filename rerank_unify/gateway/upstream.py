@@ -35,7 +35,7 @@ class Upstream:
             trust_env=self._settings.trust_env,
         )
         return AiohttpSender(
-            self._session, connect=self._settings.connect_timeout, most=self._settings.max_response_bytes
+            self._session, connect=self._settings.connect_timeout, max_bytes=self._settings.max_response_bytes
         )
 
     async def aclose(self) -> None:

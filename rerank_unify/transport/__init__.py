@@ -5,7 +5,7 @@ cause, follows no redirect, and stops reading at ``most`` bytes. What the answer
 """
 
 from .aiohttp import AiohttpSender
-from .base import MOST, AsyncSender, Sender
+from .base import MAX_BYTES, AsyncSender, Sender
 from .httpx import AsyncHttpxSender, HttpxSender
 
-__all__ = ["MOST", "AiohttpSender", "AsyncHttpxSender", "AsyncSender", "HttpxSender", "Sender"]
+__all__ = ["MAX_BYTES", "AiohttpSender", "AsyncHttpxSender", "AsyncSender", "HttpxSender", "Sender"]

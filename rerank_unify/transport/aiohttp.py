@@ -7,7 +7,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Final
 
 from .._http import HttpRequest, HttpResponse
-from .base import CONNECT, MOST, Body, bare, lost, no_connection, too_late
+from .base import CONNECT, MAX_BYTES, Body, bare, lost, no_connection, too_late
 
 if TYPE_CHECKING:
     import aiohttp
@@ -23,13 +23,18 @@ class AiohttpSender:
         session: of aiohttp.
         connect: seconds for a connection.
         read: seconds between two pieces of an answer; None for no limit but the whole call's.
-        most: bytes of an answer that are read.
+        max_bytes: bytes of an answer that are read.
     """
 
     def __init__(
-        self, session: aiohttp.ClientSession, *, connect: float = CONNECT, read: float | None = None, most: int = MOST
+        self,
+        session: aiohttp.ClientSession,
+        *,
+        connect: float = CONNECT,
+        read: float | None = None,
+        max_bytes: int = MAX_BYTES,
     ) -> None:
-        self._session, self._most = session, most
+        self._session, self._max_bytes = session, max_bytes
         self._limits = lru_cache(maxsize=1)(partial(_limits, connect, read))  # with a deadline each call has its own
 
     async def __call__(self, http: HttpRequest, timeout: float, /) -> HttpResponse:
@@ -44,7 +49,7 @@ class AiohttpSender:
             answer = await self._session.request(
                 http.method, http.url, headers=http.headers, data=data, timeout=limits, allow_redirects=False
             )
-            body, content = Body(self._most, timeout), answer.content
+            body, content = Body(self._max_bytes, timeout), answer.content
             if content.is_eof():  # all of it came with the headers, and its connection is free again
                 body.add(content.read_nowait())
             else:

@@ -9,8 +9,8 @@ from typing import Final, Protocol
 from .. import errors as e
 from .._http import HttpRequest, HttpResponse
 
-MOST: Final = 64 * 2**20  # bytes of an answer: a thousand times a large one, and no more than a small machine has
-AT_ONCE: Final = 100  # calls: as many as a client of httpx's has connections
+MAX_BYTES: Final = 64 * 2**20  # bytes of an answer: a thousand times a large one, and no more than a small machine has
+MAX_CONCURRENT: Final = 100  # calls: as many as a client of httpx's has connections
 CONNECT: Final = 5.0  # seconds: a second SYN goes out after one, a third after three
 
 
@@ -41,10 +41,10 @@ class AsyncSender(Protocol):
 class Body:
     """Bytes as they come, until there are too many or it takes too long."""
 
-    def __init__(self, most: int, timeout: float) -> None:
+    def __init__(self, max_bytes: int, timeout: float) -> None:
         self.problem: e.TransportError | None = None
         self._chunks: list[bytes] = []
-        self._left = most
+        self._left = max_bytes
         self._until = time.monotonic() + timeout
         self._timeout = timeout
 

@@ -15,14 +15,14 @@ from urllib.request import getproxies
 
 from .._http import HttpRequest, HttpResponse
 from ..errors import InvalidRequestError, TransportError
-from .base import AT_ONCE, CONNECT, MOST, Body, lost, no_connection, too_late
+from .base import CONNECT, MAX_BYTES, MAX_CONCURRENT, Body, lost, no_connection, too_late
 
 if TYPE_CHECKING:
     import httpx
 
 
 REUSED: Final = "connection.reused"  # told by `Lanes`; the others by httpx
-KEPT: Final = 20  # idle connections of one origin, as many as httpx keeps
+MAX_IDLE: Final = 20  # idle connections of one origin, as many as httpx keeps
 MADE: Final = ("connection.connect_tcp.complete", "connection.start_tls.complete", REUSED)
 
 
@@ -33,7 +33,7 @@ class HttpxSender:
         client: a ``Client`` or ``BaseTransport`` of httpx or httpx2.
         connect: seconds for a connection.
         read: seconds between two pieces of an answer; None for no limit but the whole call's.
-        most: bytes of an answer that are read.
+        max_bytes: bytes of an answer that are read.
 
     Raises:
         InvalidRequestError: the client is none.
@@ -45,14 +45,14 @@ class HttpxSender:
         *,
         connect: float = CONNECT,
         read: float | None = None,
-        most: int = MOST,
+        max_bytes: int = MAX_BYTES,
     ) -> None:
-        self._line, self._most = _Line(client, "Client", connect, read), most
+        self._line, self._max_bytes = _Line(client, "Client", connect, read), max_bytes
         self._watches = _Watches()
 
     def __call__(self, http: HttpRequest, timeout: float, /) -> HttpResponse:
         """Send; see `Sender`."""
-        body = Body(self._most, timeout)
+        body = Body(self._max_bytes, timeout)
         with self._watches.over(http, timeout) as watch:
             try:
                 request = self._line.request(http, timeout, trace=watch.trace)
@@ -76,7 +76,7 @@ class AsyncHttpxSender:
     Args:
         client: an ``AsyncClient`` or ``AsyncBaseTransport`` of httpx or httpx2.
         further: more of that kind and library. Each call goes to the first of those that have the fewest under way.
-        at_once: calls that are handed to httpx at a time; the others wait here, where that costs less.
+        max_concurrent: calls that are handed to httpx at a time; the others wait here, where that costs less.
     """
 
     def __init__(
@@ -85,17 +85,17 @@ class AsyncHttpxSender:
         *further: httpx.AsyncClient | httpx.AsyncBaseTransport,
         connect: float = CONNECT,
         read: float | None = None,
-        most: int = MOST,
-        at_once: int = AT_ONCE,
+        max_bytes: int = MAX_BYTES,
+        max_concurrent: int = MAX_CONCURRENT,
     ) -> None:
         import anyio
 
-        self._anyio, self._room, self._most = anyio, _Room(at_once), most
+        self._anyio, self._room, self._max_bytes = anyio, _Room(max_concurrent), max_bytes
         self._lines = [_Line(one, "AsyncClient", connect, read) for one in (client, *further)]
 
     async def __call__(self, http: HttpRequest, timeout: float, /) -> HttpResponse:
         """Send; see `Sender`."""
-        body, library = Body(self._most, timeout), self._lines[0].library
+        body, library = Body(self._max_bytes, timeout), self._lines[0].library
         try:
             with self._anyio.CancelScope(deadline=self._anyio.current_time() + timeout):
                 await self._room.enter()
@@ -128,8 +128,8 @@ async def _exchange(line: _Line, http: HttpRequest, timeout: float, body: Body) 
 class _Room:
     """Room for so many calls at a time."""
 
-    def __init__(self, at_once: int) -> None:
-        self._at_once = at_once
+    def __init__(self, max_concurrent: int) -> None:
+        self._at_once = max_concurrent
         self._semaphore: Any = None
 
     async def enter(self) -> None:
@@ -226,16 +226,16 @@ def own_sender(**limits: Any) -> tuple[HttpxSender, Callable[[], None]]:
     return HttpxSender(client, **limits), client.close
 
 
-def own_async_sender(at_once: int, **limits: Any) -> tuple[AsyncHttpxSender, Callable[[], Awaitable[None]]]:
+def own_async_sender(max_concurrent: int, **limits: Any) -> tuple[AsyncHttpxSender, Callable[[], Awaitable[None]]]:
     """The same, asynchronous, over several small pools: what httpx's does for a call grows with its connections."""
     import httpx
 
     if _proxies():
-        pool = httpx.Limits(max_connections=at_once, max_keepalive_connections=KEPT)
+        pool = httpx.Limits(max_connections=max_concurrent, max_keepalive_connections=MAX_IDLE)
         client = httpx.AsyncClient(limits=pool)
-        return AsyncHttpxSender(client, at_once=at_once, **limits), client.aclose
-    count = ceil(at_once / _EACH)
-    pool = httpx.Limits(max_connections=ceil(at_once / count), max_keepalive_connections=ceil(KEPT / count))
+        return AsyncHttpxSender(client, max_concurrent=max_concurrent, **limits), client.aclose
+    count = ceil(max_concurrent / _EACH)
+    pool = httpx.Limits(max_connections=ceil(max_concurrent / count), max_keepalive_connections=ceil(MAX_IDLE / count))
     ssl = httpx.create_ssl_context()
     pools = [httpx.AsyncHTTPTransport(verify=ssl, limits=pool) for _ in range(count)]
 
@@ -243,7 +243,7 @@ def own_async_sender(at_once: int, **limits: Any) -> tuple[AsyncHttpxSender, Cal
         for one in pools:
             await one.aclose()
 
-    return AsyncHttpxSender(*pools, at_once=at_once, **limits), aclose
+    return AsyncHttpxSender(*pools, max_concurrent=max_concurrent, **limits), aclose
 
 
 def _proxies() -> bool:

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import httpx
 
-from .httpx import KEPT, MADE, REUSED
+from .httpx import MADE, MAX_IDLE, REUSED
 
 _ONE: Final = httpx.Limits(max_connections=1, max_keepalive_connections=1)
 
@@ -37,7 +37,7 @@ class Lanes(httpx.BaseTransport):
         def give_back() -> None:
             with self._lock:
                 kept = self._idle.setdefault(origin, [])
-                if len(kept) < KEPT and not self._closed:
+                if len(kept) < MAX_IDLE and not self._closed:
                     kept.append(lane)
                     return
             lane.transport.close()

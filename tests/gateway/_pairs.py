@@ -81,7 +81,7 @@ class Published:
 
     Attributes:
         path: of the vendor's own host.
-        takes: all fields of a request, as far as they are documented.
+        supports: all fields of a request, as far as they are documented.
         top_n: what it calls the number of rows.
         rows: what it calls the rows.
         needs: for each field that an answer always has, by dotted path, the types that it may have.
@@ -95,7 +95,7 @@ class Published:
     """
 
     path: str
-    takes: frozenset[str]
+    supports: frozenset[str]
     top_n: str = "top_n"
     rows: str = "results"
     needs: Mapping[str, tuple[type, ...]]
@@ -134,7 +134,7 @@ def _nested(document: Any) -> Any:
 PUBLISHED: Final[Mapping[str, Published]] = {
     "jina": Published(
         path="/v1/rerank",
-        takes=frozenset(("model", "query", "documents", "top_n", "return_documents")),
+        supports=frozenset(("model", "query", "documents", "top_n", "return_documents")),
         needs={"model": (str,), "object": (str,), "usage": (dict,), "results": (list,)},
         # Not Jina's own: the canonical format has a place for what other vendors send.
         may=frozenset(("id", "warnings")),
@@ -145,7 +145,7 @@ PUBLISHED: Final[Mapping[str, Published]] = {
     ),
     "cohere": Published(
         path="/v2/rerank",
-        takes=frozenset(("model", "query", "documents", "top_n", "max_tokens_per_doc", "priority")),
+        supports=frozenset(("model", "query", "documents", "top_n", "max_tokens_per_doc", "priority")),
         needs={"results": (list,), "meta.api_version.version": (str,)},
         may=frozenset(("id",)),
         echo=_as_object,
@@ -155,7 +155,7 @@ PUBLISHED: Final[Mapping[str, Published]] = {
     ),
     "cohere-v1": Published(
         path="/v1/rerank",
-        takes=frozenset(("model", "query", "documents", "top_n", "return_documents", "rank_fields")),
+        supports=frozenset(("model", "query", "documents", "top_n", "return_documents", "rank_fields")),
         needs={"results": (list,), "meta.api_version.version": (str,)},
         may=frozenset(("id",)),
         echo=_as_object,
@@ -166,7 +166,7 @@ PUBLISHED: Final[Mapping[str, Published]] = {
     ),
     "voyage": Published(
         path="/v1/rerank",
-        takes=frozenset(("model", "query", "documents", "top_k", "return_documents", "truncation")),
+        supports=frozenset(("model", "query", "documents", "top_k", "return_documents", "truncation")),
         top_n="top_k",
         rows="data",
         # The total is null where the vendor tells none: nothing is invented.
@@ -178,7 +178,7 @@ PUBLISHED: Final[Mapping[str, Published]] = {
     ),
     "xinference": Published(
         path="/v1/rerank",
-        takes=frozenset(
+        supports=frozenset(
             ("model", "query", "documents", "top_n", "return_documents", "return_len", "max_chunks_per_doc", "kwargs")
         ),
         needs={

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from rerank_unify.declaration import Dialect, Endpoint, Errors, Fields, HttpResponse, Provider, Rows, Texts, bearer
+from rerank_unify.declaration import (
+    Dialect,
+    Documents,
+    Endpoint,
+    ErrorFormat,
+    HttpResponse,
+    Provider,
+    RequestFormat,
+    ResponseFormat,
+    bearer,
+)
 
 
 def info(model: str | None, locked: bool) -> Any:
@@ -14,14 +24,14 @@ def info(model: str | None, locked: bool) -> Any:
 made_up = Provider(
     name="made-up",
     dialect=Dialect(
-        request=Fields(model=None, documents=Texts("texts"), top_n=None, return_documents=None),
-        response=Rows(rows="", score="score"),
-        errors=Errors(message="error"),
+        request=RequestFormat(model=None, documents=Documents("texts"), top_n=None, return_documents=None),
+        response=ResponseFormat(rows="", score="score"),
+        errors=ErrorFormat(message="error"),
     ),
     endpoint=Endpoint("http://localhost:1/models/{model}/rank"),
     auth=bearer(required=False),
     default_model="served",
-    asides={"/info/{model}": info},
+    sdk_routes={"/info/{model}": info},
 )
 
 

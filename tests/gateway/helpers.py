@@ -19,7 +19,7 @@ from typing_extensions import Self
 
 from rerank_unify.gateway.app import create_app
 from rerank_unify.gateway.auth import hash_of
-from rerank_unify.gateway.server import Patient, options
+from rerank_unify.gateway.server import HeaderLimitedProtocol, options
 from rerank_unify.gateway.settings import GatewaySettings
 
 VENDOR_KEY: Final = "jina_0123456789abcdef"  # in UPSTREAM_KEY
@@ -73,7 +73,11 @@ class _Server(uvicorn.Server):
 
 @contextmanager
 def serving(
-    config: Any = None, *, http: type[Patient] = Patient, app: Starlette | None = None, port: int = 0
+    config: Any = None,
+    *,
+    http: type[HeaderLimitedProtocol] = HeaderLimitedProtocol,
+    app: Starlette | None = None,
+    port: int = 0,
 ) -> Generator[int, None, None]:
     """A gateway that listens, as the command runs it but in a thread; its port."""
     app = app or create_app(config or {})

@@ -15,7 +15,7 @@ from scripted.server import ScriptedServer
 import rerank_unify as ru
 from rerank_unify._json import compile_path, dig
 from rerank_unify.gateway.app import create_app, rerank_paths
-from rerank_unify.gateway.server import Patient
+from rerank_unify.gateway.server import HeaderLimitedProtocol
 
 from .helpers import BODY, LOCKED, NEVER, Answer, Wire, ask, routed, serving, target
 
@@ -145,9 +145,9 @@ def test_a_body_that_does_not_come(small: int, path: str) -> None:
         assert wire.at_end()
 
 
-class Impatient(Patient):
+class Impatient(HeaderLimitedProtocol):
     seconds = 0.2
-    most = 4096
+    max_bytes = 4096
 
 
 @pytest.fixture(scope="module")

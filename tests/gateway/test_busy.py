@@ -78,13 +78,13 @@ def test_without_keys_all_clients_are_one() -> None:
 
 def test_who_is_not_let_in_takes_no_place() -> None:
     gateway = create_app({**KEYS, "limits": {"concurrency": 1}}).state.gateway
-    with gateway.room.enter(ru_caller("ann")), pytest.raises(ru.ProviderOverloadedError):
-        gateway.room.enter(ru_caller("bob")).__enter__()
-    with gateway.room.enter(ru_caller("bob")):
+    with gateway.limiter.enter(ru_caller("ann")), pytest.raises(ru.ProviderOverloadedError):
+        gateway.limiter.enter(ru_caller("bob")).__enter__()
+    with gateway.limiter.enter(ru_caller("bob")):
         assert b"rerank_requests_under_way 1.0" in gateway.metrics.text()
 
 
 def ru_caller(name: str) -> Any:
-    from rerank_unify.gateway.auth import Caller
+    from rerank_unify.gateway.auth import AuthenticatedClient
 
-    return Caller(name, None)
+    return AuthenticatedClient(name, None)

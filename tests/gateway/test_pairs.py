@@ -194,7 +194,7 @@ def assert_asked(upstream: str, asked: Asked, seen: Seen) -> None:
     api = PUBLISHED[upstream]
     texts = [text for text in asked.texts() if text or not api.withholds]
     assert (seen.method, seen.path) == ("POST", api.path)
-    assert seen.json.keys() <= api.takes
+    assert seen.json.keys() <= api.supports
     assert (seen.json["model"], seen.json["query"], seen.json["documents"]) == (own_model(upstream), asked.query, texts)
     assert seen.json.get(api.top_n) == (None if asked.top_n is None else min(asked.top_n, len(texts)))
     assert None not in seen.json.values()

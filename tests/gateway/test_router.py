@@ -25,9 +25,9 @@ def find(gateway: Any, model: str | None) -> list[tuple[str, str | None]]:
 
 
 def gateway_caller(own_key: str | None = None) -> Any:
-    from rerank_unify.gateway.auth import Caller
+    from rerank_unify.gateway.auth import AuthenticatedClient
 
-    return Caller("", own_key)
+    return AuthenticatedClient("", own_key)
 
 
 def gateway(config: Any = None) -> Any:

@@ -27,7 +27,7 @@ KEYS = {name: hash_of(f"ru-{name}") for name in ("ann", "anna", "bob", "müller"
 def test_each_key_is_known_in_either_header(name: str) -> None:
     assert admit(KEYS, {"x-api-key": f"ru-{name}"}).name == name
     assert admit(KEYS, {"authorization": f"bearer  ru-{name} "}).name == name
-    assert admit(KEYS, {"authorization": "Bearer other", "x-api-key": f"ru-{name}"}).own_key == "other"
+    assert admit(KEYS, {"authorization": "Bearer other", "x-api-key": f"ru-{name}"}).provider_key == "other"
 
 
 @pytest.mark.parametrize(

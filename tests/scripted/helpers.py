@@ -96,9 +96,9 @@ async def opened(over: str, targets: Any, **settings: Any) -> AsyncGenerator[ru.
     import aiohttp
 
     connect, read = settings.get("connect_timeout", 5), settings.get("read_timeout")
-    most = settings.get("max_response_bytes", 2**26)
+    max_bytes = settings.get("max_response_bytes", 2**26)
     async with aiohttp.ClientSession() as session:
-        sender = AiohttpSender(session, connect=connect, read=read, most=most)
+        sender = AiohttpSender(session, connect=connect, read=read, max_bytes=max_bytes)
         async with ru.AsyncClient(targets, sender=sender, **settings) as client:
             yield client
 

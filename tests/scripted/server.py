@@ -25,7 +25,7 @@ from typing import Any, Final, Literal, TypeAlias
 from typing_extensions import Self
 
 import rerank_unify as ru
-from rerank_unify.canonical import as_text, chosen_fields
+from rerank_unify.canonical import as_text, select_fields
 
 How: TypeAlias = Literal[
     "well",
@@ -142,7 +142,7 @@ def vendor(name: str) -> Answer:
 
 
 def _text(document: str | Mapping[str, Any], rank_fields: Sequence[str] | None, index: int) -> str:
-    return document if isinstance(document, str) else as_text(chosen_fields(document, rank_fields, index), index)
+    return document if isinstance(document, str) else as_text(select_fields(document, rank_fields, index), index)
 
 
 # --- what goes over the wire -----------------------------------------------------------------------------------------

@@ -31,7 +31,7 @@ def asks(count: int) -> list[ru.RerankRequest]:
     return [ru.RerankRequest(query="q", documents=[f"{n}", f"{n + 1}"], top_n=1) for n in range(count)]
 
 
-def right(done: ru.Done) -> bool:
+def right(done: ru.Completed) -> bool:
     """Whether it is the answer to its own request."""
     documents = [document for document in done.request.documents if isinstance(document, str)]
     return done.unwrap().results[0].text == max(documents, key=score)
@@ -65,10 +65,10 @@ class Caller:
 
     def __call__(
         self, server: ScriptedServer, requests: Any, taken: int | None = None, /, **options: Any
-    ) -> list[ru.Done]:
+    ) -> list[ru.Completed]:
         if self.over in ASYNC:
             return run(self.over, lambda: self._async(server, requests, taken, options))
-        found: list[ru.Done] = []
+        found: list[ru.Completed] = []
         with ru.Client(jina(server)) as client, closing(client.rerank_many(requests, **options)) as results:
             for done in results:
                 found.append(done)
@@ -78,8 +78,8 @@ class Caller:
 
     async def _async(
         self, server: ScriptedServer, requests: Any, taken: int | None, options: dict[str, Any]
-    ) -> list[ru.Done]:
-        found: list[ru.Done] = []
+    ) -> list[ru.Completed]:
+        found: list[ru.Completed] = []
         async with opened(self.over, jina(server)) as client, aclosing(client.rerank_many(requests, **options)) as many:
             async for done in many:
                 found.append(done)
@@ -318,7 +318,7 @@ def test_what_an_asynchronous_sender_raises_comes_as_it_is(backend: str) -> None
 
 
 def test_what_was_asked_before_the_source_broke_is_answered() -> None:
-    found: list[ru.Done] = []
+    found: list[ru.Completed] = []
     with ScriptedServer() as server, ru.Client(jina(server)) as client:
         with pytest.raises(OddError, match="in the source"):
             found.extend(client.rerank_many(breaking(5)))  # extends as far as it comes
@@ -342,7 +342,7 @@ def test_many_tasks_share_a_client(over: str) -> None:
     found: list[bool] = []
 
     async def one(client: ru.AsyncClient, request: ru.RerankRequest) -> None:
-        found.append(right(ru.Done(0, request, await client.rerank(request))))
+        found.append(right(ru.Completed(0, request, await client.rerank(request))))
 
     async def main() -> None:
         async with opened(over, jina(server)) as client, anyio.create_task_group() as group:
@@ -366,7 +366,7 @@ def test_many_tasks_are_cancelled_in_mid_flight(over: str) -> None:
             await anyio.to_thread.run_sync(server.wait_left, 100, PROMPT)
             server.release()
             request = asks(1)[0]
-            assert right(ru.Done(0, request, await client.rerank(request)))
+            assert right(ru.Completed(0, request, await client.rerank(request)))
 
     with ScriptedServer([Play(delay=3600)] * AT_ONCE[over]) as server:
         run(over, main)

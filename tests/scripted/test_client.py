@@ -190,7 +190,7 @@ def test_calls_spread_over_several_pools(backend: str) -> None:
         waiting: list[int] = []
         gate = anyio.Event()
         pools = [Counting(gate) for _ in range(3)]
-        send = AsyncHttpxSender(*pools, at_once=6)
+        send = AsyncHttpxSender(*pools, max_concurrent=6)
 
         async def one() -> None:
             bodies.append((await send(http, 60))[2])
@@ -213,10 +213,10 @@ def test_calls_spread_over_several_pools(backend: str) -> None:
     assert told[0][0] >= 2 + 5  # one call after the other stays on the connections that are warm
 
 
-@pytest.mark.parametrize(("at_once", "pools"), [(1, 1), (25, 1), (26, 2), (100, 4)])
-def test_its_own_pools_are_small(at_once: int, pools: int) -> None:
+@pytest.mark.parametrize(("max_concurrent", "pools"), [(1, 1), (25, 1), (26, 2), (100, 4)])
+def test_its_own_pools_are_small(max_concurrent: int, pools: int) -> None:
     async def main() -> None:
-        sender, aclose = own_async_sender(at_once)
+        sender, aclose = own_async_sender(max_concurrent)
         assert len(sender._lines) == pools  # pyright: ignore[reportPrivateUsage]
         await aclose()
 
@@ -293,7 +293,7 @@ def test_sync_and_async_have_the_same_signatures() -> None:
     for name in ("__init__", "rerank", "rerank_fields", "rerank_many"):
         sync, asynchronous = (inspect.signature(getattr(kind, name)) for kind in (ru.Client, ru.AsyncClient))
         assert list(sync.parameters) == list(asynchronous.parameters)
-    for name, only_async in (("__init__", {"further", "at_once"}), ("__call__", set[str]())):
+    for name, only_async in (("__init__", {"further", "max_concurrent"}), ("__call__", set[str]())):
         sync, asynchronous = (inspect.signature(getattr(kind, name)) for kind in (HttpxSender, AsyncHttpxSender))
         assert list(sync.parameters) == [known for known in asynchronous.parameters if known not in only_async]
         assert only_async <= set(asynchronous.parameters)

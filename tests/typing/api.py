@@ -12,7 +12,9 @@ def request_side(documents: Sequence[str], objects: Sequence[Mapping[str, Any]])
     ru.RerankRequest(query={"image": "u"}, documents=["a", {"text": "b"}], rank_fields=["title"])
     ru.RerankRequest(query="q", documents=("a",), provider_options={"cohere": {"priority": 3}})
     changed: ru.RerankRequest = request.replace(top_n=2, model=None)
-    call = ru.provider("voyage").prepare(changed, api_key="k", headers=[("x", "y")], echo=False, like=None)
+    call = ru.provider("voyage").prepare(
+        changed, api_key="k", headers=[("x", "y")], echo_documents=False, base_model=None
+    )
     call = ru.provider("voyage").prepare(changed, headers={"x": "y"}, base_url="http://h")
     url: str = call.http.url
     sent: bytes = call.http.content
@@ -44,7 +46,7 @@ def client_side(body: Mapping[str, Any], error: ru.RerankError) -> tuple[int, by
     wire: dict[str, Any] = jina.encode_response(ru.RerankResponse(results=[ru.Result(0, 0.5)]), request)
     status, headers, told = jina.encode_error(error, relay=True)
     through: ru.Transcoder = ru.transcoder(client="jina", vendor="voyage", model=None)
-    sent: ru.Sent = through.request(b"{}")
+    sent: ru.TranscodedRequest = through.request(b"{}")
     answer: tuple[int, dict[str, str], bytes] = through.response(status, headers, b"", sent)
     del wire, told
     return answer[0], answer[2]
