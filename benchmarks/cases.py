@@ -15,7 +15,8 @@ from typing import Any, Final, TypeAlias
 
 from pydantic_core import from_json, to_json
 
-from rerank_unify import Call, Provider, RerankRequest, TranscodedRequest, Transcoder, provider, transcoder
+from rerank_unify import Call, Provider, RerankRequest, TranscodedRequest, Transcoder, transcoder
+from rerank_unify import provider as provider_by_name
 
 Candidates: TypeAlias = dict[str, Callable[[], object]]
 """What is timed, by name; each call does the whole work once."""
@@ -98,7 +99,7 @@ def _xinference(rows: Iterable[tuple[int, float]], echo: tuple[str, ...] | None)
 
 
 ANSWERS: Final = {"voyage": _voyage, "cohere": _cohere, "jina": _jina, "xinference": _xinference}
-VENDORS: Final = tuple(ANSWERS)
+PROVIDERS: Final = tuple(ANSWERS)
 
 NONE: Final = "no documents"
 ECHOED: Final = "1 KB documents"
@@ -111,19 +112,19 @@ class Answer:
     """A vendor's answer to a request of that many documents.
 
     Attributes:
-        vendor: the provider's name.
+        provider_name: the provider's name.
         rows: how many results it has.
         documents: ``NONE``: not asked for and not there. ``ECHOED``: asked for and in the answer. ``FILLED``: asked for
             and not in the answer, so that the library fills them in from the request. ``WHOLE``: none, and every
             score is an integer.
     """
 
-    vendor: str
+    provider_name: str
     rows: int
     documents: str = NONE
 
     def __str__(self) -> str:
-        return f"{self.vendor}, {self.rows:,} rows, {self.documents}"
+        return f"{self.provider_name}, {self.rows:,} rows, {self.documents}"
 
     @cached_property
     def body(self) -> bytes:
@@ -132,7 +133,7 @@ class Answer:
         rows = scored(self.rows)
         if self.documents == WHOLE:
             rows = [(index, self.rows - at) for at, (index, _) in enumerate(rows)]
-        return to_json(ANSWERS[self.vendor](rows, echo))
+        return to_json(ANSWERS[self.provider_name](rows, echo))
 
     @cached_property
     def request(self) -> RerankRequest:
@@ -143,7 +144,7 @@ class Answer:
     @cached_property
     def provider(self) -> Provider:
         """Who answers."""
-        return provider(self.vendor)
+        return provider_by_name(self.provider_name)
 
     def decode(self) -> Any:
         """Bytes to the canonical answer by way of the request alone: without a limit of documents for one call."""
@@ -153,7 +154,7 @@ class Answer:
         """What is timed on this answer."""
         body = self.body
         call: Call = self.provider.prepare(self.request, api_key="k")
-        back: Transcoder = transcoder("jina", self.vendor)
+        back: Transcoder = transcoder("jina", self.provider_name)
         sent: TranscodedRequest = back.request(self.request.to_json())
         # What the library writes is what the floor writes: the same bytes, unless it is to fill in documents.
         whole: Any = from_json(call.decode(200, {}, body).to_json()) if self.documents == FILLED else None
@@ -193,13 +194,13 @@ class Answer:
 
 def answers() -> list[Answer]:
     """The answers that have bars."""
-    kinds = ((vendor, kind) for vendor in VENDORS for kind in (NONE, ECHOED))
+    kinds = ((provider, kind) for provider in PROVIDERS for kind in (NONE, ECHOED))
     return [Answer(v, rows, kind) for v, kind in kinds for rows in SIZES if (v, kind) != ("cohere", ECHOED)]
 
 
 def filled_answers() -> list[Answer]:
     """Answers without the documents that the request asks for: Cohere's, and every one that a transcoder asks for."""
-    return [Answer(vendor, rows, FILLED) for vendor in ("voyage", "cohere") for rows in SIZES]
+    return [Answer(provider, rows, FILLED) for provider in ("voyage", "cohere") for rows in SIZES]
 
 
 # --- requests --------------------------------------------------------------------------------------------------------
@@ -209,11 +210,11 @@ def filled_answers() -> list[Answer]:
 class Request:
     """A client's request in Jina's dialect, on its way to a vendor."""
 
-    vendor: str
+    provider_name: str
     documents: int
 
     def __str__(self) -> str:
-        return f"to {self.vendor}, {self.documents:,} documents of 1 KB"
+        return f"to {self.provider_name}, {self.documents:,} documents of 1 KB"
 
     @cached_property
     def body(self) -> bytes:
@@ -223,8 +224,8 @@ class Request:
     def candidates(self) -> Candidates:
         """What is timed on this request."""
         body = self.body
-        there = transcoder("jina", self.vendor)
-        vendor = provider(self.vendor)
+        there = transcoder("jina", self.provider_name)
+        provider = provider_by_name(self.provider_name)
 
         def floor() -> bytes:
             return to_json(from_json(body))
@@ -236,7 +237,7 @@ class Request:
             return there.request(body).content
 
         def encode() -> bytes:
-            return vendor.build_request(RerankRequest.model_validate_json(body), api_key="k").content
+            return provider.build_request(RerankRequest.model_validate_json(body), api_key="k").content
 
         return dict(zip(REQUEST_CANDIDATES, (floor, transcode, encode, with_json), strict=True))
 
@@ -250,4 +251,4 @@ class Request:
 
 def requests() -> list[Request]:
     """The requests that are measured."""
-    return [Request(vendor, documents) for vendor in VENDORS for documents in SIZES]
+    return [Request(provider, documents) for provider in PROVIDERS for documents in SIZES]

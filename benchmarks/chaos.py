@@ -36,7 +36,7 @@ from typing import Any, Final, TypeAlias
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
-from scripted.server import Answer, Play, ScriptedServer, score, vendor  # pyright: ignore[reportMissingImports]
+from scripted.server import Play, Respond, ScriptedServer, respond_as, score  # pyright: ignore[reportMissingImports]
 from timing import Bar, judge, machine, print_table
 
 import rerank_unify as ru
@@ -45,7 +45,7 @@ AT_ONCE: Final = 100
 DEADLINE: Final = 2.5
 TIMEOUT: Final = 1.2  # of an attempt: two slow ones leave the third a tenth of a second
 MOST: Final = 1 << 18
-VENDORS: Final = {"jina": "jina_0123456789", "voyage": "pa-0123456789", "cohere": "co-0123456789"}
+PROVIDERS: Final = {"jina": "jina_0123456789", "voyage": "pa-0123456789", "cohere": "co-0123456789"}
 HOSTILE: Final = "hostile"  # the first word of a hostile caller's queries
 TYPED = "every outcome is the right answer or a typed error"
 REASON = "an error has a reason: the caller's mistake, or time that ran out"
@@ -135,9 +135,9 @@ def mischief(seed: int, count: int, elsewhere: str) -> list[Play]:
     return [replace(play, location=elsewhere) if play.how == "redirect" else play for play in plays]
 
 
-def liar(name: str, seed: int) -> Answer:
+def liar(name: str, seed: int) -> Respond:
     """A vendor of whose answers 22 of 100 are not what they should be."""
-    good = vendor(name)
+    good = respond_as(name)
     chance = random.Random(seed)  # noqa: S311
 
     def answer(body: Any) -> Any:
@@ -150,7 +150,7 @@ def liar(name: str, seed: int) -> Answer:
     return answer
 
 
-def provoked(answer: Answer, seed: int) -> Answer:
+def provoked(answer: Respond, seed: int) -> Respond:
     """A provider that fails for the requests of a hostile caller, and answers all others."""
     chance = random.Random(seed)  # noqa: S311
     return lambda body: chance.choice(PROVOKED) if str(body["query"]).startswith(HOSTILE) else answer(body)
@@ -162,11 +162,11 @@ def provoked(answer: Answer, seed: int) -> Answer:
 def serve(seed: int, plays: int) -> None:
     """Tell the URLs, play until a line comes in, then tell when each call arrived, by its query."""
     with ExitStack() as stack:
-        cohere = stack.enter_context(ScriptedServer(answer=provoked(vendor("cohere"), seed)))
+        cohere = stack.enter_context(ScriptedServer(respond=provoked(respond_as("cohere"), seed)))
         servers = {"cohere": cohere}
         for name in ("jina", "voyage"):
             script = mischief(seed + len(name), plays, cohere.url)
-            servers[name] = stack.enter_context(ScriptedServer(script, answer=provoked(liar(name, seed), seed)))
+            servers[name] = stack.enter_context(ScriptedServer(script, respond=provoked(liar(name, seed), seed)))
         print(json.dumps({name: server.url for name, server in servers.items()}), flush=True)
         sys.stdin.readline()
         arrived = [(call.json["query"], call.at) for server in servers.values() for call in server.calls]
@@ -192,7 +192,7 @@ class Servers:
     def targets(self) -> list[ru.Target]:
         """Two bad ones, and a good one."""
         return [
-            ru.Target(name, api_key=key, base_url=self.urls[name], timeout=TIMEOUT) for name, key in VENDORS.items()
+            ru.Target(name, api_key=key, base_url=self.urls[name], timeout=TIMEOUT) for name, key in PROVIDERS.items()
         ]
 
 
@@ -223,7 +223,7 @@ def query_of(number: int, *, hostile: bool) -> str:
 def ask(chance: random.Random, number: int, *, hostile: bool) -> ru.RerankRequest:
     """Up to 30 documents, some alike, some empty; a hostile caller's are long, with an option that no server knows."""
     if hostile:
-        options = {name: {"foo": [number]} for name in VENDORS}
+        options = {name: {"foo": [number]} for name in PROVIDERS}
         texts = [f"document {number} " * 2_000]
         return ru.RerankRequest(query=query_of(number, hostile=True), documents=texts, provider_options=options)
     count = chance.choice((1, 2, 5, 10, 30))

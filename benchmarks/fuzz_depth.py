@@ -15,7 +15,8 @@ import cases
 from pydantic_core import from_json
 from timing import Bar, judge, machine, print_table
 
-from rerank_unify import Call, RerankError, RerankRequest, TranscodedRequest, Transcoder, provider, transcoder
+from rerank_unify import Call, RerankError, RerankRequest, TranscodedRequest, Transcoder, transcoder
+from rerank_unify import provider as provider_by_name
 
 SIZE: Final = 10_000_000
 RULE: Final = "10 MB of nested brackets <= 1 s, under status 200 and 500"
@@ -74,31 +75,32 @@ def main() -> int:
     """Measure, print, judge."""
     print(machine())
     request = RerankRequest(query=cases.QUERY, documents=cases.texts(1_000))
-    vendors: list[tuple[Call, Transcoder]] = [
-        (provider(vendor).prepare(request, api_key="k"), transcoder("jina", vendor)) for vendor in cases.VENDORS
+    providers: list[tuple[Call, Transcoder]] = [
+        (provider_by_name(provider).prepare(request, api_key="k"), transcoder("jina", provider))
+        for provider in cases.PROVIDERS
     ]
     bars: list[Bar] = []
     rows: list[list[str]] = []
     for name, body in bodies().items():
         for status in STATUSES:
             case = f"{status} {name}"
-            told = [_measure(call, back, back.request(request.to_json()), body, status) for call, back in vendors]
+            told = [_measure(call, back, back.request(request.to_json()), body, status) for call, back in providers]
             decode, through = max(each[0] for each in told), max(each[1] for each in told)
             rows.append([case, f"{decode * 1e3:.1f}", f"{through * 1e3:.1f}", " ".join(sorted({t[2] for t in told}))])
             bars += [Bar(RULE, f"{case}, decode", decode, f"{decode:.3f} s")]
             bars += [Bar(RULE, f"{case}, back", through, f"{through:.3f} s")]
     print_table(
-        f"10 MB of nested brackets, milliseconds for one call, the slowest of {', '.join(cases.VENDORS)}",
+        f"10 MB of nested brackets, milliseconds for one call, the slowest of {', '.join(cases.PROVIDERS)}",
         ["answer", "decode", "back", "outcome"],
         rows,
     )
-    show_shallow_bodies(vendors[0])
+    show_shallow_bodies(providers[0])
     return judge(bars)
 
 
-def show_shallow_bodies(vendor: tuple[Call, Transcoder]) -> None:
+def show_shallow_bodies(provider: tuple[Call, Transcoder]) -> None:
     """How often the library parses what parses: 1 x is once."""
-    call, back = vendor
+    call, back = provider
     sent = back.request(call.request.to_json())
     rows: list[list[str]] = []
     for name, body in shallow_bodies().items():

@@ -105,12 +105,12 @@ def measure_linearity(effort: Effort) -> list[Bar]:
     """Time per row, the sizes in turn."""
     bars: list[Bar] = []
     rows: list[list[str]] = []
-    for vendor in ("voyage", "jina"):
+    for provider in ("voyage", "jina"):
         for kind in (cases.NONE, cases.WHOLE, cases.ECHOED):
-            sizes = {str(count): cases.Answer(vendor, count, kind) for count in LINEAR_ROWS}
+            sizes = {str(count): cases.Answer(provider, count, kind) for count in LINEAR_ROWS}
             times = effort.run({name: partial(_decode, answer) for name, answer in sizes.items()})
             per_row = {name: [time / int(name) for time in taken] for name, taken in times.items()}
-            case = f"{vendor}, {kind}"
+            case = f"{provider}, {kind}"
             share = ratio(per_row, "10000", "1000")
             rows.append([case, *(f"{micros(per_row, name):.2f}" for name in sizes), f"{share:.2f}x"])
             bars.append(Bar(LINEAR, case, share / 1.5, f"{share:.2f} x"))

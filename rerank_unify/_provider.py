@@ -14,7 +14,8 @@ from ._json import dump, is_list, is_object
 from .canonical import Loss, RequestFields, RerankRequest, RerankResponse, ScoreKind, fields_of, validate_model
 from .dialect import DecodeContext, Dialect, EncodeContext, EncodedRequest, Limits, Model, withheld_loss
 from .errors import InvalidRequestError, RerankError, UnsupportedRequestError
-from .registry import provider, provider_names
+from .registry import provider as provider_by_name
+from .registry import provider_names
 
 SdkRoute: TypeAlias = Callable[[str | None, bool], Any]
 """From a model's name, and whether keys are needed, to a JSON value."""
@@ -58,8 +59,8 @@ class Provider:
 
     def __reduce__(self) -> tuple[Any, ...] | str:
         """By name, where it is the installed one: a table holds functions, which cannot be pickled."""
-        if self.name in provider_names() and provider(self.name) is self:
-            return provider, (self.name,)
+        if self.name in provider_names() and provider_by_name(self.name) is self:
+            return provider_by_name, (self.name,)
         return cast("tuple[Any, ...]", super().__reduce__())
 
     # --- what a router asks before the call
@@ -228,17 +229,17 @@ class Provider:
         Raises:
             StatusError, InvalidResponseError: and no other exception, whatever the body holds.
         """
-        return self.decoder.decode_response(status, headers, body, self._asked(request), now)
+        return self.decoder.decode_response(status, headers, body, self._decode_context(request), now)
 
     def decode_response(self, body: Body, request: RerankRequest | None = None) -> RerankResponse:
         """The answer in a body that came with a success status; see `decode`."""
-        return self.decoder.decode_response(200, (), body, self._asked(request), None)
+        return self.decoder.decode_response(200, (), body, self._decode_context(request), None)
 
     def decode_error(self, status: int, headers: Headers, body: bytes | str, now: float | None = None) -> RerankError:
         """The error in an answer, returned. Under a success status it is taken for an answer without rows."""
         return self.decoder.decode_error(status, headers, body, NO_CONTEXT, now)
 
-    def _asked(self, request: RerankRequest | None) -> DecodeContext:
+    def _decode_context(self, request: RerankRequest | None) -> DecodeContext:
         """What is known of a request of which nobody kept the call."""
         if request is None:
             return NO_CONTEXT

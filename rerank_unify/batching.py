@@ -123,15 +123,15 @@ def split_request(
         UnsupportedRequestError: it must be split, and the model scores the list as a whole.
         UnknownProviderError: no provider is called so.
     """
-    vendor, fields = provider_by_name(provider), fields_of(request)
-    name = model or request.model or vendor.default_model
-    model_info = vendor.model(name, base_model=base_model)
+    resolved, fields = provider_by_name(provider), fields_of(request)
+    name = model or request.model or resolved.default_model
+    model_info = resolved.model(name, base_model=base_model)
     ends = _cuts(fields, model_info.limits, estimate)
     if len(ends) == 1:
         return Batch(request, (request,))
     if model_info.listwise and split != "always":
         message = (
-            f"documents: {vendor.name}'s {name} takes fewer in one call, and scores the list as a whole: parts of it "
+            f"documents: {resolved.name}'s {name} takes fewer in one call, and scores the list as a whole: parts of it "
             'would get other scores. split="always" splits it all the same'
         )
         raise UnsupportedRequestError(message, field="documents", index=ends[0])

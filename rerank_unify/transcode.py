@@ -13,7 +13,7 @@ from ._provider import Provider
 from .canonical import Loss
 from .dialect import DecodeContext
 from .errors import RerankError
-from .registry import provider
+from .registry import provider as provider_by_name
 
 _JSON = {"content-type": "application/json"}
 
@@ -31,7 +31,7 @@ class TranscodedRequest:
     content: bytes
     losses: tuple[Loss, ...]
     model: str
-    asked: DecodeContext = field(repr=False)
+    context: DecodeContext = field(repr=False)
     client_model: str | None = field(repr=False)
 
 
@@ -40,7 +40,7 @@ class Transcoder:
     """Two dialects, and the model to send instead of the client's, if one. Made by `transcoder`."""
 
     client: Provider
-    vendor: Provider
+    provider: Provider
     model: str | None = None
     base_model: str | None = None
 
@@ -54,7 +54,9 @@ class Transcoder:
             UnsupportedRequestError: this vendor cannot express the request.
         """
         fields = self.client.decode_fields(body)
-        encoded = self.vendor.encode_fields(fields, model=self.model, base_model=self.base_model, echo_documents=False)
+        encoded = self.provider.encode_fields(
+            fields, model=self.model, base_model=self.base_model, echo_documents=False
+        )
         return TranscodedRequest(dump(encoded.body), encoded.losses, encoded.model, encoded, fields["model"])
 
     def response(
@@ -62,7 +64,7 @@ class Transcoder:
         status: int,
         headers: Headers,
         body: bytes,
-        sent: TranscodedRequest,
+        request: TranscodedRequest,
         now: float | None = None,
         *,
         relay: bool = False,
@@ -73,15 +75,15 @@ class Transcoder:
             status: the vendor's HTTP status.
             headers: the vendor's headers, in any case.
             body: the vendor's body.
-            sent: what `request` returned.
+            request: what `request` returned.
             now: seconds since the epoch, for a Retry-After that is a date.
             relay: whether the key upstream is the client's own; see `Provider.encode_error`.
         """
         try:
-            answer = self.vendor.decoder.decode_response(status, headers, body, sent.asked, now)
+            response = self.provider.decoder.decode_response(status, headers, body, request.context, now)
         except RerankError as error:
             return self.error(error, relay=relay)
-        return 200, dict(_JSON), self.client.dump_response(answer, sent.client_model)
+        return 200, dict(_JSON), self.client.dump_response(response, request.client_model)
 
     def error(self, error: RerankError, *, relay: bool = False) -> tuple[int, dict[str, str], bytes]:
         """Any error in the client's dialect, one of `request` too."""
@@ -90,17 +92,17 @@ class Transcoder:
 
 
 def transcoder(
-    client: str | Provider, vendor: str | Provider, model: str | None = None, *, base_model: str | None = None
+    client: str | Provider, provider: str | Provider, model: str | None = None, *, base_model: str | None = None
 ) -> Transcoder:
     """A transcoder between a client's dialect and a vendor's, both as providers or their names.
 
     Args:
         client: what the client speaks.
-        vendor: who answers.
+        provider: who answers.
         model: what to send as model; None for the client's, else the vendor's default.
         base_model: the known model behind a name that says nothing.
 
     Raises:
         UnknownProviderError: no provider is called so.
     """
-    return Transcoder(provider(client), provider(vendor), model, base_model)
+    return Transcoder(provider_by_name(client), provider_by_name(provider), model, base_model)

@@ -16,7 +16,7 @@ from rerank_unify.testing import requests
 VOYAGE = ru.provider("voyage")
 
 
-def vendor(documents: int | None, tokens: int | None, *, listwise: bool = False) -> Provider:
+def make_provider(documents: int | None, tokens: int | None, *, listwise: bool = False) -> Provider:
     limits = Limits(documents=documents, total_tokens=tokens)
     return Provider(
         name="small",
@@ -43,11 +43,11 @@ def answer(call: ru.Call) -> ru.RerankResponse:
 
 @given(requests(max_documents=12), st.integers(1, 5) | st.none(), st.integers(5, 60) | st.none())
 def test_merging_is_not_splitting(request: ru.RerankRequest, documents: int | None, tokens: int | None) -> None:
-    whole = vendor(None, None)
+    whole = make_provider(None, None)
     if whole.check(request) is not None:
         return
     expected = answer(whole.prepare(request))
-    batch = ru.split_request(request, vendor(documents, tokens))
+    batch = ru.split_request(request, make_provider(documents, tokens))
     assert [document for part in batch.parts for document in part.documents] == list(request.documents)
     assert all(part.top_n is None for part in batch.parts) or len(batch.parts) == 1
     assert documents is None or all(len(part.documents) <= documents for part in batch.parts)
@@ -91,9 +91,9 @@ def test_it_is_split_by_documents() -> None:
 
 def test_it_is_split_by_tokens() -> None:
     request = ru.RerankRequest(query="q", documents=["word " * 1000] * 4)
-    batch = ru.split_request(request, vendor(None, 10), estimate=lambda text: len(text.split()))
+    batch = ru.split_request(request, make_provider(None, 10), estimate=lambda text: len(text.split()))
     assert [len(part.documents) for part in batch.parts] == [1, 1, 1, 1]
-    batch = ru.split_request(request, vendor(None, 2500), estimate=lambda text: len(text.split()))
+    batch = ru.split_request(request, make_provider(None, 2500), estimate=lambda text: len(text.split()))
     assert [len(part.documents) for part in batch.parts] == [2, 2]
 
 
@@ -104,7 +104,7 @@ def test_estimates_err_high() -> None:
 
 
 def test_listwise_models_are_not_split_unasked() -> None:
-    listwise = vendor(2, None, listwise=True)
+    listwise = make_provider(2, None, listwise=True)
     with pytest.raises(ru.UnsupportedRequestError, match="scores the list as a whole") as caught:
         ru.split_request(ask(5), listwise)
     assert caught.value.index == 2
@@ -113,13 +113,13 @@ def test_listwise_models_are_not_split_unasked() -> None:
 
 
 def test_every_part_needs_its_answer() -> None:
-    batch = ru.split_request(ask(3), vendor(2, None))
+    batch = ru.split_request(ask(3), make_provider(2, None))
     with pytest.raises(ru.InvalidRequestError, match="responses: expected 2, not 1"):
         batch.merge([ru.RerankResponse([])])
 
 
 def test_what_one_part_lacks_is_absent() -> None:
-    batch = ru.split_request(ask(3), vendor(2, None))
+    batch = ru.split_request(ask(3), make_provider(2, None))
     first = ru.RerankResponse([], usage=ru.Usage(total_tokens=3, search_units=1), score_kind="logit", warnings=["w"])
     second = ru.RerankResponse([], usage=ru.Usage(search_units=1), score_kind="cosine", warnings=["w"], missing=[0])
     merged = batch.merge([first, second])

@@ -30,7 +30,7 @@ from rerank_unify.cli.options import with_target_options
 from rerank_unify.cli.targets import TargetOptions
 
 from .scripted.server import Play, ScriptedServer  # type: ignore[import-not-found]  # mypy reads tests/ flat
-from .scripted.server import vendor as answers_of
+from .scripted.server import respond_as as answers_of
 
 QUERY = "organic skincare for sensitive skin"
 DOCUMENTS = [
@@ -254,7 +254,7 @@ TEXTS = ("--query", "skin", "--document", "motor oil", "--document", "skin cream
 
 
 def served(script: Sequence[Any] = (), name: str = "xinference") -> Any:
-    return ScriptedServer(script, answer=answers_of(name))
+    return ScriptedServer(script, respond=answers_of(name))
 
 
 def over(server: Any, *more: str) -> tuple[str, ...]:

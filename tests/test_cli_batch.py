@@ -17,7 +17,7 @@ from click.testing import CliRunner, Result
 
 from rerank_unify.cli.app import app
 
-from .scripted.server import Play, ScriptedServer, vendor  # type: ignore[import-not-found]  # mypy reads tests/ flat
+from .scripted.server import Play, ScriptedServer, respond_as  # type: ignore[import-not-found]  # mypy reads tests/ flat
 
 SCRIPT = (sys.executable, "-m", "rerank_unify.cli")
 BUSY = Play(status=429, body={"detail": "slow down"})
@@ -80,7 +80,7 @@ def over(server: Any, *more: object) -> tuple[object, ...]:
 
 
 def served(script: Sequence[Any] = ()) -> Any:
-    return ScriptedServer(script, answer=vendor("xinference"))
+    return ScriptedServer(script, respond=respond_as("xinference"))
 
 
 def queries(server: Any, begin: int = 0) -> list[int]:
@@ -583,7 +583,7 @@ def test_so_many_are_under_way_and_no_more(source: Path, out: Path) -> None:
 
 def test_a_key_from_the_environment_stays_at_home(source: Path, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VOYAGE_API_KEY", "pa-0123456789")
-    with ScriptedServer(answer=vendor("voyage")) as server:
+    with ScriptedServer(respond=respond_as("voyage")) as server:
         args = (source, out, "--provider", "voyage", "--base-url", server.url)
         assert run(*args).exit_code == 0
         assert not any(call.credentials for call in server.calls)

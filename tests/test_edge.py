@@ -34,10 +34,10 @@ def mine() -> Generator[Provider]:
 def test_a_registered_provider_is_found_everywhere(mine: Provider) -> None:
     assert ru.provider("mine") is mine
     assert "mine" in ru.provider_names()
-    assert ru.Target("mine").vendor is mine
+    assert ru.Target("mine").resolved_provider is mine
     assert ru.transcoder("mine", "voyage").client is mine
     assert ru.split_request(REQUEST, "mine").parts == (REQUEST,)
-    assert ru.Client("mine", api_key="k").settings.targets[0].vendor is mine
+    assert ru.Client("mine", api_key="k").settings.targets[0].resolved_provider is mine
     assert pickle.loads(pickle.dumps(mine)) is mine
     with pytest.raises(ru.UnknownProviderError, match="did you mean 'mine'"):
         ru.provider("mime")

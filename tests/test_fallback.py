@@ -411,7 +411,7 @@ def test_a_target_keeps_its_key_out_of_sight() -> None:
     assert "0123" not in repr(target)
     assert target.api_key == SecretStr("jina_0123456789")
     assert target == ru.Target("jina", api_key=SecretStr("jina_0123456789"))
-    call = target.vendor.prepare(ru.RerankRequest(query="q", documents=["d"]), api_key=target.api_key)
+    call = target.resolved_provider.prepare(ru.RerankRequest(query="q", documents=["d"]), api_key=target.api_key)
     assert call.http.headers["authorization"] == "Bearer jina_0123456789"
     assert "0123" not in repr(call.http.headers)
 

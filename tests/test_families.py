@@ -112,16 +112,16 @@ def request() -> ru.RerankRequest:
 
 
 def test_tei_speaks_a_bare_list() -> None:
-    vendor = tei()
-    assert vendor.encode_request(request()) == {"query": "q", "texts": ["a", "b"], "return_text": True}
-    response = vendor.decode(200, {}, b'[{"index":0,"score":0.2},{"index":1,"score":0.9,"text":"b"}]', request())
+    provider = tei()
+    assert provider.encode_request(request()) == {"query": "q", "texts": ["a", "b"], "return_text": True}
+    response = provider.decode(200, {}, b'[{"index":0,"score":0.2},{"index":1,"score":0.9,"text":"b"}]', request())
     assert response.results == (ru.Result(1, 0.9, {"text": "b"}),)
-    assert vendor.dump_response(response) == b'[{"index":1,"score":0.9,"text":"b"}]'
+    assert provider.dump_response(response) == b'[{"index":1,"score":0.9,"text":"b"}]'
     with pytest.raises(ru.InvalidResponseError, match=r"\[1\]\.score is missing") as caught:
-        vendor.decode(200, {}, b'[{"index":0,"score":0.2},{"index":1}]')
+        provider.decode(200, {}, b'[{"index":0,"score":0.2},{"index":1}]')
     assert caught.value.path == "[1].score"
     with pytest.raises(ru.ProviderOverloadedError, match="busy"):
-        vendor.decode(429, {}, b'{"error":"busy","error_type":"overloaded"}')
+        provider.decode(429, {}, b'{"error":"busy","error_type":"overloaded"}')
 
 
 def test_an_echo_of_another_name_is_no_extra() -> None:
@@ -145,14 +145,14 @@ def test_an_echo_of_another_name_is_no_extra() -> None:
 
 
 def test_nim_speaks_objects_and_logits() -> None:
-    vendor = nim()
-    assert vendor.encode_request(request()) == {
+    provider = nim()
+    assert provider.encode_request(request()) == {
         "model": "nvidia/llama-nemotron-rerank-1b-v2",
         "query": {"text": "q"},
         "passages": [{"text": "a"}, {"text": "b"}],
     }
     body = b'{"rankings":[{"index":1,"logit":-1.24},{"index":0,"logit":-5.41}],"usage":{"prompt_tokens":40}}'
-    response = vendor.decode(200, {}, body, request())
+    response = provider.decode(200, {}, body, request())
     assert [(result.index, result.relevance_score) for result in response] == [(1, -1.24)]
     assert response.score_kind == "logit"
     assert response.usage == ru.Usage(total_tokens=40)
@@ -168,16 +168,16 @@ def test_further_fields_do_not_take_the_place_of_known_ones() -> None:
 
 
 def test_dashscope_hides_errors_under_200() -> None:
-    vendor = dashscope()
-    assert vendor.encode_request(request())["parameters"] == {"top_n": 1, "return_documents": True}
+    provider = dashscope()
+    assert provider.encode_request(request())["parameters"] == {"top_n": 1, "return_documents": True}
     hidden = b'{"code":"Throttling.RateQuota","message":"slow down","request_id":"r1"}'
     with pytest.raises(ru.RateLimitError, match="slow down") as caught:
-        vendor.decode(200, {}, hidden, request())
+        provider.decode(200, {}, hidden, request())
     assert (caught.value.status, caught.value.request_id) == (200, "r1")
     with pytest.raises(ru.InvalidRequestError, match=r"parameters\.top_n: the library writes this field itself"):
-        vendor.encode_request(request().replace(provider_options={"dashscope-like": {"parameters": {"top_n": 3}}}))
+        provider.encode_request(request().replace(provider_options={"dashscope-like": {"parameters": {"top_n": 3}}}))
     passed = request().replace(provider_options={"dashscope-like": {"parameters": {"fps": 2}}})
-    assert vendor.encode_request(passed)["parameters"] == {"top_n": 1, "return_documents": True, "fps": 2}
+    assert provider.encode_request(passed)["parameters"] == {"top_n": 1, "return_documents": True, "fps": 2}
 
 
 def test_the_contract_notices_a_null() -> None:

@@ -56,7 +56,7 @@ def mutated(chance: random.Random, value: Any) -> Any:
 
 @pytest.mark.parametrize("name", ru.provider_names())
 def test_a_broken_reply_is_an_answer_or_our_error(name: str) -> None:
-    vendor = ru.provider(name)
+    provider = ru.provider(name)
     cases = [case for case in load_cases(name) if case.reply is not None]
     chance = random.Random(name)
     for _ in range(EXAMPLES // len(ru.provider_names())):
@@ -66,7 +66,7 @@ def test_a_broken_reply_is_an_answer_or_our_error(name: str) -> None:
             request = ru.RerankRequest.model_validate(case.request)
         body, status = broken(chance, case), chance.choice(STATUSES)
         try:
-            response = vendor.decode(status, {}, body, request)
+            response = provider.decode(status, {}, body, request)
         except ru.RerankError as error:
             assert str(error)
             assert not isinstance(error, ru.RequestError)

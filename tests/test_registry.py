@@ -79,13 +79,13 @@ def test_check_says_what_stands_in_the_way() -> None:
 
 @pytest.mark.parametrize(("name", "most"), [("cohere", 10_000), ("cohere-v1", 10_000), ("voyage", 1_000)])
 def test_more_documents_than_it_takes(name: str, most: int) -> None:
-    vendor = ru.provider(name)
-    assert vendor.check(ru.RerankRequest(query="q", documents=["a"] * most)) is None
-    refused = vendor.check(ru.RerankRequest(query="q", documents=["a"] * (most + 1), model="new"))
+    provider = ru.provider(name)
+    assert provider.check(ru.RerankRequest(query="q", documents=["a"] * most)) is None
+    refused = provider.check(ru.RerankRequest(query="q", documents=["a"] * (most + 1), model="new"))
     assert refused is not None
     assert refused.index == most
     assert f"{name} takes at most {most:,} in one call, and there are {most + 1:,}" in str(refused)
-    assert vendor.check(ru.RerankRequest(query="q", documents=["a"] * most + [""])) is None
+    assert provider.check(ru.RerankRequest(query="q", documents=["a"] * most + [""])) is None
 
 
 def test_a_provider_without_default_needs_a_model() -> None:
@@ -209,26 +209,26 @@ def test_versions_agree() -> None:
 def test_the_readme_lists_every_provider() -> None:
     readme = (ROOT / "README.md").read_text()
     for name in ru.provider_names():
-        vendor = ru.provider(name)
+        provider = ru.provider(name)
         row = next(line for line in readme.splitlines() if line.startswith(f"| `{name}` "))
-        assert vendor.endpoint.url in row
-        assert all(variable in row for variable in vendor.env)
-        assert f"`{vendor.default_model}`" in row
-        assert vendor.score_kind() in row
-        documents = vendor.limits().documents
+        assert provider.endpoint.url in row
+        assert all(variable in row for variable in provider.env)
+        assert f"`{provider.default_model}`" in row
+        assert provider.score_kind() in row
+        documents = provider.limits().documents
         assert documents is None or f"{documents:,}" in row
 
 
 @pytest.mark.parametrize("file", ["skincare-multilingual", "newapi-basic", "m0-multimodal"])
 @pytest.mark.parametrize("name", ru.provider_names())
 def test_the_ready_requests_go_through_every_provider(name: str, file: str) -> None:
-    vendor, request = ru.provider(name), ru.provider("jina").decode_request(load_request(file))
+    provider, request = ru.provider(name), ru.provider("jina").decode_request(load_request(file))
     if file == "m0-multimodal":
         with pytest.raises(ru.UnsupportedRequestError, match=r"documents\[0\]: is an image, and .* not known to take"):
-            vendor.encode_request(request, model=vendor.default_model)
+            provider.encode_request(request, model=provider.default_model)
         return
-    body = vendor.encode_request(request, model=vendor.default_model)
-    assert body["model"] == vendor.default_model
+    body = provider.encode_request(request, model=provider.default_model)
+    assert body["model"] == provider.default_model
     assert body["documents"] == list(request.documents)
     assert body["query"] == request.query
     assert body["top_k" if name == "voyage" else "top_n"] == 3

@@ -64,14 +64,14 @@ def test_a_name_that_says_nothing_may_be_like_another() -> None:
 
 
 @pytest.mark.parametrize("client", ["jina", "cohere", "cohere-v1", "voyage", "xinference"])
-@pytest.mark.parametrize("vendor", ["jina", "cohere", "cohere-v1", "voyage", "xinference"])
-def test_every_pair_agrees_on_the_ranking(client: str, vendor: str) -> None:
+@pytest.mark.parametrize("provider", ["jina", "cohere", "cohere-v1", "voyage", "xinference"])
+def test_every_pair_agrees_on_the_ranking(client: str, provider: str) -> None:
     request = ru.RerankRequest(query="crème 护肤", documents=["un", "deux 🌿", "trois", "deux 🌿"], top_n=3, model="m")
     asked = ru.provider(client).encode_request(request)
-    through = ru.transcoder(client, vendor)
+    through = ru.transcoder(client, provider)
     sent = through.request(json.dumps(asked))
     scored = [ru.Result(i, s) for i, s in ((3, 0.5), (0, 0.1), (1, 0.5), (2, 0.9))]
-    reply = json.dumps(ru.provider(vendor).encode_response(ru.RerankResponse(results=scored))).encode()
+    reply = json.dumps(ru.provider(provider).encode_response(ru.RerankResponse(results=scored))).encode()
     status, _, body = through.response(200, {}, reply, sent)
     answer = ru.provider(client).decode(status, {}, body, request)
     assert [(r.index, r.relevance_score) for r in answer] == [(2, 0.9), (3, 0.5), (1, 0.5)]

@@ -284,9 +284,9 @@ _plain = attrgetter(*_FIELDS)
 @cache
 def _writer(dialect: str) -> Callable[[RerankResponse], bytes]:
     """Upwards, and late on purpose: an answer knows how to ask, only the registry knows the dialects."""
-    from ..registry import provider
+    from ..registry import provider as provider_by_name
 
-    return provider(dialect).dump_response
+    return provider_by_name(dialect).dump_response
 
 
 def _restore(rows: list[Row], fields: dict[str, Any]) -> RerankResponse:

@@ -62,7 +62,7 @@ def batch(
         raise click.UsageError("IN and OUT are the same file.")
     rank, lines, began = ranker(target_options, concurrency), Lines(source), time.monotonic()
     with checkpoint(out, lines, overwrite=overwrite, ordered=ordered) as written:
-        before = written.answered
+        before = written.succeeded
         _run(rank, lines, written, again=retry_failed)
     complain([f"{_counted(written, before)}, {time.monotonic() - began:.1f} s"])
     if written.failed:
@@ -70,7 +70,7 @@ def batch(
 
 
 def _run(rank: Rank, lines: Lines, written: Checkpoint, *, again: bool) -> None:
-    done = written.answered + (0 if again else written.failed)
+    done = written.succeeded + (0 if again else written.failed)
     try:
         with progress_bar(lines.requests, done, written.failed) as tick:
             rank(Run(lines, written, tick, again=again))
@@ -81,4 +81,4 @@ def _run(rank: Rank, lines: Lines, written: Checkpoint, *, again: bool) -> None:
 
 def _counted(written: Checkpoint, before: int) -> str:
     earlier = f" ({before} of them before)" if before else ""
-    return f"{written.answered} answered{earlier}, {written.failed} failed"
+    return f"{written.succeeded} answered{earlier}, {written.failed} failed"

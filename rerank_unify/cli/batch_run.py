@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from ..canonical import RerankRequest
 from ..errors import RerankError
-from ..registry import provider
+from ..registry import provider as provider_by_name
 from .batch_input import Lines, fingerprint, request_id
 from .checkpoint import FAILED, OPEN, Checkpoint
 from .exit_codes import Failure
@@ -41,24 +41,24 @@ class Run:
 
     def requests(self) -> Iterator[RerankRequest]:
         """What is still to be sent, read as there is room for it. A line that is no request fails here."""
-        vendor = provider(CANONICAL)
-        sent = 0
-        for line, asked in self._open():
+        provider = provider_by_name(CANONICAL)
+        count = 0
+        for line, input_line in self._open():
             try:
-                request = vendor.decode_request(line)
+                request = provider.decode_request(line)
             except RerankError as error:
-                self._write(asked, error_record(asked, error), failed=True)
+                self._write(input_line, error_record(input_line, error), failed=True)
                 continue
-            self._under_way[sent] = asked
-            sent += 1
+            self._under_way[count] = input_line
+            count += 1
             yield request
 
     def take(self, done: Completed) -> None:
         """Write what came of a request."""
-        asked = self._under_way.pop(done.index)
+        input_line = self._under_way.pop(done.index)
         failed = done.error is not None
-        record = error_record(asked, done.error) if done.error else response_record(asked, done.unwrap())
-        self._write(asked, record, failed=failed)
+        record = error_record(input_line, done.error) if done.error else response_record(input_line, done.unwrap())
+        self._write(input_line, record, failed=failed)
 
     def _open(self) -> Iterator[tuple[bytes, InputLine]]:
         states = self._checkpoint.states
@@ -68,9 +68,9 @@ class Run:
             if known and states[number] in self._wished:
                 yield line, InputLine(number, known, request_id(line))
 
-    def _write(self, asked: InputLine, record: bytes, *, failed: bool) -> None:
-        self._failed += failed - (self._checkpoint.states[asked.index] == FAILED)
-        self._checkpoint.write(asked, record, failed=failed)
+    def _write(self, input_line: InputLine, record: bytes, *, failed: bool) -> None:
+        self._failed += failed - (self._checkpoint.states[input_line.index] == FAILED)
+        self._checkpoint.write(input_line, record, failed=failed)
         self._tick(self._failed)
 
 

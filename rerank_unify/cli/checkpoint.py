@@ -16,7 +16,7 @@ from .lock import locked
 from .records import InputLine, OutputLine, read_output_line
 
 OPEN: Final = 0
-ANSWERED: Final = 1
+SUCCEEDED: Final = 1
 FAILED: Final = 2
 
 _OTHER = "--overwrite starts anew, or name another OUT"
@@ -67,16 +67,16 @@ class Checkpoint:
         self._file = path.open("ab", buffering=0)
 
     @property
-    def answered(self) -> int:
+    def succeeded(self) -> int:
         """How many requests have an answer."""
-        return self.states.count(ANSWERED)
+        return self.states.count(SUCCEEDED)
 
     @property
     def failed(self) -> int:
         """How many have failed."""
         return self.states.count(FAILED)
 
-    def write(self, asked: InputLine, record: bytes, *, failed: bool) -> None:
+    def write(self, input_line: InputLine, record: bytes, *, failed: bool) -> None:
         """Append a line, all of it.
 
         Raises:
@@ -86,7 +86,7 @@ class Checkpoint:
         with self._writing():
             while left:
                 left = left[self._file.write(left) :]
-        self._note(asked.index, failed=failed)
+        self._note(input_line.index, failed=failed)
 
     def close(self) -> None:
         """Write no more."""
@@ -123,7 +123,7 @@ class Checkpoint:
         self._doubled = self._doubled or self.states[index] != OPEN
         self._ascending = self._ascending and index > self._last
         self._last = index
-        self.states[index] = FAILED if failed else ANSWERED
+        self.states[index] = FAILED if failed else SUCCEEDED
 
     def _records(self) -> Generator[tuple[int, OutputLine]]:
         """Every line, and where it begins, in bytes.

@@ -6,7 +6,7 @@ import click
 
 from .._provider import Provider
 from ..errors import RerankError
-from ..registry import provider
+from ..registry import provider as provider_by_name
 from .inputs import names_from, read_bytes
 from .options import base_model_option, model_option
 from .tables import complain, write_json
@@ -19,10 +19,15 @@ def convert() -> None:
 
 
 from_option = click.option(
-    "--from", "source", type=provider, shell_complete=names_from, required=True, help="The dialect it is in."
+    "--from", "source", type=provider_by_name, shell_complete=names_from, required=True, help="The dialect it is in."
 )
 to_option = click.option(
-    "--to", "target", type=provider, shell_complete=names_from, required=True, help="The dialect to translate it into."
+    "--to",
+    "target",
+    type=provider_by_name,
+    shell_complete=names_from,
+    required=True,
+    help="The dialect to translate it into.",
 )
 file_argument = click.argument("file", metavar="[FILE|-]", default="-")
 
@@ -48,11 +53,11 @@ def convert_request(file: str, source: Provider, target: Provider, model: str | 
 @file_argument
 @from_option
 @to_option
-@click.option("--request", "asked", metavar="FILE", help="The request: checks indices, fills in documents.")
+@click.option("--request", "request_file", metavar="FILE", help="The request: checks indices, fills in documents.")
 @click.option(
     "--request-from",
-    "asked_in",
-    type=provider,
+    "request_dialect",
+    type=provider_by_name,
     shell_complete=names_from,
     help="The dialect that --request is in.  [default: --to's]",
 )
@@ -60,16 +65,21 @@ def convert_request(file: str, source: Provider, target: Provider, model: str | 
     "--status", type=click.IntRange(200, 999), default=200, show_default=True, help="The answer's HTTP status."
 )
 def convert_response(
-    file: str, source: Provider, target: Provider, asked: str | None, asked_in: Provider | None, status: int
+    file: str,
+    source: Provider,
+    target: Provider,
+    request_file: str | None,
+    request_dialect: Provider | None,
+    status: int,
 ) -> None:
     """Translate an answer's body, from FILE or standard input.
 
     An answer that turns out to be an error is one line on stderr and exit code 1. With a --status of 300 or more an
     error is what you expect: its body is translated too, and stderr says which status it has in the target's dialect.
     """
-    if file == asked == "-":
+    if file == request_file == "-":
         raise click.UsageError("Standard input cannot be the answer and the request at once: name a file for one.")
-    request = (asked_in or target).decode_request(read_bytes(asked)) if asked is not None else None
+    request = (request_dialect or target).decode_request(read_bytes(request_file)) if request_file is not None else None
     try:
         response = source.decode(status, (), read_bytes(file), request)
     except RerankError as error:

@@ -10,7 +10,7 @@ from pydantic_core import from_json
 
 from .._http import HttpRequest
 from .._provider import Call, Provider
-from ..registry import provider
+from ..registry import provider as provider_by_name
 from .inputs import CANONICAL, names_from, read_bytes
 from .options import as_json_option, base_model_option, model_option
 from .tables import console, on_terminal, show_http, write_json
@@ -24,26 +24,31 @@ _UNKNOWN_MODEL = "note: {!r} is no model that {} is known to have; --model sends
 @click.command()
 @click.argument("source", metavar="REQUEST|-")
 @click.option(
-    "--provider", "vendor", type=provider, shell_complete=names_from, required=True, help="Who would be asked."
+    "--provider",
+    "provider",
+    type=provider_by_name,
+    shell_complete=names_from,
+    required=True,
+    help="Who would be asked.",
 )
 @model_option
 @base_model_option
 @click.option("--base-url", metavar="URL", help="Your own server: a root, a version root, a prefix or the full path.")
 @as_json_option
 def explain(
-    source: str, vendor: Provider, model: str | None, base_model: str | None, base_url: str | None, as_json: bool
+    source: str, provider: Provider, model: str | None, base_model: str | None, base_url: str | None, as_json: bool
 ) -> None:
     """Show what a provider would be sent, and what would be lost.
 
     REQUEST is a file in Jina's format, - for standard input. Nothing is sent, and no key is needed.
     """
-    request = provider(CANONICAL).decode_request(read_bytes(source))
-    key = _NO_KEY if vendor.auth.required else None
-    call = vendor.prepare(request, model=model, api_key=key, base_url=base_url, base_model=base_model)
+    request = provider_by_name(CANONICAL).decode_request(read_bytes(source))
+    key = _NO_KEY if provider.auth.required else None
+    call = provider.prepare(request, model=model, api_key=key, base_url=base_url, base_model=base_model)
     if on_terminal() and not as_json:
         show_http(console(), _shown(call.http), [loss_line(loss) for loss in call.losses])
-        if vendor.models and (base_model or call.model) not in vendor.models:
-            click.echo(_UNKNOWN_MODEL.format(call.model, vendor.name))
+        if provider.models and (base_model or call.model) not in provider.models:
+            click.echo(_UNKNOWN_MODEL.format(call.model, provider.name))
     else:
         write_json(_explained(call))
 

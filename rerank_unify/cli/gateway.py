@@ -45,7 +45,7 @@ def _served(gateway: Any) -> dict[str, Any]:
         "listens": f"[{settings.host}]:{settings.port}" if ":" in settings.host else f"{settings.host}:{settings.port}",
         "keys": list(settings.keys),
         "models": {name: [one.provider for one in route.targets] for name, route in settings.models.items()},
-        "vendors": router.keyed,
+        "providers": router.keyed,
         "offline": router.offline,
     }
 

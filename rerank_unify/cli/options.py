@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 
 from ..canonical import RerankRequest
-from ..registry import provider
+from ..registry import provider as provider_by_name
 from .inputs import names_from
 from .targets import TargetOptions
 
@@ -52,16 +52,16 @@ def _chain(ctx: click.Context, param: click.Parameter, given: tuple[str, ...]) -
 def _target(name: str, ctx: click.Context, param: click.Parameter) -> Target:
     from ..fallback import Target
 
-    vendor, colon, model = name.partition(":")
-    if not vendor or bool(colon) != bool(model):
+    provider, colon, model = name.partition(":")
+    if not provider or bool(colon) != bool(model):
         raise click.BadParameter(f"{name!r}: expected PROVIDER or PROVIDER:MODEL.", ctx, param)
-    return Target(provider(vendor), model or None)
+    return Target(provider_by_name(provider), model or None)
 
 
 _FIELDS: Final = [*RerankRequest.model_fields, "all"]
 _OPTIONS: Final = (
     click.option(
-        "--provider", "vendor", type=provider, shell_complete=names_from, default="local", show_default=True,
+        "--provider", "provider", type=provider_by_name, shell_complete=names_from, default="local", show_default=True,
         help="Who ranks. Its key is in the environment, in the variable that `providers` names.",
     ),
     click.option(

@@ -8,7 +8,8 @@ from typing import Any
 import click
 
 from .._provider import Provider
-from ..registry import provider, provider_names
+from ..registry import provider as provider_by_name
+from ..registry import provider_names
 from .options import as_json_option
 from .tables import console, on_terminal, show_providers, write_json
 
@@ -20,28 +21,28 @@ def providers(as_json: bool) -> None:
 
     Limits and score kind are those of the default model; --json has every model that is known.
     """
-    listed = [describe(provider(name)) for name in provider_names()]
+    listed = [describe(provider_by_name(name)) for name in provider_names()]
     if on_terminal() and not as_json:
         show_providers(console(), listed)
     else:
         write_json(listed)
 
 
-def describe(vendor: Provider) -> dict[str, Any]:
+def describe(provider: Provider) -> dict[str, Any]:
     """What is declared of a provider, as JSON values; a limit that the vendor does not document is null."""
-    default = vendor.model()
+    default = provider.model()
     return {
-        "name": vendor.name,
-        "endpoints": [vendor.endpoint.url, *vendor.endpoint.by_key.values()],
-        "env": list(vendor.env),
-        "needs_key": vendor.auth.required,
-        "default_model": vendor.default_model,
-        "images": [name for name, model in vendor.models.items() if model.images],
+        "name": provider.name,
+        "endpoints": [provider.endpoint.url, *provider.endpoint.by_key.values()],
+        "env": list(provider.env),
+        "needs_key": provider.auth.required,
+        "default_model": provider.default_model,
+        "images": [name for name, model in provider.models.items() if model.images],
         "limits": asdict(default.limits),
         "score_kind": default.score_kind,
         "models": {
             name: {"score_kind": model.score_kind, "images": model.images, "limits": asdict(model.limits)}
-            for name, model in vendor.models.items()
+            for name, model in provider.models.items()
         },
-        "docs": vendor.docs,
+        "docs": provider.docs,
     }

@@ -32,9 +32,9 @@ class InputLine:
         return {"index": self.index, **own, "sha": f"{self.print:016x}"}
 
 
-def response_record(asked: InputLine, response: RerankResponse) -> bytes:
+def response_record(input_line: InputLine, response: RerankResponse) -> bytes:
     """A line for an answer, its end included."""
-    head: dict[str, Any] = {**asked.head(), "provider": response.provider}
+    head: dict[str, Any] = {**input_line.head(), "provider": response.provider}
     if response.losses:
         head["losses"] = [asdict(loss) for loss in response.losses]
     if response.missing:
@@ -42,11 +42,11 @@ def response_record(asked: InputLine, response: RerankResponse) -> bytes:
     return b'%s,"response":%s}\n' % (to_json(head)[:-1], response.to_json())
 
 
-def error_record(asked: InputLine, error: RerankError) -> bytes:
+def error_record(input_line: InputLine, error: RerankError) -> bytes:
     """A line for a failure, its end included."""
     causes = error.causes if isinstance(error, AllProvidersFailedError) else ()
     told = {**_plain(error), "causes": [_plain(cause) for cause in causes]}
-    return to_json({**asked.head(), "error": told}) + b"\n"
+    return to_json({**input_line.head(), "error": told}) + b"\n"
 
 
 def _plain(error: RerankError) -> dict[str, Any]:
@@ -75,5 +75,5 @@ def read_output_line(record: bytes) -> OutputLine | None:
         index, sha = line["index"], int(line["sha"], 16)
     except (ValueError, LookupError, TypeError):
         return None
-    answers = is_object(line) and ("response" in line) is not ("error" in line)
-    return OutputLine(index, sha, "error" in line) if answers and type(index) is int else None
+    is_whole = is_object(line) and ("response" in line) is not ("error" in line)
+    return OutputLine(index, sha, "error" in line) if is_whole and type(index) is int else None

@@ -21,7 +21,7 @@ class TargetOptions:
     """The options as they were given; None is for the client to decide.
 
     Attributes:
-        vendor: the first provider.
+        provider: the first provider.
         chain: the further ones, in order.
         model, base_url, base_model: of the first provider.
         env_keys: whether keys from the environment may go to ``base_url`` on another host than the vendor's.
@@ -33,7 +33,7 @@ class TargetOptions:
         split: which models a request that is too large for one call is split for.
     """
 
-    vendor: Provider
+    provider: Provider
     chain: tuple[Target, ...]
     model: str | None
     base_url: str | None
@@ -54,7 +54,9 @@ class TargetOptions:
     @property
     def in_process(self) -> bool:
         """Whether nobody is called over HTTP, so that no HTTP client is needed."""
-        return self.vendor.sender is not None and all(target.vendor.sender is not None for target in self.chain)
+        return self.provider.sender is not None and all(
+            target.resolved_provider.sender is not None for target in self.chain
+        )
 
     def client(self, **more: Any) -> Client:
         """A client for these targets.
@@ -76,9 +78,11 @@ class TargetOptions:
     def _targets(self) -> list[Target]:
         from ..fallback import Target
 
-        if self.base_url is not None and self.vendor.sender is not None:
-            raise click.UsageError(f"--base-url is for providers over HTTP; {self.vendor.name} ranks in this process.")
-        return [Target(self.vendor, self.model, base_url=self.base_url, base_model=self.base_model), *self.chain]
+        if self.base_url is not None and self.provider.sender is not None:
+            raise click.UsageError(
+                f"--base-url is for providers over HTTP; {self.provider.name} ranks in this process."
+            )
+        return [Target(self.provider, self.model, base_url=self.base_url, base_model=self.base_model), *self.chain]
 
     def _settings(self) -> dict[str, Any]:
         from ..fallback import FallbackPolicy

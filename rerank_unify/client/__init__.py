@@ -264,16 +264,16 @@ class AsyncClient:
     async def _send_parts(self, sender: AsyncSender, step: Start) -> list[HttpResponse | RerankError]:
         import anyio
 
-        answers: list[Any] = [None] * len(step.calls)
+        responses: list[Any] = [None] * len(step.calls)
         failed: list[Exception] = []
         limiter = anyio.CapacityLimiter(self.settings.concurrency)
 
         async def one(at: int, call: Call) -> None:
             try:
                 async with limiter:
-                    answers[at] = await _send(sender, call, step.timeout)
+                    responses[at] = await _send(sender, call, step.timeout)
             except RerankError as error:
-                answers[at] = error
+                responses[at] = error
             except Exception as error:  # noqa: BLE001 - raised below: here the group would wrap it
                 failed.append(error)
                 group.cancel_scope.cancel()
@@ -283,7 +283,7 @@ class AsyncClient:
                 group.start_soon(one, at, call)
         if failed:
             raise failed[0]
-        return answers
+        return responses
 
     async def aclose(self) -> None:
         """Close the connections that are the client's own."""

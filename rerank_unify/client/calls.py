@@ -45,7 +45,7 @@ class Landed:
     """What came of a `Start`: an answer or an error for each call, or what a sender raised that is no `RerankError`."""
 
     id: int
-    answers: Sequence[HttpResponse | RerankError] | Exception
+    responses: Sequence[HttpResponse | RerankError] | Exception
 
 
 Work: TypeAlias = Generator[Start | Await, Landed | None, RerankResponse]
@@ -92,7 +92,7 @@ def work(settings: Settings, fields: RequestFields, must_keep: MustKeep) -> Work
     ends = None if settings.deadline is None else time.monotonic() + settings.deadline
     plan = FallbackPlan(settings.targets, settings.policy, settings.health, ends, random=random)
     under_way: dict[int, _Flight] = {}
-    answer: RerankResponse | None = None
+    response: RerankResponse | None = None
     try:
         while isinstance(step := plan.next(time.monotonic()), (Attempt, Wait)):
             if isinstance(step, Attempt):
@@ -102,18 +102,18 @@ def work(settings: Settings, fields: RequestFields, must_keep: MustKeep) -> Work
                 landed = yield Await(step.seconds)
             if landed is not None:
                 flight = under_way.pop(landed.id)
-                answer, landed = _arrived(plan, flight, landed), None  # it may hold a key, and errors hold frames
-                if answer is not None:
+                response, landed = _arrived(plan, flight, landed), None  # it may hold a key, and errors hold frames
+                if response is not None:
                     break
     finally:
         for flight in under_way.values():
             plan.cancel(flight.attempt, time.monotonic())
             flight.observation.cancelled()
-    if answer is None:
+    if response is None:
         error = plan.error()
         error.attempts = tuple(plan.attempts)
         raise error
-    return answer.set_attempts(tuple(plan.attempts))
+    return response.set_attempts(tuple(plan.attempts))
 
 
 def _set_out(
@@ -160,16 +160,16 @@ def _prepared(
 
 def _call(settings: Settings, target: Target, fields: RequestFields, model: str | None) -> Call:
     """As `Provider.prepare` makes it, with the address looked up where it was used before."""
-    vendor = target.vendor
-    encoded = vendor.encode_fields(fields, model=model, base_model=target.base_model, echo_documents=False)
-    key = (target.identity, encoded.model if "{model}" in vendor.endpoint.url else None)
+    provider = target.resolved_provider
+    encoded = provider.encode_fields(fields, model=model, base_model=target.base_model, echo_documents=False)
+    key = (target.identity, encoded.model if "{model}" in provider.endpoint.url else None)
     address = settings.addresses.get(key)
     if address is None:
         url, headers = address_of(target, encoded.model, settings.headers)
         if len(settings.addresses) >= _ADDRESSES:
             settings.addresses.clear()
         address = settings.addresses[key] = (url, MaskedHeaders(headers))
-    return vendor.call(encoded, *address)
+    return provider.call(encoded, *address)
 
 
 def _parts(
@@ -177,11 +177,11 @@ def _parts(
 ) -> tuple[Sequence[RequestFields], Merge]:
     """The request as it is where one call takes it: no model is built then. Else in parts."""
     name = model or fields["model"]
-    if fits(fields, target.vendor.model(name, base_model=target.base_model).limits, settings.estimate):
+    if fits(fields, target.resolved_provider.model(name, base_model=target.base_model).limits, settings.estimate):
         return (fields,), itemgetter(0)
     batch = split_request(
         RerankRequest.model_construct(**fields),
-        target.vendor,
+        target.resolved_provider,
         model=model,
         base_model=target.base_model,
         split=settings.split,
@@ -192,11 +192,11 @@ def _parts(
 
 def _arrived(plan: FallbackPlan, flight: _Flight, landed: Landed) -> RerankResponse | None:
     """The answer, where it is one that the policy takes, with a warning where its scores are of another kind."""
-    if isinstance(landed.answers, Exception):
+    if isinstance(landed.responses, Exception):
         plan.cancel(flight.attempt, time.monotonic())
-        flight.observation.ended(landed.answers, None)
-        raise landed.answers
-    outcome = _outcome(flight, landed.answers)
+        flight.observation.ended(landed.responses, None)
+        raise landed.responses
+    outcome = _outcome(flight, landed.responses)
     refused = plan.record(flight.attempt, outcome, time.monotonic())
     flight.observation.ended(refused, outcome if isinstance(outcome, RerankResponse) else None)
     if refused is not None or not isinstance(outcome, RerankResponse):
@@ -205,15 +205,15 @@ def _arrived(plan: FallbackPlan, flight: _Flight, landed: Landed) -> RerankRespo
     return outcome if flight.attempt.target is first else _warned(outcome, first)
 
 
-def _outcome(flight: _Flight, answers: Sequence[HttpResponse | RerankError]) -> Outcome:
+def _outcome(flight: _Flight, responses: Sequence[HttpResponse | RerankError]) -> Outcome:
     """What an attempt led to: read and merged, or the first part's error for the whole."""
     try:
-        responses: list[RerankResponse] = []
-        for call, answer in zip(flight.calls, answers, strict=True):
-            if isinstance(answer, RerankError):
-                raise answer
-            responses.append(call.decode(*answer, now=time.time()))
-        return flight.merge(responses)
+        decoded: list[RerankResponse] = []
+        for call, http_response in zip(flight.calls, responses, strict=True):
+            if isinstance(http_response, RerankError):
+                raise http_response
+            decoded.append(call.decode(*http_response, now=time.time()))
+        return flight.merge(decoded)
     except RerankError as error:
         error.provider = error.provider or flight.attempt.target.name
         return error.with_traceback(None)  # its frames hold the raw answer, which a key may stand in
@@ -221,7 +221,7 @@ def _outcome(flight: _Flight, answers: Sequence[HttpResponse | RerankError]) -> 
 
 def _warned(response: RerankResponse, first: Target) -> RerankResponse:
     """The answer, with a warning where its scores are of another kind than the first target's would have been."""
-    expected = first.vendor.model(first.model, base_model=first.base_model).score_kind
+    expected = first.resolved_provider.model(first.model, base_model=first.base_model).score_kind
     if response.score_kind == expected:
         return response
     told = f"scores are of kind {response.score_kind}, not {expected} as the first target's"

@@ -65,7 +65,7 @@ class Settings:
     @cached_property
     def providers(self) -> Mapping[str, Provider]:
         """The targets' providers, by name."""
-        return {target.name: target.vendor for target in self.targets}
+        return {target.name: target.resolved_provider for target in self.targets}
 
     @property
     def limits(self) -> dict[str, Any]:
@@ -160,21 +160,21 @@ def _with_key(target: Target, *, env_keys: bool) -> Target:
 
     A key from the environment goes to the vendor's own host alone, unless asked for: another host is somebody else.
     """
-    vendor = target.vendor
+    provider = target.resolved_provider
     url = target.url or target.base_url
-    if target.api_key is None and (url is None or vendor.endpoint.serves(url) or env_keys):
-        target = replace(target, api_key=vendor.key(os.environ))
+    if target.api_key is None and (url is None or provider.endpoint.serves(url) or env_keys):
+        target = replace(target, api_key=provider.key(os.environ))
     try:
         address_of(target, "m")
     except MissingApiKeyError as error:
-        variables = f" or set {vendor.env[0]}" if vendor.env else ""
-        raise MissingApiKeyError(f"{error.message}{variables}", provider=vendor.name) from None
+        variables = f" or set {provider.env[0]}" if provider.env else ""
+        raise MissingApiKeyError(f"{error.message}{variables}", provider=provider.name) from None
     return target
 
 
 def address_of(target: Target, model: str, headers: Headers | None = None) -> Address:
     """The URL and the headers of a target's calls, with the client's further headers."""
-    return target.vendor.address(
+    return target.resolved_provider.address(
         model,
         api_key=target.api_key,
         base_url=target.base_url,

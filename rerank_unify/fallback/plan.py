@@ -79,7 +79,7 @@ class FallbackPlan:
             self._pass_over(request, must_keep)
 
     @property
-    def answered(self) -> bool:
+    def succeeded(self) -> bool:
         """Whether an answer was recorded that the policy takes."""
         return self._response is not None
 
@@ -236,15 +236,15 @@ def _passed_over(
     target: Target, request: RerankRequest, must_keep: Iterable[str], *, chained: bool
 ) -> RerankError | None:
     """Why a target is not called for this request: it cannot express it, or would lose what must be kept."""
-    vendor = target.vendor
+    provider = target.resolved_provider
     try:
-        encoded = vendor.encode_fields(
+        encoded = provider.encode_fields(
             fields_of(request), model=target.sends(chained=chained), base_model=target.base_model
         )
     except UnsupportedRequestError as error:
-        error.provider = vendor.name
+        error.provider = provider.name
         return error
-    return check_must_keep(encoded.losses, must_keep, vendor.name)
+    return check_must_keep(encoded.losses, must_keep, provider.name)
 
 
 def check_must_keep(

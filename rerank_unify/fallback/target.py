@@ -31,7 +31,7 @@ class Target:
         url: the whole URL to call, in place of ``base_url``; it is not changed.
         headers: further headers of each call; their values are hidden from every ``repr``.
         auth_header: the header that carries the key, in place of the provider's own.
-        vendor: the provider itself.
+        resolved_provider: the provider itself.
         name: the provider's name.
         identity: what makes it the same target in another request, so that its health is shared.
 
@@ -50,7 +50,7 @@ class Target:
     url: str | None = None
     headers: Headers | None = field(default=None, repr=False)
     auth_header: str | None = None
-    vendor: Provider = field(init=False, repr=False, compare=False)
+    resolved_provider: Provider = field(init=False, repr=False, compare=False)
     name: str = field(init=False, repr=False, compare=False)
     identity: tuple[object, ...] = field(init=False, repr=False, compare=False)
 
@@ -60,19 +60,19 @@ class Target:
         check_number(self.weight, "weight", "a number, 0 or more")
         key = plain_key(self.api_key)
         object.__setattr__(self, "api_key", None if key is None else SecretStr(key))
-        vendor = provider_by_name(self.provider)
-        object.__setattr__(self, "vendor", vendor)
-        object.__setattr__(self, "name", vendor.name)
+        provider = provider_by_name(self.provider)
+        object.__setattr__(self, "resolved_provider", provider)
+        object.__setattr__(self, "name", provider.name)
         if self.headers is not None:
             object.__setattr__(self, "headers", MaskedHeaders(validate_headers(self.headers)))
         headers = tuple(sorted(validate_headers(self.headers).items()))
         where = (self.base_url, self.url, self.auth_header, hash(headers))
-        identity = (vendor.name, self.model, *where, hash(self.api_key))
+        identity = (provider.name, self.model, *where, hash(self.api_key))
         object.__setattr__(self, "identity", identity)
 
     def sends(self, *, chained: bool) -> str | None:
         """The model that is sent: its own, else in a chain the provider's default; None for the request's."""
-        return self.model or (self.vendor.default_model if chained else None)
+        return self.model or (self.resolved_provider.default_model if chained else None)
 
 
 def as_targets(targets: str | Provider | Target | Iterable[str | Provider | Target]) -> tuple[Target, ...]:
@@ -127,7 +127,7 @@ class Attempt(NamedTuple):
             InvalidRequestError, UnsupportedRequestError, MissingApiKeyError: as `Provider.prepare`.
         """
         target = self.target
-        return target.vendor.prepare(
+        return target.resolved_provider.prepare(
             request,
             model=self.model,
             api_key=target.api_key if target.api_key is not None else api_key,

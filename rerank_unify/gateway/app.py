@@ -18,7 +18,8 @@ from starlette.routing import Route
 
 from .._provider import Provider
 from ..errors import NotFoundError, RerankError
-from ..registry import provider, provider_names
+from ..registry import provider as provider_by_name
+from ..registry import provider_names
 from .context import Gateway
 from .openapi import document, page
 from .replies import Reply, as_json, refusal
@@ -58,7 +59,7 @@ def create_app(config: GatewaySettings | Mapping[str, Any] | str | Path | None =
         return HTMLResponse(page(served, str(request.url.replace(query=""))))
 
     routes = [
-        *(Route(path, RerankRoute(gateway, provider(name)), methods=["POST"]) for path, name in served.items()),
+        *(Route(path, RerankRoute(gateway, provider_by_name(name)), methods=["POST"]) for path, name in served.items()),
         *_asides(gateway),
         Route("/v1/models", gateway.models),
         Route("/health", gateway.health),
@@ -79,7 +80,7 @@ def rerank_paths() -> dict[str, str]:
     """Each rerank path with the dialect that is spoken there, from the registry."""
     served = dict(PLAIN)
     for name in provider_names():
-        served.setdefault(f"/{_prefix(name)}{_path_of(provider(name))}", name)
+        served.setdefault(f"/{_prefix(name)}{_path_of(provider_by_name(name))}", name)
     return served
 
 
@@ -88,8 +89,8 @@ def _prefix(name: str) -> str:
     return re.sub(r"-v\d+$", "", name)
 
 
-def _path_of(vendor: Provider) -> str:
-    return _with_path(urlsplit(vendor.endpoint.url).path)
+def _path_of(provider: Provider) -> str:
+    return _with_path(urlsplit(provider.endpoint.url).path)
 
 
 def _with_path(path: str) -> str:
@@ -100,18 +101,18 @@ def _with_path(path: str) -> str:
 def _asides(gateway: Gateway) -> list[Route]:
     """What official clients ask beside reranking, as their dialect declares it."""
     return [
-        Route(f"/{_prefix(name)}{_with_path(path)}", _aside(gateway, answer), methods=["GET"])
+        Route(f"/{_prefix(name)}{_with_path(path)}", _aside(gateway, respond), methods=["GET"])
         for name in provider_names()
-        for path, answer in provider(name).sdk_routes.items()
+        for path, respond in provider_by_name(name).sdk_routes.items()
     ]
 
 
-def _aside(gateway: Gateway, answer: Any) -> Any:
+def _aside(gateway: Gateway, respond: Any) -> Any:
     async def endpoint(request: Request) -> Response:
         model = request.path_params.get("model")
         if model is not None:
             gateway.admit(request)
-        return as_json(answer(model, bool(gateway.settings.keys)))
+        return as_json(respond(model, bool(gateway.settings.keys)))
 
     return endpoint
 
@@ -137,4 +138,4 @@ def _spoken_at(request: Request) -> Provider:
     path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
     head = path.split("/")[1] if path.startswith("/") else ""
     own = (name for name in provider_names() if _prefix(name) == head)
-    return provider(next(own, PLAIN.get(path, "jina")))
+    return provider_by_name(next(own, PLAIN.get(path, "jina")))

@@ -14,7 +14,7 @@ from starlette.responses import Response
 from .._json import is_list, is_object
 from ..canonical import RerankRequest, RerankResponse
 from ..errors import one_line
-from ..registry import provider
+from ..registry import provider as provider_by_name
 from .auth import admit
 from .limits import ConcurrencyLimiter
 from .metrics import CONTENT_TYPE, Metrics
@@ -48,9 +48,9 @@ class Gateway:
         Raises:
             MissingExtraError: `local` is all there is, and its packages are not installed.
         """
-        vendor = provider(LOCAL)
-        if self.router.offline and vendor.sender is not None:
-            vendor.sender(vendor.prepare(RerankRequest(query="q", documents=["d"])).http)
+        provider = provider_by_name(LOCAL)
+        if self.router.offline and provider.sender is not None:
+            provider.sender(provider.prepare(RerankRequest(query="q", documents=["d"])).http)
 
     def without_hosts(self, value: Any, *, upstream: bool = True) -> Any:
         """A JSON value whose texts say nothing about the operator's own machines: no client is told of these.

@@ -21,7 +21,7 @@ class ConcurrencyLimiter:
         self._by_key: Counter[str] = Counter()
 
     @contextmanager
-    def enter(self, caller: AuthenticatedClient) -> Generator[None]:
+    def enter(self, client: AuthenticatedClient) -> Generator[None]:
         """Take a place for one request.
 
         Raises:
@@ -31,15 +31,15 @@ class ConcurrencyLimiter:
         if self._count >= self._limits.concurrency:
             raise ProviderOverloadedError("the gateway is busy", status=503, retry_after=1)
         most = self._limits.concurrency_per_key
-        if most is not None and self._by_key[caller.name] >= most:
-            who = "with this key" if caller.name else "without a key"
-            raise RateLimitError(f"more than {most} requests at once {who}", status=429, retry_after=1)
+        if most is not None and self._by_key[client.name] >= most:
+            which = "with this key" if client.name else "without a key"
+            raise RateLimitError(f"more than {most} requests at once {which}", status=429, retry_after=1)
         self._count += 1
-        self._by_key[caller.name] += 1
+        self._by_key[client.name] += 1
         self._metrics.under_way.inc()
         try:
             yield
         finally:
             self._count -= 1
-            self._by_key[caller.name] -= 1
+            self._by_key[client.name] -= 1
             self._metrics.under_way.dec()

@@ -10,7 +10,7 @@ from .._json import is_list, is_object
 from .._provider import Provider
 from ..canonical import RerankRequest, RerankResponse, Result, Usage
 from ..errors import BadRequestError
-from ..registry import provider
+from ..registry import provider as provider_by_name
 
 _STATUSES: Final = {
     200: "The ranking.",
@@ -40,7 +40,7 @@ def document(served: Mapping[str, str]) -> dict[str, Any]:
     """OpenAPI 3.1 of the rerank paths, each with its dialect's provider, and of what is there besides."""
     from .. import __version__
 
-    paths = {_plain(path): {"post": _operation(path, provider(name))} for path, name in served.items()}
+    paths = {_plain(path): {"post": _operation(path, provider_by_name(name))} for path, name in served.items()}
     beside = {
         "/v1/models": ("The model names that are known to be served.", True),
         "/health": ("Whether the gateway lives.", False),
@@ -48,8 +48,8 @@ def document(served: Mapping[str, str]) -> dict[str, Any]:
         "/metrics": ("Counters for Prometheus.", True),
     }
     for path, (summary, locked) in beside.items():
-        answers = {"200": {"description": summary}, **({"401": {"description": _STATUSES[401]}} if locked else {})}
-        paths[path] = {"get": {"summary": summary, "responses": answers}}
+        responses = {"200": {"description": summary}, **({"401": {"description": _STATUSES[401]}} if locked else {})}
+        paths[path] = {"get": {"summary": summary, "responses": responses}}
     return {
         "openapi": "3.1.0",
         "info": {"title": "rerank-unify gateway", "version": __version__},
@@ -65,7 +65,7 @@ def _plain(path: str) -> str:
 
 def _operation(path: str, dialect: Provider) -> dict[str, Any]:
     body = dialect.encode_request(_SAMPLE, model=dialect.default_model or "a-model")
-    answer = dialect.encode_response(_RESPONSE, _SAMPLE)
+    example = dialect.encode_response(_RESPONSE, _SAMPLE)
     fields = dialect.dialect.request
     required = [name.split(".")[0] for name in (fields.query, fields.documents.path)]
     described: dict[str, Any] = {
@@ -79,7 +79,7 @@ def _operation(path: str, dialect: Provider) -> dict[str, Any]:
     failed = dialect.encode_error(BadRequestError("what went wrong", status=400))[2]
     told = {"application/json": {"schema": {**_schema(failed), "required": list(failed)}, "example": failed}}
     for status, response in described["responses"].items():
-        response["content"] = {"application/json": {"example": answer}} if status == "200" else told
+        response["content"] = {"application/json": {"example": example}} if status == "200" else told
     if "{model" in path:
         parameter = {"name": "model", "in": "path", "required": True, "schema": {"type": "string"}}
         described["parameters"] = [parameter]
@@ -99,7 +99,7 @@ def page(served: Mapping[str, str], base: str) -> str:
     """A page for people: the paths, and a command to try."""
     rows = "".join(
         f"<tr><td><code>POST {escape(_plain(path))}</code></td><td>{escape(name)}</td>"
-        f'<td><a href="{escape(provider(name).docs)}">{escape(provider(name).docs)}</a></td></tr>'
+        f'<td><a href="{escape(provider_by_name(name).docs)}">{escape(provider_by_name(name).docs)}</a></td></tr>'
         for path, name in served.items()
     )
     body = '{"query": "sensitive skin", "documents": ["aloe vera cream", "motor oil"]}'

@@ -67,13 +67,13 @@ class RerankRoute:
     async def _reply(self, scope: Mapping[str, Any], headers: Mapping[str, str], receive: Receive) -> Reply:
         relayed = False
         try:
-            caller = admit(self.gateway.settings.keys, headers)
-            with self.gateway.limiter.enter(caller):
+            authenticated = admit(self.gateway.settings.keys, headers)
+            with self.gateway.limiter.enter(authenticated):
                 body = await read_body(headers, receive, self.gateway.settings.limits)
                 fields = self._fields(scope, body)
-                client, relayed = self.gateway.router.find(fields["model"], caller)
+                client, relayed = self.gateway.router.find(fields["model"], authenticated)
                 response = await cancel_on_disconnect(receive, lambda: client.rerank_fields(fields))
-            return self._answer(fields, self.gateway.without_hosts_in(response))
+            return self._success(fields, self.gateway.without_hosts_in(response))
         except BodyRefusedError as refused:
             return self._failure(refused.error, refused.error.status)
         except RerankError as error:
@@ -99,7 +99,7 @@ class RerankRoute:
             raise RequestTooLargeError(f"{word}: this gateway takes {most:,} at once", status=413)
         return fields
 
-    def _answer(self, fields: RequestFields, response: RerankResponse) -> Reply:
+    def _success(self, fields: RequestFields, response: RerankResponse) -> Reply:
         # What ranks in place of a vendor says its own name, whatever was asked for.
         model = None if self.gateway.router.offline else fields["model"]
         self.gateway.metrics.lost(response.losses)

@@ -20,7 +20,8 @@ from .._provider import Provider
 from ..client import AsyncClient
 from ..errors import AuthenticationError, InvalidRequestError, ModelNotFoundError
 from ..fallback import Health, Target
-from ..registry import provider, provider_names
+from ..registry import provider as provider_by_name
+from ..registry import provider_names
 from ..transport import AsyncSender
 from .auth import AuthenticatedClient
 from .metrics import Metrics
@@ -48,7 +49,7 @@ class Router:
     ) -> None:
         self._settings, self._environ, self._sender, self._metrics = settings, environ, sender, metrics
         self._health = Health()  # of the configured routes and of the default
-        self.keyed = [name for name in provider_names() if provider(name).key(environ) is not None]
+        self.keyed = [name for name in provider_names() if provider_by_name(name).key(environ) is not None]
         self.offline = not self.keyed and not settings.models and settings.default == "keys"
         self._configured = self._configured_providers()
         self._named = lru_cache(maxsize=1024)(self._client_for_name)
@@ -60,12 +61,12 @@ class Router:
         """The names that are known to be served, each with who answers first."""
         listed: dict[str, str] = {}
         for name in [LOCAL] if self.offline else self.keyed:
-            vendor = provider(name)
-            listed |= dict.fromkeys([*vendor.models, *filter(None, [vendor.default_model])], name)
+            provider = provider_by_name(name)
+            listed |= dict.fromkeys([*provider.models, *filter(None, [provider.default_model])], name)
         listed |= {name: route.targets[0].provider for name, route in self._settings.models.items()}
         return sorted(listed.items())
 
-    def find(self, model: str | None, caller: AuthenticatedClient) -> tuple[AsyncClient, bool]:
+    def find(self, model: str | None, authenticated: AuthenticatedClient) -> tuple[AsyncClient, bool]:
         """Who answers, and whether with the caller's own vendor key.
 
         Raises:
@@ -78,12 +79,12 @@ class Router:
         if route is None and isinstance(self._settings.default, RouteSettings) and self._pinned(model) is None:
             route = self._settings.default
         if route is not None and any(target.relay for target in route.targets):
-            if caller.provider_key is None:
+            if authenticated.provider_key is None:
                 raise AuthenticationError(
                     "this model takes your own vendor key as Authorization: Bearer KEY", status=401
                 )
             # A client's key is in no shared state: its own health, gone with the request.
-            client = self._client([self._target(one, caller.provider_key) for one in route.targets], Health())
+            client = self._client([self._target(one, authenticated.provider_key) for one in route.targets], Health())
             return client, len(route.targets) == 1
         return self._routes.get(model or "") or self._named(model), False
 
@@ -106,7 +107,7 @@ class Router:
         if tail and head in provider_names():
             raise ModelNotFoundError(f"model: {head} is not configured here", status=404)
         for target in self._configured.values():
-            if model in target.vendor.models or model == target.vendor.default_model:
+            if model in target.resolved_provider.models or model == target.resolved_provider.default_model:
                 return replace(target, model=model)
         return None
 
@@ -116,7 +117,7 @@ class Router:
         A provider whose key is set in its own variable is called at its own host. One that a route names without a key
         is called where the route says. A key that only ``key_env`` names is for its route alone.
         """
-        configured = {name: Target(name, None, provider(name).key(self._environ)) for name in self.keyed}
+        configured = {name: Target(name, None, provider_by_name(name).key(self._environ)) for name in self.keyed}
         routes = [*self._settings.models.values(), self._settings.default]
         for one in (one for route in routes if isinstance(route, RouteSettings) for one in route.targets):
             if one.key_env is None and not one.relay:
@@ -140,26 +141,26 @@ class Router:
         if self.offline:
             return self._client([Target(LOCAL)], self._health)
         # One provider for each key: two dialects of one vendor fail together.
-        vendors = {provider(name).env: provider(name) for name in reversed(self.keyed)}
-        targets = [Target(one.name, None, one.key(self._environ)) for one in reversed(vendors.values())]
+        providers = {provider_by_name(name).env: provider_by_name(name) for name in reversed(self.keyed)}
+        targets = [Target(one.name, None, one.key(self._environ)) for one in reversed(providers.values())]
         return self._client(targets, self._health) if targets else None
 
     def _target(self, one: TargetSettings, provider_key: str | None) -> Target:
-        vendor = provider(one.provider)
-        key = provider_key if one.relay else self._key(one, vendor)
-        model = one.model or vendor.default_model  # never the public name
+        provider = provider_by_name(one.provider)
+        key = provider_key if one.relay else self._key(one, provider)
+        model = one.model or provider.default_model  # never the public name
         return Target(one.provider, model, key, one.base_url, one.timeout, one.weight, one.base_model)
 
-    def _key(self, one: TargetSettings, vendor: Provider) -> str | None:
+    def _key(self, one: TargetSettings, provider: Provider) -> str | None:
         if one.key_env is not None:
             key = self._environ.get(one.key_env, "").strip()
             if not key:
                 raise InvalidRequestError(f"{one.provider} needs the key in {one.key_env}, which is not set")
             return key
         # A key of the environment goes to the vendor's own host alone.
-        own = vendor.key(self._environ) if one.base_url is None else None
-        if own is None and vendor.auth.required:
-            variable = vendor.env[0] if one.base_url is None and vendor.env else "key_env"
+        own = provider.key(self._environ) if one.base_url is None else None
+        if own is None and provider.auth.required:
+            variable = provider.env[0] if one.base_url is None and provider.env else "key_env"
             raise InvalidRequestError(f"{one.provider} needs a key: set {variable}")
         return own
 

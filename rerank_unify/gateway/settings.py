@@ -37,7 +37,7 @@ from .. import errors
 from ..canonical import RerankRequest
 from ..errors import InvalidRequestError, ProviderOverloadedError, RateLimitError, RerankError
 from ..fallback import DEFAULT_POLICY, FallbackPolicy, Rule
-from ..registry import provider
+from ..registry import provider as provider_by_name
 
 _HASH = re.compile(r"sha256:[0-9a-f]{64}")
 _PROBE = RerankRequest(query="q", documents=["d"])
@@ -87,9 +87,9 @@ class TargetSettings(_Part):
         if self.relay and self.key_env is not None:
             raise ValueError("relay and key_env exclude each other: the key is the client's or the gateway's")
         try:
-            vendor = provider(self.provider)
-            model = self.model or vendor.default_model or "m"
-            vendor.build_request(_PROBE, model=model, api_key="k", base_url=self.base_url)
+            provider = provider_by_name(self.provider)
+            model = self.model or provider.default_model or "m"
+            provider.build_request(_PROBE, model=model, api_key="k", base_url=self.base_url)
         except RerankError as error:
             raise ValueError(error.message) from None  # pydantic adds the place
         return self

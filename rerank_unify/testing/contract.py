@@ -20,7 +20,7 @@ from .._provider import Provider
 from ..canonical import RerankRequest, RerankResponse
 from ..errors import InvalidRequestError, RequestError, RerankError
 from ..errors import TimeoutError as NoAnswerInTime
-from ..registry import provider
+from ..registry import provider as provider_by_name
 from ..transcode import Transcoder
 from .strategies import json_values, requests, responses
 
@@ -38,36 +38,36 @@ def _run(test: Callable[..., None], examples: int | None) -> None:
     settings(deadline=None, suppress_health_check=_CHECKS, **chosen)(test)()
 
 
-def _models(vendor: Provider) -> st.SearchStrategy[str | None]:
-    names = [*vendor.models, "a-model-nobody-knows"]
-    return st.sampled_from(names if vendor.default_model is None else [*names, None])
+def _models(provider: Provider) -> st.SearchStrategy[str | None]:
+    names = [*provider.models, "a-model-nobody-knows"]
+    return st.sampled_from(names if provider.default_model is None else [*names, None])
 
 
-def _requests(vendor: Provider, **more: Any) -> st.SearchStrategy[RerankRequest]:
-    return requests(models=_models(vendor), **more)
+def _requests(provider: Provider, **more: Any) -> st.SearchStrategy[RerankRequest]:
+    return requests(models=_models(provider), **more)
 
 
-def encoding_is_stable(vendor: Provider, examples: int | None = None) -> None:
+def encoding_is_stable(provider: Provider, examples: int | None = None) -> None:
     """Law 1: ``encode(decode(encode(q))) == encode(q)``, and what has a place and no loss comes back as it was."""
 
     def test(request: RerankRequest) -> None:
         try:
-            body = vendor.encode_request(request)
+            body = provider.encode_request(request)
         except RequestError:
             return
         assert not _has_null(body), "a null is sent"
-        again = vendor.decode_request(body)
-        assert vendor.encode_request(again) == body, "encoding what was decoded gives another body"
-        encoded = vendor.encode_fields(request.fields)
+        again = provider.decode_request(body)
+        assert provider.encode_request(again) == body, "encoding what was decoded gives another body"
+        encoded = provider.encode_fields(request.fields)
         lost = {loss.field for loss in encoded.losses}
         if any(loss.action == "folded" for loss in encoded.losses):
             lost.add("query")
-        for name in set(vendor.dialect.request.written.values()) - lost - {""}:
-            before, after = (_seen(vendor, one, name, encoded.sent_count) for one in (request, again))
+        for name in set(provider.dialect.request.written.values()) - lost - {""}:
+            before, after = (_seen(provider, one, name, encoded.sent_count) for one in (request, again))
             assert before == after, f"{name} went out as {before!r} and came back as {after!r}"
 
-    texts = _requests(vendor)
-    pictures = [name for name, model in vendor.models.items() if model.images]
+    texts = _requests(provider)
+    pictures = [name for name, model in provider.models.items() if model.images]
     images = requests(models=st.sampled_from(pictures), images=True) if pictures else texts
     _run(given(texts | images)(test), examples)
 
@@ -78,15 +78,15 @@ def _has_null(value: Any) -> bool:
     return any(map(_has_null, value)) if is_list(value) else value is None
 
 
-def _seen(vendor: Provider, request: RerankRequest, name: str, sent: int) -> Any:
+def _seen(provider: Provider, request: RerankRequest, name: str, sent_count: int) -> Any:
     """A field as the wire can tell it: a text is a text, top_n is clamped, the default model is named."""
     value = getattr(request, name)
     if name in ("query", "documents"):
         return [_text(item) for item in (value if name == "documents" else (value,))]
     if name == "model":
-        return value or vendor.default_model
+        return value or provider.default_model
     if name == "top_n" and value is not None:
-        return min(value, sent)
+        return min(value, sent_count)
     return None if value == "" else value
 
 
@@ -94,20 +94,20 @@ def _text(item: Any) -> Any:
     return item["text"] if is_object(item) and list(item) == ["text"] else item
 
 
-def answers_survive(vendor: Provider, examples: int | None = None) -> None:
+def responses_survive(provider: Provider, examples: int | None = None) -> None:
     """Law 2: ``decode_response(encode_response(r, q), q)`` is r, as far as the dialect has a place for it."""
 
     def test(data: st.DataObject) -> None:
-        request = data.draw(_requests(vendor, allow_empty_documents=False, hints=False))
+        request = data.draw(_requests(provider, allow_empty_documents=False, hints=False))
         response = data.draw(responses(request))
-        if vendor.dialect.request.documents.sent_indices(request.fields) is not None:
+        if provider.dialect.request.documents.sent_indices(request.fields) is not None:
             return
-        table = vendor.dialect.response
-        again = vendor.decode_response(_through_json(vendor.encode_response(response, request)), request)
+        table = provider.dialect.response
+        again = provider.decode_response(_through_json(provider.encode_response(response, request)), request)
         assert again.results == response.results, "the results changed on the way"
         assert not table.id or again.id == response.id, "the id changed"
         assert not table.warnings or again.warnings[: len(response.warnings)] == response.warnings, "warnings were lost"
-        assert not table.model or again.model == (request.model or response.model or vendor.default_model)
+        assert not table.model or again.model == (request.model or response.model or provider.default_model)
         for name in table.usage:
             assert getattr(again.usage, name) == getattr(response.usage, name), f"usage.{name} changed"
 
@@ -118,19 +118,19 @@ def _through_json(body: Any) -> bytes:
     return json.dumps(body, allow_nan=False).encode()
 
 
-def answers_keep_the_contract(vendor: Provider, examples: int | None = None) -> None:
+def responses_keep_the_contract(provider: Provider, examples: int | None = None) -> None:
     """Law 3: whatever order a vendor answers in, echoing or not, the caller can rely on the result."""
 
     def test(data: st.DataObject) -> None:
-        request = data.draw(_requests(vendor))
+        request = data.draw(_requests(provider))
         try:
-            encoded = vendor.encode_fields(request.fields)
+            encoded = provider.encode_fields(request.fields)
         except RequestError:
             return
-        answer = data.draw(responses(request, count=encoded.sent_count, shuffled=True))
-        body = _through_json(vendor.encode_response(answer))
-        check_invariants(vendor.decode(200, {}, body, request), request)
-        check_sorted(vendor.decode_response(body))
+        response = data.draw(responses(request, count=encoded.sent_count, shuffled=True))
+        body = _through_json(provider.encode_response(response))
+        check_invariants(provider.decode(200, {}, body, request), request)
+        check_sorted(provider.decode_response(body))
 
     _run(given(st.data())(test), examples)
 
@@ -162,23 +162,23 @@ def check_invariants(response: RerankResponse, request: RerankRequest) -> None:
         assert scored | set(response.missing) == set(range(count)), "a document is neither scored nor missing"
 
 
-def anything_is_answered(vendor: Provider, examples: int | None = None) -> None:
+def any_bytes_are_a_response_or_an_error(provider: Provider, examples: int | None = None) -> None:
     """Law 4: any bytes at any status are a response or a `RerankError`, and nothing else."""
-    request = RerankRequest(query="q", documents=["a", {"text": "b", "n": 1}, "c"], model=vendor.default_model or "m")
-    likely = _odd_answers(vendor).map(_as_json)
+    request = RerankRequest(query="q", documents=["a", {"text": "b", "n": 1}, "c"], model=provider.default_model or "m")
+    likely = _odd_responses(provider).map(_as_json)
 
     def test(status: int, headers: Mapping[str, str], body: bytes, known: bool) -> None:
         asked = request if known else None
         try:
-            response = vendor.decode(status, headers, body, asked)
+            response = provider.decode(status, headers, body, asked)
         except RerankError as error:
             said = str(error).encode()
         else:
-            said = vendor.dump_response(response)
+            said = provider.dump_response(response)
             json.loads(said)
             check_invariants(response, request) if known else check_sorted(response)
         assert said, "an error without a sentence"
-        returned = vendor.decode_error(status, headers, body)
+        returned = provider.decode_error(status, headers, body)
         assert isinstance(returned, RerankError), "decode_error returned something else"
 
     _run(given(_STATUSES, _HEADERS, st.binary(max_size=64) | likely, st.booleans())(test), examples)
@@ -188,9 +188,9 @@ def _as_json(value: Any) -> bytes:
     return json.dumps(value).encode()
 
 
-def _odd_answers(vendor: Provider) -> st.SearchStrategy[Any]:
+def _odd_responses(provider: Provider) -> st.SearchStrategy[Any]:
     """Answers of about the right shape, with anything anywhere."""
-    table = vendor.dialect.response
+    table = provider.dialect.response
     numbers = st.sampled_from((0, 1, -1, 2, 0.5, True, "0", None, 10**30, 1e308, float("nan"), float("inf")))
     odd = json_values() | numbers
     row = st.fixed_dictionaries({table.index: odd, table.score: odd}, optional={"document": odd, "x": odd}) | odd
@@ -205,53 +205,57 @@ def _odd_answers(vendor: Provider) -> st.SearchStrategy[Any]:
     return body | odd
 
 
-def errors_reach_the_client(vendor: Provider, examples: int | None = None) -> None:
+def errors_reach_the_client(provider: Provider, examples: int | None = None) -> None:
     """What `encode_error` writes is an error to a client of the dialect, and says what went wrong."""
 
     def test(status: int, message: str) -> None:
         body = to_json({"message": message, "detail": message})
-        error = vendor.decode_error(status, {"retry-after": "7"}, body)
-        sent, headers, told = vendor.encode_error(error, relay=True)
-        assert 400 <= sent < 600, "an error under a status that is none"
+        error = provider.decode_error(status, {"retry-after": "7"}, body)
+        client_status, headers, client_body = provider.encode_error(error, relay=True)
+        assert 400 <= client_status < 600, "an error under a status that is none"
         assert headers["content-type"] == "application/json", "an error that is not JSON"
-        again = vendor.decode_error(sent, headers, to_json(told))
+        again = provider.decode_error(client_status, headers, to_json(client_body))
         assert again.message == error.message, "the sentence changed"
-        assert sent not in (429, 503) or again.retry_after == 7, "the time to wait was lost"
+        assert client_status not in (429, 503) or again.retry_after == 7, "the time to wait was lost"
 
     _run(given(st.integers(300, 599), st.sampled_from(("too many", "nope", "模型 not there")))(test), examples)
-    status, _, _ = vendor.encode_error(InvalidRequestError("x"))
+    status, _, _ = provider.encode_error(InvalidRequestError("x"))
     assert 400 <= status < 500, "a client's mistake is a 4xx"
-    assert vendor.encode_error(NoAnswerInTime("x"))[0] == 504, "a timeout is 504"
+    assert provider.encode_error(NoAnswerInTime("x"))[0] == 504, "a timeout is 504"
 
 
-def transcoding_is_the_same(vendor: Provider, examples: int | None = None) -> None:
+def transcoding_is_the_same(provider: Provider, examples: int | None = None) -> None:
     """Law 7: from bytes to bytes is what decoding and encoding give, in both directions and for errors."""
-    client = provider("jina")
-    through = Transcoder(client, vendor, base_model=None)
+    client = provider_by_name("jina")
+    through = Transcoder(client, provider, base_model=None)
 
     def test(data: st.DataObject) -> None:
-        request = data.draw(_requests(vendor))
+        request = data.draw(_requests(provider))
         body = request.to_json()
         read = client.decode_request(body)
         try:
-            encoded = vendor.encode_fields(read.fields, echo_documents=False)
+            encoded = provider.encode_fields(read.fields, echo_documents=False)
         except RequestError:
             return
-        sent = through.request(body)
-        assert json.loads(sent.content) == json.loads(to_json(encoded.body)), "another request"
-        assert sent.losses == encoded.losses, "other losses"
-        answer = data.draw(responses(request, count=encoded.sent_count, shuffled=True))
+        transcoded = through.request(body)
+        assert json.loads(transcoded.content) == json.loads(to_json(encoded.body)), "another request"
+        assert transcoded.losses == encoded.losses, "other losses"
+        response = data.draw(responses(request, count=encoded.sent_count, shuffled=True))
         status = data.draw(st.sampled_from((200, 200, 429, 500)))
-        reply = to_json(vendor.dialect.response.write(answer, None))
-        got = through.response(status, {}, reply, sent)
-        assert (got[0], json.loads(got[2])) == _by_hand(client, vendor, request, status, reply), "another answer"
+        response_body = to_json(provider.dialect.response.write(response, None))
+        got = through.response(status, {}, response_body, transcoded)
+        assert (got[0], json.loads(got[2])) == _by_hand(client, provider, request, status, response_body), (
+            "another answer"
+        )
 
     _run(given(st.data())(test), examples)
 
 
-def _by_hand(client: Provider, vendor: Provider, request: RerankRequest, status: int, reply: bytes) -> tuple[int, Any]:
+def _by_hand(
+    client: Provider, provider: Provider, request: RerankRequest, status: int, response_body: bytes
+) -> tuple[int, Any]:
     try:
-        response = vendor.decode(status, {}, reply, request)
+        response = provider.decode(status, {}, response_body, request)
     except RerankError as error:
         code, _, body = client.encode_error(error)
         return code, json.loads(to_json(body))
@@ -262,9 +266,9 @@ LAWS: Mapping[str, Law] = {
     law.__name__: law
     for law in (
         encoding_is_stable,
-        answers_survive,
-        answers_keep_the_contract,
-        anything_is_answered,
+        responses_survive,
+        responses_keep_the_contract,
+        any_bytes_are_a_response_or_an_error,
         errors_reach_the_client,
         transcoding_is_the_same,
     )
@@ -272,15 +276,15 @@ LAWS: Mapping[str, Law] = {
 """Every law by name."""
 
 
-def assert_provider_contract(vendor: Provider, *, max_examples: int | None = None) -> None:
+def assert_provider_contract(provider: Provider, *, max_examples: int | None = None) -> None:
     """Check every law for one provider, which need not be installed.
 
     Args:
-        vendor: the provider.
+        provider: the provider.
         max_examples: how many examples to try of each law; None for the current hypothesis profile.
 
     Raises:
         AssertionError: names what does not hold, with the smallest example that shows it.
     """
     for law in LAWS.values():
-        law(vendor, max_examples)
+        law(provider, max_examples)

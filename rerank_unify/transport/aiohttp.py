@@ -46,17 +46,17 @@ class AiohttpSender:
         limits = self._limits(timeout)
         data = http.content if len(http.content) <= _LARGE else BytesIO(http.content)
         try:
-            answer = await self._session.request(
+            response = await self._session.request(
                 http.method, http.url, headers=http.headers, data=data, timeout=limits, allow_redirects=False
             )
-            body, content = Body(self._max_bytes, timeout), answer.content
+            body, content = Body(self._max_bytes, timeout), response.content
             if content.is_eof():  # all of it came with the headers, and its connection is free again
                 body.add(content.read_nowait())
             else:
-                async with answer:
+                async with response:
                     while (chunk := await content.readany()) and body.add(chunk):
                         pass
-            return HttpResponse(answer.status, answer.headers, body.whole())
+            return HttpResponse(response.status, response.headers, body.whole())
         except asyncio.TimeoutError as error:  # another class than TimeoutError on Python 3.10
             raise too_late(timeout) from bare(error)
         except aiohttp.ClientConnectorError as error:

@@ -56,12 +56,12 @@ class HttpxSender:
         with self._watches.over(http, timeout) as watch:
             try:
                 request = self._line.request(http, timeout, trace=watch.trace)
-                with closing(self._line.send(request)) as answer:
-                    watch.follow(answer.extensions.get("network_stream"))
-                    for chunk in answer.iter_bytes():
+                with closing(self._line.send(request)) as response:
+                    watch.follow(response.extensions.get("network_stream"))
+                    for chunk in response.iter_bytes():
                         if not body.add(chunk):
                             break
-                    return HttpResponse(answer.status_code, answer.headers, body.whole())
+                    return HttpResponse(response.status_code, response.headers, body.whole())
             except self._line.library.HTTPError as error:
                 raise too_late(timeout) if watch.over else _translated(self._line.library, error, timeout) from error
 
@@ -112,17 +112,17 @@ class AsyncHttpxSender:
 
 
 async def _exchange(line: _Line, http: HttpRequest, timeout: float, body: Body) -> HttpResponse:
-    answer = await line.send(line.request(http, timeout))
+    response = await line.send(line.request(http, timeout))
     try:
         # What is not compressed needs none of the layers that decompress.
-        async for chunk in answer.aiter_bytes() if "content-encoding" in answer.headers else answer.stream:
+        async for chunk in response.aiter_bytes() if "content-encoding" in response.headers else response.stream:
             if not body.add(chunk):
                 # Not left early: the next read fails instead, which ends all generators that httpx nests here.
                 # Those left unfinished are a warning on trio.
-                await answer.aclose()
-        return HttpResponse(answer.status_code, answer.headers, body.whole())
+                await response.aclose()
+        return HttpResponse(response.status_code, response.headers, body.whole())
     finally:
-        await answer.aclose()
+        await response.aclose()
 
 
 class _Room:

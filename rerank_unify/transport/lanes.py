@@ -43,12 +43,12 @@ class Lanes(httpx.BaseTransport):
             lane.transport.close()
 
         try:
-            answer = lane.send(request)
+            response = lane.send(request)
         except BaseException:
             give_back()
             raise
-        answer.stream = _Stream(answer.stream, give_back)
-        return answer
+        response.stream = _Stream(response.stream, give_back)
+        return response
 
     def close(self) -> None:
         """Close the idle connections; each other one closes after its call."""

@@ -26,7 +26,7 @@ from rerank_unify.gateway import create_app
 
 sys.path.append(str(Path(__file__).parents[1]))
 
-from scripted.server import ScriptedServer, vendor
+from scripted.server import ScriptedServer, respond_as
 
 DIALECTS: Final = ("jina", "cohere", "cohere-v1", "voyage", "xinference")
 PATHS: Final = {
@@ -262,7 +262,7 @@ def config_for(servers: Mapping[str, ScriptedServer], **more: Any) -> dict[str, 
 
 def server_for(upstream: str) -> ScriptedServer:
     """A vendor that answers well, in its dialect."""
-    return ScriptedServer(answer=vendor(upstream))
+    return ScriptedServer(respond=respond_as(upstream))
 
 
 def asked_body(client: str, upstream: str, query: str, documents: Sequence[Any], **more: Any) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import rerank_unify as ru
 from rerank_unify import registry
 
 from . import declared
-from .helpers import VENDOR_KEY
+from .helpers import PROVIDER_KEY
 
 
 @pytest.fixture(autouse=True)
@@ -19,7 +19,7 @@ def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
     own = {name for provider in ru.provider_names() for name in ru.provider(provider).env}
     for name in (*own, *(name for name in os.environ if name.startswith("RERANK_UNIFY_"))):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("UPSTREAM_KEY", VENDOR_KEY)
+    monkeypatch.setenv("UPSTREAM_KEY", PROVIDER_KEY)
 
 
 @pytest.fixture

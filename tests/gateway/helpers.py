@@ -22,7 +22,7 @@ from rerank_unify.gateway.auth import hash_of
 from rerank_unify.gateway.server import HeaderLimitedProtocol, options
 from rerank_unify.gateway.settings import GatewaySettings
 
-VENDOR_KEY: Final = "jina_0123456789abcdef"  # in UPSTREAM_KEY
+PROVIDER_KEY: Final = "jina_0123456789abcdef"  # in UPSTREAM_KEY
 KEY: Final = "ru-a-key-of-the-gateway"
 LOCKED: Final[Mapping[str, Any]] = {"keys": {"tests": hash_of(KEY)}}
 BODY: Final[Mapping[str, Any]] = {"model": "m", "query": "skin", "documents": ["aloe vera cream", "motor oil"]}

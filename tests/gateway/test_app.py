@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
-from scripted.server import Play, ScriptedServer, vendor
+from scripted.server import Play, ScriptedServer, respond_as
 from starlette.applications import Starlette
 from starlette.routing import Mount
 from starlette.testclient import TestClient
@@ -197,7 +197,7 @@ def test_mounted_where_the_lifespan_is_the_parents_own() -> None:
 def test_mounted_where_no_lifespan_is_run() -> None:
     import anyio
 
-    with ScriptedServer(answer=vendor("voyage")) as server:
+    with ScriptedServer(respond=respond_as("voyage")) as server:
         mounted = create_app(routed(target(server, "voyage")))
 
         async def main() -> None:

@@ -201,14 +201,18 @@ def endless_head(size: int = 1) -> Iterator[bytes]:
 
 def test_who_takes_longer_to_be_answered_is_not_sent_away(impatient: int) -> None:
     """The limit is for heads alone: an answer may take longer, and what waits behind it does."""
-    with ScriptedServer([NEVER]) as vendor, serving(routed(target(vendor)), http=Impatient) as port, Wire(port) as wire:
+    with (
+        ScriptedServer([NEVER]) as upstream,
+        serving(routed(target(upstream)), http=Impatient) as port,
+        Wire(port) as wire,
+    ):
         body = json.dumps(BODY).encode()
         wire.head(content_length=str(len(body)))
         wire.socket.sendall(body + b"POST /v1/re")  # and never the rest of the next one
-        vendor.wait_calls(1)
+        upstream.wait_calls(1)
         with Wire(port) as other:
             assert other.at_end()  # a head's time has passed since
-        vendor.release()
+        upstream.release()
         assert wire.answer().status == 200
         assert wire.at_end()
 
@@ -217,15 +221,15 @@ def test_who_takes_longer_to_be_answered_is_not_sent_away(impatient: int) -> Non
 
 
 def test_a_client_that_leaves_ends_the_call_upstream(caplog: pytest.LogCaptureFixture) -> None:
-    with ScriptedServer([NEVER]) as vendor:
-        app = create_app(routed(target(vendor)))
+    with ScriptedServer([NEVER]) as upstream:
+        app = create_app(routed(target(upstream)))
         with caplog.at_level(logging.INFO, "rerank_unify.gateway"), serving(app=app) as port:
             with Wire(port) as wire:
                 body = json.dumps(BODY).encode()
                 wire.head(content_length=str(len(body)))
                 wire.socket.sendall(body)
-                vendor.wait_calls(1)
-            vendor.wait_left(1)
+                upstream.wait_calls(1)
+            upstream.wait_left(1)
         metrics = app.state.gateway.metrics.text().decode()
     assert 'rerank_requests_total{dialect="jina",status="499"} 1.0' in metrics
     assert 'rerank_attempts_total{outcome="cancelled",provider="jina"} 1.0' in metrics

@@ -24,33 +24,33 @@ KEYS = {"keys": {name: hash_of(f"ru-{name}") for name in ("ann", "bob")}}
 @contextmanager
 def busy(limits: dict[str, int], **settings: Any) -> Generator[tuple[int, Wire, ScriptedServer], None, None]:
     """A gateway with one request under way, Ann's where there are keys: its port, the connection, and the vendor."""
-    with ScriptedServer([Play(delay=3600)]) as vendor:
-        config = routed(target(vendor), limits=limits, **settings)
+    with ScriptedServer([Play(delay=3600)]) as upstream:
+        config = routed(target(upstream), limits=limits, **settings)
         with serving(config) as port, Wire(port) as wire:
             body = json.dumps(BODY).encode()
             wire.head(content_length=str(len(body)), x_api_key="ru-ann")
             wire.socket.sendall(body)
-            vendor.wait_calls(1)
-            yield port, wire, vendor
-            vendor.release()
+            upstream.wait_calls(1)
+            yield port, wire, upstream
+            upstream.release()
             assert wire.answer().status == 200
 
 
 @pytest.mark.parametrize("path", PATHS)
 def test_beyond_the_limit_a_client_is_told_when_to_come_again(path: str) -> None:
-    with busy({"concurrency": 1}) as (port, _, vendor):
+    with busy({"concurrency": 1}) as (port, _, upstream):
         refused = ask(port, path=path)
         assert (refused.status, refused.headers["retry-after"]) == (503, "1")
         message = dig(refused.json, compile_path(ru.provider(PATHS[path]).dialect.errors.message))
         assert message == "the gateway is busy"
-        assert len(vendor.calls) == 1
-    assert vendor.calls
+        assert len(upstream.calls) == 1
+    assert upstream.calls
 
 
 def test_a_place_is_free_again_when_its_request_has_ended() -> None:
-    with busy({"concurrency": 1}) as (port, wire, vendor):
+    with busy({"concurrency": 1}) as (port, wire, upstream):
         assert ask(port).status == 503
-        vendor.release()
+        upstream.release()
         assert wire.answer().status == 200
         assert ask(port).status == 200
         assert ask(port, b"{").status == 400
@@ -60,20 +60,20 @@ def test_a_place_is_free_again_when_its_request_has_ended() -> None:
 
 
 def test_one_key_leaves_room_for_another() -> None:
-    with busy({"concurrency_per_key": 1}, **KEYS) as (port, _, vendor):
+    with busy({"concurrency_per_key": 1}, **KEYS) as (port, _, upstream):
         refused = ask(port, x_api_key="ru-ann")
         assert (refused.status, refused.headers["retry-after"]) == (429, "1")
         assert refused.json == {"detail": "more than 1 requests at once with this key"}
-        vendor.release()
+        upstream.release()
         assert ask(port, x_api_key="ru-bob").status == 200
 
 
 def test_without_keys_all_clients_are_one() -> None:
-    with busy({"concurrency_per_key": 1}) as (port, _, vendor):
+    with busy({"concurrency_per_key": 1}) as (port, _, upstream):
         refused = ask(port, path="/v2/rerank")
         assert refused.status == 429
         assert refused.json == {"message": "more than 1 requests at once without a key"}
-        vendor.release()
+        upstream.release()
 
 
 def test_who_is_not_let_in_takes_no_place() -> None:

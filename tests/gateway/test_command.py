@@ -40,7 +40,7 @@ def test_check_says_what_would_be_served(tmp_path: Path, monkeypatch: pytest.Mon
         "listens": "127.0.0.1:9000",
         "keys": ["ann"],
         "models": {"fast": ["voyage", "local"]},
-        "vendors": ["voyage"],
+        "providers": ["voyage"],
         "offline": False,
     }
     monkeypatch.setenv("RERANK_UNIFY_CONFIG", str(path))
@@ -49,7 +49,7 @@ def test_check_says_what_would_be_served(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_without_anything_it_would_be_offline() -> None:
     told = json.loads(run(serve, "--check").stdout)
-    assert told == {"listens": "127.0.0.1:8080", "keys": [], "models": {}, "vendors": [], "offline": True}
+    assert told == {"listens": "127.0.0.1:8080", "keys": [], "models": {}, "providers": [], "offline": True}
 
 
 def test_what_is_wrong_is_told_by_check_too(tmp_path: Path) -> None:

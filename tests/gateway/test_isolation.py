@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 import pytest
-from scripted.server import Play, ScriptedServer, vendor
+from scripted.server import Play, ScriptedServer, respond_as
 
 from rerank_unify.gateway.auth import hash_of
 
@@ -69,7 +69,7 @@ def test_a_bad_request_stops_nobody_elses(gateway: Any, caplog: pytest.LogCaptur
 def test_five_bad_requests_open_no_breaker(gateway: Any, body: Any) -> None:
     plays = [Play(status=500, body=body)] * 5
     with (
-        ScriptedServer(plays, answer=vendor("xinference")) as server,
+        ScriptedServer(plays, respond=respond_as("xinference")) as server,
         gateway(target(server, "xinference")) as clients,
     ):
         assert {clients.first().status_code for _ in range(5)} <= {413, 500}
@@ -111,7 +111,11 @@ def test_an_overload_that_does_not_say_when_is_tried_once_more(gateway: Any) -> 
 @pytest.mark.parametrize("status", [429, 503])
 def test_the_next_target_answers_in_place_of_one_that_is_busy(gateway: Any, status: int) -> None:
     busy = ScriptedServer([Play(status=status, headers={"retry-after": "120"})])
-    with busy, ScriptedServer(answer=vendor("voyage")) as other, gateway(target(busy), target(other, "voyage")) as all_:
+    with (
+        busy,
+        ScriptedServer(respond=respond_as("voyage")) as other,
+        gateway(target(busy), target(other, "voyage")) as all_,
+    ):
         for asked in (all_.first, all_.second):
             assert asked().headers["x-rerank-provider"] == "voyage"
         assert (len(busy.calls), len(other.calls)) == (1, 2)
@@ -159,7 +163,7 @@ def test_rules_are_the_operators_to_set(gateway: Any) -> None:
         assert len(server.calls) == 3
     with (
         ScriptedServer([Play(status=400)]) as bad,
-        ScriptedServer(answer=vendor("voyage")) as good,
+        ScriptedServer(respond=respond_as("voyage")) as good,
         gateway(target(bad), target(good, "voyage"), **settings) as clients,
     ):
         assert clients.second().headers["x-rerank-provider"] == "voyage"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from scripted.server import Play, ScriptedServer, vendor
+from scripted.server import Play, ScriptedServer, respond_as
 
 import rerank_unify as ru
 from rerank_unify.gateway.app import rerank_paths
@@ -19,7 +19,7 @@ def counted(text: str, name: str) -> dict[str, float]:
 
 
 def test_requests_attempts_and_losses_are_counted() -> None:
-    with ScriptedServer([Play(status=503), Play()]) as server, ScriptedServer(answer=vendor("voyage")) as other:
+    with ScriptedServer([Play(status=503), Play()]) as server, ScriptedServer(respond=respond_as("voyage")) as other:
         config = routed(target(server), target(other, "voyage"))
         with client(config) as asked:
             for path in ("/v1/rerank", "/v1/rerank", "/nowhere"):

@@ -41,7 +41,7 @@ from ._pairs import (
     target,
 )
 
-from scripted.server import Play, ScriptedServer, Seen, score, vendor  # isort: skip  # `_pairs` says where it is
+from scripted.server import Play, ScriptedServer, Seen, score, respond_as  # isort: skip  # `_pairs` says where it is
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -237,7 +237,7 @@ def test_the_clients_own_key_goes_through_where_the_route_says_so(client: str, u
 def answered(client: str, upstream: str, *plays: Play, documents: Sequence[Any] = ("a", "b")) -> list[httpx.Response]:
     """What a client is answered, for each thing that the vendor may do. No failure counts against another's route."""
     script = {f"/{at}{PUBLISHED[upstream].path}": [play] for at, play in enumerate(plays)}
-    with ScriptedServer(script, answer=vendor(upstream)) as server:
+    with ScriptedServer(script, respond=respond_as(upstream)) as server:
         routes = {
             str(at): {"targets": [target(upstream, server, base_url=f"{server.url}/{at}")]} for at in range(len(plays))
         }
@@ -389,7 +389,7 @@ class Puppet:
 
 @pytest.fixture(scope="module")
 def puppet() -> Iterator[Puppet]:
-    with ScriptedServer(answer=lambda _: told.play) as server:
+    with ScriptedServer(respond=lambda _: told.play) as server:
         told = Puppet(server, Play())
         yield told
 

@@ -126,16 +126,16 @@ def test_no_key_no_file_no_flag_and_it_answers() -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_what_is_under_way_is_finished(tmp_path: Path, number: int) -> None:
-    with ScriptedServer([Play(delay=3600)]) as vendor, running("--config", configured(tmp_path, vendor)) as gateway:
+    with ScriptedServer([Play(delay=3600)]) as upstream, running("--config", configured(tmp_path, upstream)) as gateway:
         body = json.dumps(BODY).encode()
         with Wire(gateway.port) as wire, Wire(gateway.port) as idle:
             wire.head(content_length=str(len(body)))
             wire.socket.sendall(body)
-            vendor.wait_calls(1, PROMPT)
+            upstream.wait_calls(1, PROMPT)
             gateway.process.send_signal(number)
             assert idle.at_end()
             until(lambda: refuses(gateway.port))
-            vendor.release()
+            upstream.release()
             assert wire.answer().status == 200
         assert gateway.process.wait(PROMPT) == 0
     told = gateway.log.all()
@@ -144,15 +144,15 @@ def test_what_is_under_way_is_finished(tmp_path: Path, number: int) -> None:
 
 
 def test_what_takes_too_long_is_not_waited_for(tmp_path: Path) -> None:
-    vendor = ScriptedServer([Play(delay=3600)])
-    with vendor, running("--config", configured(tmp_path, vendor, "drain_seconds = 0.1")) as gateway:
+    upstream = ScriptedServer([Play(delay=3600)])
+    with upstream, running("--config", configured(tmp_path, upstream, "drain_seconds = 0.1")) as gateway:
         wire = Wire(gateway.port)
         body = json.dumps(BODY).encode()
         wire.head(content_length=str(len(body)))
         wire.socket.sendall(body)
-        vendor.wait_calls(1, PROMPT)
+        upstream.wait_calls(1, PROMPT)
         assert gateway.end() == 0
-        vendor.wait_left(1, PROMPT)
+        upstream.wait_left(1, PROMPT)
         wire.socket.close()
 
 

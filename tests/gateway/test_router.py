@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from scripted.server import Play, ScriptedServer, vendor
+from scripted.server import Play, ScriptedServer, respond_as
 
 import rerank_unify as ru
 from rerank_unify.gateway.app import create_app
 
-from .helpers import BODY, KEY, LOCKED, VENDOR_KEY, client, nobody_listens, routed, target
+from .helpers import BODY, KEY, LOCKED, PROVIDER_KEY, client, nobody_listens, routed, target
 
 
 def ask(asked: Any, model: str | None = None, **headers: str | bytes) -> Any:
@@ -38,7 +38,7 @@ def gateway(config: Any = None) -> Any:
 
 
 def test_a_route_leads_to_its_targets() -> None:
-    with ScriptedServer([Play(status=503)]) as down, ScriptedServer(answer=vendor("voyage")) as up:
+    with ScriptedServer([Play(status=503)]) as down, ScriptedServer(respond=respond_as("voyage")) as up:
         config = routed(target(down), target(up, "voyage", model="rerank-2.5-lite"))
         with client(config) as asked:
             answer = ask(asked, "m")
@@ -47,7 +47,7 @@ def test_a_route_leads_to_its_targets() -> None:
     assert answer.headers["x-rerank-attempts"] == "jina=ProviderOverloadedError,voyage=ok"
     assert answer.json()["model"] == "m"  # as the client called it
     assert up.calls[0].json["model"] == "rerank-2.5-lite"
-    assert up.calls[0].credentials == {"authorization": f"Bearer {VENDOR_KEY}"}
+    assert up.calls[0].credentials == {"authorization": f"Bearer {PROVIDER_KEY}"}
 
 
 def test_a_route_is_listed_and_counts_before_what_a_provider_declares(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,7 +96,7 @@ def test_a_client_reaches_no_provider_that_is_not_configured(monkeypatch: pytest
 
 
 def test_a_provider_that_a_route_names_is_called_where_the_route_says() -> None:
-    with ScriptedServer(answer=vendor("xinference")) as server:
+    with ScriptedServer(respond=respond_as("xinference")) as server:
         route = {"provider": "xinference", "base_url": server.url, "model": "a"}
         with client({**routed(route), "default": "none"}) as asked:
             assert ask(asked, "xinference/b/c").status_code == 200
@@ -185,13 +185,13 @@ def test_an_outage_never_ends_in_local() -> None:
 
 
 def test_a_clients_key_goes_to_the_target_that_relays_and_nowhere_else() -> None:
-    with ScriptedServer([Play(status=503)]) as relayed, ScriptedServer(answer=vendor("voyage")) as own:
+    with ScriptedServer([Play(status=503)]) as relayed, ScriptedServer(respond=respond_as("voyage")) as own:
         relay = {"provider": "jina", "base_url": relayed.url, "relay": True}
         with client(routed(relay, target(own, "voyage"))) as asked:
             assert ask(asked, "m", authorization="Bearer jina_the-clients-own").status_code == 200
             assert ask(asked, "m").status_code == 401
     assert [call.credentials for call in relayed.calls] == [{"authorization": "Bearer jina_the-clients-own"}]
-    assert [call.credentials for call in own.calls] == [{"authorization": f"Bearer {VENDOR_KEY}"}]
+    assert [call.credentials for call in own.calls] == [{"authorization": f"Bearer {PROVIDER_KEY}"}]
 
 
 def test_with_gateway_keys_the_gateways_own_is_in_x_api_key() -> None:
@@ -243,7 +243,7 @@ def test_a_key_of_the_environment_goes_to_the_vendors_own_host_alone(monkeypatch
         gateway(routed({"provider": "jina", "base_url": "http://127.0.0.1:1"}))
     route = {"provider": "xinference"}
     with (
-        ScriptedServer(answer=vendor("xinference")) as server,
+        ScriptedServer(respond=respond_as("xinference")) as server,
         client(routed({**route, "base_url": server.url})) as asked,
     ):
         assert ask(asked, "m").status_code == 200

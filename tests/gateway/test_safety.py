@@ -6,14 +6,14 @@ import json
 import logging
 
 import pytest
-from scripted.server import Play, ScriptedServer, vendor
+from scripted.server import Play, ScriptedServer, respond_as
 
 import rerank_unify as ru
 from rerank_unify._json import compile_path, dig
 from rerank_unify.gateway.app import create_app, rerank_paths
 from rerank_unify.gateway.auth import admit, hash_of, new_key
 
-from .helpers import BODY, KEY, LOCKED, VENDOR_KEY, Wire, ask, client, routed, serving, target
+from .helpers import BODY, KEY, LOCKED, PROVIDER_KEY, Wire, ask, client, routed, serving, target
 
 PATHS = rerank_paths()
 
@@ -72,7 +72,7 @@ def test_keys_are_new_and_only_their_hashes_are_kept() -> None:
 
 # --- logs ------------------------------------------------------------------------------------------------------------
 
-SECRETS = ("zanzibar", "quetzalcoatl", VENDOR_KEY, KEY, "jina_the-clients-own", "co-of-the-environment")
+SECRETS = ("zanzibar", "quetzalcoatl", PROVIDER_KEY, KEY, "jina_the-clients-own", "co-of-the-environment")
 
 
 def test_no_line_of_any_log_holds_a_document_a_query_or_a_key(
@@ -81,7 +81,7 @@ def test_no_line_of_any_log_holds_a_document_a_query_or_a_key(
     """Not at DEBUG, of whatever logger, whatever happens."""
     monkeypatch.setenv("CO_API_KEY", "co-of-the-environment")
     body = {"model": "m", "query": "zanzibar", "documents": ["quetzalcoatl", "oil"], "rank_fields": ["zanzibar"]}
-    said = {"detail": f"zanzibar quetzalcoatl {VENDOR_KEY}", "message": "quetzalcoatl"}
+    said = {"detail": f"zanzibar quetzalcoatl {PROVIDER_KEY}", "message": "quetzalcoatl"}
     plays = [Play(status=status, body=said) for status in (400, 401, 422, 429, 500, 503)]
     plays += [Play(), Play(how="html"), Play(how="reset"), Play(how="garbage"), Play(body=b"zanzibar")]
     with caplog.at_level(logging.DEBUG), ScriptedServer(plays) as server:
@@ -141,7 +141,7 @@ def test_another_id_is_made_where_the_clients_is_none(caplog: pytest.LogCaptureF
 
 
 def test_what_was_lost_is_in_a_header() -> None:
-    with ScriptedServer(answer=vendor("voyage")) as server, client(routed(target(server, "voyage"))) as asked:
+    with ScriptedServer(respond=respond_as("voyage")) as server, client(routed(target(server, "voyage"))) as asked:
         body = {**BODY, "documents": ["a", ""], "return_embeddings": True, "max_tokens_per_doc": 5}
         answer = asked.post("/v1/rerank", json=body)
         metrics = asked.get("/metrics").text
@@ -157,9 +157,9 @@ def test_what_was_lost_is_in_a_header() -> None:
 def test_a_vendors_sentence_is_passed_on_without_keys_and_hosts(path: str) -> None:
     with ScriptedServer() as server:
         host = server.url.removeprefix("http://")
-        said = f"upstream {server.url}/v1/rerank?x=1 ({host}, 127.0.0.1) rejected {VENDOR_KEY}: too odd a request"
-        with ScriptedServer([Play(status=400, body={"detail": said, "code": f"E-{host}"})]) as vendor:
-            config = routed(target(server), default={"targets": [target(vendor)]})
+        said = f"upstream {server.url}/v1/rerank?x=1 ({host}, 127.0.0.1) rejected {PROVIDER_KEY}: too odd a request"
+        with ScriptedServer([Play(status=400, body={"detail": said, "code": f"E-{host}"})]) as upstream:
+            config = routed(target(server), default={"targets": [target(upstream)]})
             with client(config) as asked:
                 answer = asked.post(path, json={**BODY, "model": "other"})
     assert answer.status_code == 400
@@ -167,7 +167,7 @@ def test_a_vendors_sentence_is_passed_on_without_keys_and_hosts(path: str) -> No
     assert told == "upstream … (…, …) rejected [key]: too odd a request"
     assert host not in answer.text
     assert "127.0.0.1" not in answer.text
-    assert VENDOR_KEY not in answer.text
+    assert PROVIDER_KEY not in answer.text
 
 
 def test_a_host_that_is_called_as_a_field_is_garbles_no_answer() -> None:

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from typing import Any
 
 import pytest
-from scripted.server import Play, ScriptedServer, vendor
+from scripted.server import Play, ScriptedServer, respond_as
 
 import rerank_unify as ru
 from rerank_unify._json import compile_path, dig
@@ -93,14 +93,14 @@ def test_a_slow_vendor_is_504_by_the_deadline(path: str) -> None:
 
 
 def test_a_targets_own_timeout_counts() -> None:
-    with ScriptedServer([NEVER]) as slow, ScriptedServer(answer=vendor("voyage")) as other, ExitStack() as stack:
+    with ScriptedServer([NEVER]) as slow, ScriptedServer(respond=respond_as("voyage")) as other, ExitStack() as stack:
         asked = stack.enter_context(client(routed(target(slow, timeout=0.1), target(other, "voyage"))))
         answer = asked.post("/v1/rerank", json=BODY)
     assert answer.headers["x-rerank-attempts"] == "jina=TimeoutError,voyage=ok"
 
 
 def test_the_slower_one_of_a_hedge_is_called_off() -> None:
-    with ScriptedServer([NEVER]) as slow, ScriptedServer(answer=vendor("voyage")) as other:
+    with ScriptedServer([NEVER]) as slow, ScriptedServer(respond=respond_as("voyage")) as other:
         config = routed(target(slow), target(other, "voyage"))
         config["upstream"] = {"hedge_after": 0.05}
         with client(config) as asked:
@@ -122,7 +122,7 @@ def test_every_cause_is_in_a_header_where_every_target_failed() -> None:
 
 
 def test_what_a_vendor_cannot_express_is_the_clients_to_know() -> None:
-    with ScriptedServer(answer=vendor("cohere")) as server, client(routed(target(server, "cohere"))) as asked:
+    with ScriptedServer(respond=respond_as("cohere")) as server, client(routed(target(server, "cohere"))) as asked:
         body = {**BODY, "documents": [{"image": "https://host/a.png"}]}
         answer = asked.post("/v1/rerank", json=body)
     assert answer.status_code == 400
@@ -131,7 +131,7 @@ def test_what_a_vendor_cannot_express_is_the_clients_to_know() -> None:
 
 
 def test_large_requests_go_out_in_parts() -> None:
-    with ScriptedServer(answer=vendor("voyage")) as server, client(routed(target(server, "voyage"))) as asked:
+    with ScriptedServer(respond=respond_as("voyage")) as server, client(routed(target(server, "voyage"))) as asked:
         answer = asked.post("/v1/rerank", json={**BODY, "documents": [f"d{n}" for n in range(2500)], "top_n": 5})
     assert answer.status_code == 200
     assert len(answer.json()["results"]) == 5

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 import pytest
-from scripted.server import Play, ScriptedServer, vendor
+from scripted.server import Play, ScriptedServer, respond_as
 from scripted.test_words import DOCUMENT, ERRORS, GOOD, QUERY, assert_safe, strings_of
 
 import rerank_unify as ru
@@ -17,7 +17,7 @@ from rerank_unify._json import compile_path, dig
 from rerank_unify.gateway.app import create_app, rerank_paths
 from rerank_unify.gateway.auth import hash_of
 
-from .helpers import BODY, VENDOR_KEY, ask, client, nobody_listens, routed, serving, target
+from .helpers import BODY, PROVIDER_KEY, ask, client, nobody_listens, routed, serving, target
 
 KEYS: Final = {"first": "ru-key-of-the-first", "second": "ru-key-of-the-second"}
 PATHS: Final = rerank_paths()
@@ -84,7 +84,7 @@ def test_a_good_responses_words_are_safe(
     gateway: Any, log: pytest.LogCaptureFixture, provider: str, body: dict[str, Any]
 ) -> None:
     plays = [Play(body=body)] * len(PATHS)
-    with ScriptedServer(plays, answer=vendor(provider)) as server:
+    with ScriptedServer(plays, respond=respond_as(provider)) as server:
         config = routed(target(server, provider), default={"targets": [target(server, provider)]})
         with gateway(config) as post:
             for path in PATHS:
@@ -198,5 +198,5 @@ def test_a_traceback_holds_no_words_of_a_request(log: pytest.LogCaptureFixture) 
     assert second.status == 200
     (traceback,) = [record for record in log.records if record.levelname == "ERROR"]
     assert "in fail" in traceback.getMessage()
-    for words in (DOCUMENT, QUERY, VENDOR_KEY):
+    for words in (DOCUMENT, QUERY, PROVIDER_KEY):
         assert words not in log.text + json.dumps(second.json)

@@ -20,7 +20,7 @@ from ._gateway import (
     every_client,
     local_ranking,
     rank,
-    vendor,
+    respond_as,
 )
 
 pytestmark = pytest.mark.interop
@@ -73,7 +73,7 @@ def everybody(bare: None) -> Iterator[str]:
     """A gateway with a route to every vendor, each a real server in that vendor's dialect."""
     with ExitStack() as stack:
         stack.enter_context(pytest.MonkeyPatch.context()).setenv("INTEROP_KEY", "vendor-key-0123456789")
-        servers = {name: stack.enter_context(ScriptedServer(answer=vendor(name))) for name in UPSTREAMS}
+        servers = {name: stack.enter_context(ScriptedServer(respond=respond_as(name))) for name in UPSTREAMS}
         models = {
             f"by-{name}": {"targets": [{"provider": name, "base_url": server.url, "key_env": "INTEROP_KEY"}]}
             for name, server in servers.items()

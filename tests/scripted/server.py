@@ -89,7 +89,7 @@ class Play:
     location: str = ""
 
 
-Answer: TypeAlias = Callable[[Any], JsonBody | Play]
+Respond: TypeAlias = Callable[[Any], JsonBody | Play]
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ def score(text: str) -> float:
     return zlib.crc32(text.encode()) / 2**32
 
 
-def vendor(name: str) -> Answer:
+def respond_as(name: str) -> Respond:
     """Answers in that provider's dialect, each document scored by itself; an error in it for a faulty request."""
     provider = ru.provider(name)
 
@@ -217,8 +217,8 @@ class ScriptedServer:
 
     Args:
         script: one play per request, or such a script by path (any other path is 404). After its end come good answers
-            where `answer` is given or the script was empty, else the last play again.
-        answer: makes the good answers from the JSON that was sent; Jina's unless told otherwise. What it raises is
+            where `respond` is given or the script was empty, else the last play again.
+        respond: makes the good answers from the JSON that was sent; Jina's unless told otherwise. What it raises is
             raised where the server is left.
         tls: for HTTPS.
 
@@ -233,16 +233,16 @@ class ScriptedServer:
         self,
         script: Sequence[Play] | Mapping[str, Sequence[Play]] = (),
         *,
-        answer: Answer | None = None,
+        respond: Respond | None = None,
         tls: ssl.SSLContext | None = None,
     ) -> None:
-        again = answer is None
+        again = respond is None
         self._scripts: dict[str | None, Iterator[Play]] = (
             {path: _endless(plays, again=again) for path, plays in script.items()}
             if isinstance(script, Mapping)
             else {None: _endless(script, again=again)}
         )
-        self._answer = answer or vendor("jina")
+        self._respond = respond or respond_as("jina")
         self._tls = tls
         self._changed = Condition()
         self._connections = count()
@@ -347,7 +347,7 @@ class ScriptedServer:
             return replace(play, body=_OWN_BODY[play.how])
         if play.status >= 300:
             return replace(play, body={"detail": _phrase(play.status)})
-        good = self._answer(seen.json)
+        good = self._respond(seen.json)
         if isinstance(good, Play):
             return replace(
                 play, status=good.status, headers=good.headers, body=good.body, delay=play.delay or good.delay

@@ -118,7 +118,7 @@ def test_nothing_of_nothing(call: Caller) -> None:
 @pytest.mark.parametrize("ordered", [False, True])
 def test_the_slow_one_comes_last_or_in_its_turn(call: Caller, *, ordered: bool) -> None:
     told: list[ru.Progress] = []
-    with ScriptedServer(answer=first_is_slow) as server:
+    with ScriptedServer(respond=first_is_slow) as server:
 
         def progress(now: ru.Progress) -> None:
             told.append(now)
@@ -135,7 +135,7 @@ def test_the_slow_one_comes_last_or_in_its_turn(call: Caller, *, ordered: bool) 
 
 def test_failures_are_values(call: Caller) -> None:
     requests = [*asks(3), ru.RerankRequest(query=FAILING, documents=["a"]), *asks(1)]
-    with ScriptedServer(answer=refusing) as server:
+    with ScriptedServer(respond=refusing) as server:
         found = call(server, requests, ordered=True)
     assert [type(done.error) for done in found] == [*[type(None)] * 3, ru.BadRequestError, type(None)]
     assert [done.request for done in found] == requests
@@ -181,7 +181,7 @@ def test_it_may_come_from_an_asynchronous_iterable(over: str) -> None:
 def test_progress_is_told(call: Caller, kind: Any, total: int | None) -> None:
     told: list[ru.Progress] = []
     requests = [*asks(2), ru.RerankRequest(query=FAILING, documents=["a"])]
-    with ScriptedServer(answer=refusing) as server:
+    with ScriptedServer(respond=refusing) as server:
         call(server, kind(requests), concurrency=1, progress=told.append)
     assert told == [ru.Progress(1, 0, total), ru.Progress(2, 0, total), ru.Progress(3, 1, total)]
 
@@ -214,7 +214,7 @@ def test_of_an_endless_source_little_is_read_ahead(call: Caller, taken: int, *, 
 
 def test_in_order_a_slow_first_holds_the_reading_up(call: Caller) -> None:
     read: list[int] = []
-    with ScriptedServer(answer=first_is_slow) as server:
+    with ScriptedServer(respond=first_is_slow) as server:
 
         def progress(now: ru.Progress) -> None:
             if now.done == 11:  # as many as there is room for beside the first
@@ -227,7 +227,7 @@ def test_in_order_a_slow_first_holds_the_reading_up(call: Caller) -> None:
 
 @pytest.mark.parametrize("concurrency", [1, 4])
 def test_so_many_are_under_way_and_no_more(call: Caller, concurrency: int) -> None:
-    with ScriptedServer([Play(delay=3600)] * concurrency, answer=refusing) as server:
+    with ScriptedServer([Play(delay=3600)] * concurrency, respond=refusing) as server:
         with released(server, after={server: concurrency}):
             found = call(server, asks(5 * concurrency), concurrency=concurrency)
         assert (server.peak, len(found)) == (concurrency, 5 * concurrency)

@@ -19,7 +19,7 @@ from rerank_unify.transport import AsyncHttpxSender, HttpxSender
 from rerank_unify.transport.httpx import own_async_sender, own_sender
 
 from .helpers import DOCUMENTS, KEY, RANKED, Rerank, ask, failure, indices, jina, nobody_listens, voyage
-from .server import Play, ScriptedServer, score, vendor
+from .server import Play, ScriptedServer, respond_as, score
 
 # --- a good answer ---------------------------------------------------------------------------------------------------
 
@@ -49,7 +49,7 @@ def test_a_query_and_documents_will_do() -> None:
 
 
 def test_an_answer_under_any_2xx_counts(rerank: Rerank) -> None:
-    with ScriptedServer([Play(status=201)], answer=vendor("jina")) as server:
+    with ScriptedServer([Play(status=201)], respond=respond_as("jina")) as server:
         assert indices(rerank(jina(server))) == RANKED
 
 
@@ -72,7 +72,7 @@ def test_redirects_are_not_followed(rerank: Rerank) -> None:
 
 def test_more_documents_than_it_takes(rerank: Rerank) -> None:
     documents = [f"document {n}" for n in range(2500)]
-    with ScriptedServer(answer=vendor("voyage")) as server:
+    with ScriptedServer(respond=respond_as("voyage")) as server:
         response = rerank(voyage(server), ask(documents=documents, top_n=5))
         assert sorted(len(seen.json["documents"]) for seen in server.calls) == [500, 1000, 1000]
     assert indices(response) == sorted(range(2500), key=lambda index: -score(documents[index]))[:5]
@@ -81,7 +81,7 @@ def test_more_documents_than_it_takes(rerank: Rerank) -> None:
 def test_one_failing_part_fails_the_whole(rerank: Rerank) -> None:
     documents = [f"document {n}" for n in range(2500)]
     script = [Play(), Play(status=500), Play()]
-    with ScriptedServer(script, answer=vendor("voyage")) as first, ScriptedServer() as second:
+    with ScriptedServer(script, respond=respond_as("voyage")) as first, ScriptedServer() as second:
         response = rerank([voyage(first), jina(second)], ask(documents=documents, top_n=1))
         assert (response.provider, len(second.calls)) == ("jina", 1)
 

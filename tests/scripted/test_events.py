@@ -19,7 +19,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 import rerank_unify as ru
 
 from .helpers import KEY, MANY, NEVER, Rerank, ask, failure, indices, jina, opened, released, run, voyage
-from .server import Play, ScriptedServer, vendor
+from .server import Play, ScriptedServer, respond_as
 
 QUERY, DOCUMENT, SAID, KEY_2 = "whatquery", "whichdocument", "sosaidthevendor", "pa-0123456789"
 PRIVATE: Final = (QUERY, DOCUMENT, SAID, KEY, KEY_2)
@@ -66,7 +66,7 @@ def lines(log: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
 
 
 def test_each_attempt_is_logged(rerank: Rerank, log: pytest.LogCaptureFixture) -> None:
-    with ScriptedServer([told(503)]) as first, ScriptedServer(answer=vendor("voyage")) as second:
+    with ScriptedServer([told(503)]) as first, ScriptedServer(respond=respond_as("voyage")) as second:
         rerank([jina(first), voyage(second)], private())
         hosts = [server.url.removeprefix("http://") for server in (first, second)]
     shown = [(level, message.partition(" after ")[0]) for level, message in lines(log)]
@@ -105,7 +105,7 @@ def test_without_a_handler_nothing_is_printed() -> None:
 
 def test_hooks_are_told_of_each_attempt(rerank: Rerank) -> None:
     hooks = Hooks()
-    with ScriptedServer([told(500)]) as first, ScriptedServer(answer=vendor("voyage")) as second:
+    with ScriptedServer([told(500)]) as first, ScriptedServer(respond=respond_as("voyage")) as second:
         rerank([jina(first), voyage(second)], ask(instruction="i", top_n=2), settings={**hooks.settings, "timeout": 9})
         hosts = [server.url.removeprefix("http://") for server in (first, second)]
     assert hooks.paired
@@ -133,7 +133,7 @@ def test_an_answer_that_is_not_taken_is_an_error_with_results(rerank: Rerank) ->
 
 def test_one_attempt_may_be_several_calls(rerank: Rerank) -> None:
     hooks = Hooks()
-    with ScriptedServer(answer=vendor("voyage")) as server:
+    with ScriptedServer(respond=respond_as("voyage")) as server:
         rerank(voyage(server), ask(documents=MANY), settings=hooks.settings)
     (begun,) = hooks.started
     assert (begun.documents, begun.calls, hooks.paired) == (2500, 3, True)
@@ -141,7 +141,7 @@ def test_one_attempt_may_be_several_calls(rerank: Rerank) -> None:
 
 def test_who_is_passed_over_makes_no_attempt(rerank: Rerank) -> None:
     hooks = Hooks()
-    with ScriptedServer(answer=vendor("voyage")) as server:
+    with ScriptedServer(respond=respond_as("voyage")) as server:
         targets = [ru.Target("cohere", api_key="k"), voyage(server)]
         rerank(targets, ask(instruction="i"), settings=hooks.settings, must_keep="all")
     assert [one.provider for one in hooks.started] == ["voyage"]
@@ -150,7 +150,7 @@ def test_who_is_passed_over_makes_no_attempt(rerank: Rerank) -> None:
 
 def test_the_loser_of_a_hedge_was_cancelled(rerank: Rerank) -> None:
     hooks = Hooks()
-    with ScriptedServer([NEVER]) as first, ScriptedServer([NEVER], answer=vendor("voyage")) as second:
+    with ScriptedServer([NEVER]) as first, ScriptedServer([NEVER], respond=respond_as("voyage")) as second:
         with released(second, after={first: 1}):
             rerank([jina(first), voyage(second)], settings={**SOON, **hooks.settings})
         first.wait_left()
@@ -213,7 +213,7 @@ def about(span: ReadableSpan) -> dict[str, Any]:
 
 
 def test_each_attempt_is_a_span_of_the_callers(rerank: Rerank, spans: InMemorySpanExporter) -> None:
-    with ScriptedServer([told(503)]) as first, ScriptedServer(answer=vendor("voyage")) as second:
+    with ScriptedServer([told(503)]) as first, ScriptedServer(respond=respond_as("voyage")) as second:
         with trace.get_tracer("mine").start_as_current_span("mine") as mine:
             rerank([jina(first), voyage(second)], private())
         ports = [int(server.url.rpartition(":")[2]) for server in (first, second)]
@@ -268,7 +268,7 @@ def test_spans_hold_a_providers_words_on_one_line(rerank: Rerank, spans: InMemor
 
 
 def test_spans_of_losers_end(rerank: Rerank, spans: InMemorySpanExporter) -> None:
-    with ScriptedServer([NEVER]) as first, ScriptedServer([NEVER], answer=vendor("voyage")) as second:
+    with ScriptedServer([NEVER]) as first, ScriptedServer([NEVER], respond=respond_as("voyage")) as second:
         with released(second, after={first: 1}):
             rerank([jina(first), voyage(second)], settings=SOON)
         first.wait_left()

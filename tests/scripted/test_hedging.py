@@ -35,7 +35,7 @@ from .helpers import (
     target,
     voyage,
 )
-from .server import Play, ScriptedServer, score, vendor
+from .server import Play, ScriptedServer, respond_as, score
 
 SOON: Final[dict[str, Any]] = {"policy": ru.FallbackPolicy(hedge_after=0.02)}
 LATER: Final[dict[str, Any]] = {"policy": ru.FallbackPolicy(hedge_after=600)}
@@ -68,7 +68,7 @@ def no_thread_stays() -> Any:
 
 def test_the_second_overtakes_a_slow_first(rerank: Rerank) -> None:
     began = time.monotonic()
-    with ScriptedServer([NEVER]) as first, ScriptedServer([NEVER], answer=vendor("voyage")) as second:
+    with ScriptedServer([NEVER]) as first, ScriptedServer([NEVER], respond=respond_as("voyage")) as second:
         with released(second, after={first: 1}):
             response = rerank([jina(first), voyage(second)], settings=SOON)
         first.wait_left()
@@ -79,7 +79,7 @@ def test_the_second_overtakes_a_slow_first(rerank: Rerank) -> None:
 
 
 def test_the_first_may_still_win(rerank: Rerank) -> None:
-    with ScriptedServer([NEVER], answer=vendor("jina")) as first, ScriptedServer([NEVER]) as second:
+    with ScriptedServer([NEVER], respond=respond_as("jina")) as first, ScriptedServer([NEVER]) as second:
         with released(first, after={second: 1}):
             response = rerank([jina(first), voyage(second)], settings=SOON)
         second.wait_left()
@@ -94,7 +94,7 @@ def test_a_quick_first_has_no_company(rerank: Rerank) -> None:
 
 def test_three_targets(rerank: Rerank) -> None:
     slow, slower = ScriptedServer([NEVER]), ScriptedServer([NEVER])
-    with slow, slower, ScriptedServer([NEVER], answer=vendor("cohere")) as third:
+    with slow, slower, ScriptedServer([NEVER], respond=respond_as("cohere")) as third:
         with released(third, after={slow: 1, slower: 1}):
             response = rerank([jina(slow), voyage(slower), target("cohere", third)], settings=SOON)
         slow.wait_left()
@@ -120,7 +120,7 @@ def test_a_provider_in_this_process_beside_a_slow_one(rerank: Rerank) -> None:
 
 def test_all_parts_of_the_slow_one_are_given_up(rerank: Rerank) -> None:
     best = max(range(len(MANY)), key=lambda index: score(MANY[index]))
-    with ScriptedServer([NEVER]) as first, ScriptedServer([NEVER], answer=vendor("jina")) as second:
+    with ScriptedServer([NEVER]) as first, ScriptedServer([NEVER], respond=respond_as("jina")) as second:
         with released(second, after={first: 3}):
             response = rerank([voyage(first), jina(second)], ask(documents=MANY, top_n=1), settings=SOON)
         first.wait_left(3)
@@ -130,7 +130,7 @@ def test_all_parts_of_the_slow_one_are_given_up(rerank: Rerank) -> None:
 
 def test_parts_may_overtake(rerank: Rerank) -> None:
     best = max(range(len(MANY)), key=lambda index: score(MANY[index]))
-    with ScriptedServer([NEVER]) as first, ScriptedServer([NEVER] * 3, answer=vendor("voyage")) as second:
+    with ScriptedServer([NEVER]) as first, ScriptedServer([NEVER] * 3, respond=respond_as("voyage")) as second:
         with released(second, after={first: 1}):
             response = rerank([jina(first), voyage(second)], ask(documents=MANY, top_n=1), settings=SOON)
         first.wait_left()
@@ -143,7 +143,7 @@ def test_parts_may_overtake(rerank: Rerank) -> None:
 
 def test_after_a_failure_the_next_is_started_at_once(rerank: Rerank) -> None:
     began = time.monotonic()
-    with ScriptedServer([Play(status=500)]) as first, ScriptedServer(answer=vendor("voyage")) as second:
+    with ScriptedServer([Play(status=500)]) as first, ScriptedServer(respond=respond_as("voyage")) as second:
         response = rerank([jina(first), voyage(second)], settings=LATER)
     assert fates(response) == [("jina", "ProviderServerError"), ("voyage", "answered")]
     assert time.monotonic() - began < PROMPT
@@ -151,7 +151,7 @@ def test_after_a_failure_the_next_is_started_at_once(rerank: Rerank) -> None:
 
 def test_a_failing_second_leaves_the_first_alone(rerank: Rerank) -> None:
     with (
-        ScriptedServer([NEVER], answer=vendor("jina")) as first,
+        ScriptedServer([NEVER], respond=respond_as("jina")) as first,
         ScriptedServer([Play(status=500)]) as second,
     ):
         with released(first, after={second: 1}):
@@ -247,7 +247,7 @@ def test_cancelling_from_outside_leaks_nothing(over: str) -> None:
             first.release()
             assert indices(await client.rerank(ask())) == RANKED  # the client is as good as before
 
-    with ScriptedServer([NEVER], answer=vendor("jina")) as first, ScriptedServer([NEVER]) as second:
+    with ScriptedServer([NEVER], respond=respond_as("jina")) as first, ScriptedServer([NEVER]) as second:
         run(over, main)
 
 
@@ -343,8 +343,8 @@ def test_what_a_sender_raises_in_one_of_many_parts_comes_as_it_is(backend: str, 
 
 def test_a_loser_on_a_connection_that_was_used_before_is_ended() -> None:
     with (
-        ScriptedServer([Play(), NEVER], answer=vendor("jina")) as first,
-        ScriptedServer(answer=vendor("voyage")) as second,
+        ScriptedServer([Play(), NEVER], respond=respond_as("jina")) as first,
+        ScriptedServer(respond=respond_as("voyage")) as second,
     ):
         sender, close = own_sender()
         with ru.Client([jina(first), voyage(second)], sender=sender, **LATER) as warm:
@@ -357,7 +357,7 @@ def test_a_loser_on_a_connection_that_was_used_before_is_ended() -> None:
 
 
 def test_parts_that_were_not_sent_yet_stay_unsent() -> None:
-    with ScriptedServer([NEVER], answer=vendor("voyage")) as first, ScriptedServer() as second:
+    with ScriptedServer([NEVER], respond=respond_as("voyage")) as first, ScriptedServer() as second:
         with ru.Client([voyage(first), jina(second)], concurrency=1, **SOON) as client:
             assert client.rerank(ask(documents=MANY, top_n=1)).provider == "jina"
         first.wait_left()

@@ -11,7 +11,7 @@ import pytest
 import rerank_unify as ru
 
 from .helpers import NEVER, PROMPT, RANKED, Rerank, failure, indices, jina, target, tried, voyage
-from .server import Play, ScriptedServer, vendor
+from .server import Play, ScriptedServer, respond_as
 
 TEXT: Final = "TEXT OF THE FIRST"
 BODY: Final = {"detail": "bad", "trace": TEXT}
@@ -116,8 +116,8 @@ def test_a_success_clears_what_is_known_of_a_target(rerank: Rerank) -> None:
 def test_bad_requests_open_no_breaker(rerank: Rerank, provider: str, body: Any, kind: type[ru.RerankError]) -> None:
     settings = {"health": ru.Health(), "policy": QUICK}
     with (
-        ScriptedServer([Play(status=500, body=body)] * 5, answer=vendor(provider)) as server,
-        ScriptedServer(answer=vendor("voyage")) as other,
+        ScriptedServer([Play(status=500, body=body)] * 5, respond=respond_as(provider)) as server,
+        ScriptedServer(respond=respond_as("voyage")) as other,
     ):
         hostile, targets = target(provider, server), [target(provider, server), voyage(other, model="other")]
         for _ in range(5):
@@ -141,7 +141,7 @@ def test_a_request_counts_once_however_often_it_was_tried(rerank: Rerank) -> Non
 @pytest.mark.parametrize("play", [Play(status=500), Play(body=b"{"), Play(how="reset")])
 def test_a_server_that_fails_is_skipped_where_another_can_answer(rerank: Rerank, play: Play) -> None:
     settings = {"health": ru.Health(), "policy": QUICK}
-    with ScriptedServer([play]) as broken, ScriptedServer(answer=vendor("voyage")) as good:
+    with ScriptedServer([play]) as broken, ScriptedServer(respond=respond_as("voyage")) as good:
         targets = [jina(broken), voyage(good)]
         assert [rerank(targets, settings=settings).provider for _ in range(4)] == ["voyage"] * 4
         assert len(broken.calls) == 2

@@ -34,7 +34,7 @@ from .helpers import (
     opened,
     run,
 )
-from .server import Play, ScriptedServer, vendor
+from .server import Play, ScriptedServer, respond_as
 
 ONCE: Final[dict[str, Any]] = {"policy": ru.FallbackPolicy(retries=0)}
 
@@ -115,7 +115,7 @@ def test_the_synchronous_client_ends_on_time_over_a_connection_that_was_used_bef
 
     began = time.monotonic()
     drip = Play(how="drip", gap=0.15, body=b"")
-    with ScriptedServer([Play(), drip], answer=vendor("jina")) as server:
+    with ScriptedServer([Play(), drip], respond=respond_as("jina")) as server:
         with ru.Client(jina(server), **ONCE, timeout=0.4) as client:
             client.rerank(ask())
             assert type(failure(lambda: client.rerank(ask()))) is ru.TimeoutError
@@ -133,7 +133,7 @@ def test_a_gap_in_the_answer_may_have_its_own_limit(rerank: Rerank) -> None:
 
 
 def test_gaps_shorter_than_the_limit_pass(rerank: Rerank) -> None:
-    with ScriptedServer([Play(how="drip", gap=0.0001)], answer=vendor("jina")) as server:
+    with ScriptedServer([Play(how="drip", gap=0.0001)], respond=respond_as("jina")) as server:
         assert indices(rerank(jina(server), settings={"timeout": 50, "read_timeout": 10})) == RANKED
 
 

@@ -28,7 +28,7 @@ from .helpers import (
     tried,
     voyage,
 )
-from .server import Play, ScriptedServer, score, vendor
+from .server import Play, ScriptedServer, respond_as, score
 
 AGAIN_NOW: Final = {"retry-after": "0"}
 # Who waits where nothing should be waited for is found out.
@@ -37,7 +37,7 @@ UNHURRIED: Final = ru.FallbackPolicy(backoff=lambda _, __: 3600.0, max_wait=7200
 
 def answering(name: str, *script: Play) -> ScriptedServer:
     """A server that plays the script, and then answers well in a vendor's dialect."""
-    return ScriptedServer(script, answer=vendor(name))
+    return ScriptedServer(script, respond=respond_as(name))
 
 
 # --- an answer -------------------------------------------------------------------------------------------------------
@@ -60,7 +60,7 @@ class Failing:
 
     kind: type[ru.RerankError]
     play: Play
-    vendor: str = "jina"
+    provider: str = "jina"
 
 
 def said(status: int, detail: str, **more: Any) -> Play:
@@ -134,19 +134,19 @@ FAILURES: Final = {**STATUSES, **NONSENSE, **LOST}
 @pytest.mark.parametrize("name", FAILURES)
 def test_each_failure_moves_on_at_once(rerank: Rerank, name: str) -> None:
     failing = FAILURES[name]
-    other = "voyage" if failing.vendor != "voyage" else "jina"
+    other = "voyage" if failing.provider != "voyage" else "jina"
     limit = {"timeout": 0.3} if failing.play is NEVER else {}
     began = time.monotonic()
     with ScriptedServer([failing.play]) as broken, answering(other) as good:
-        targets = [target(failing.vendor, broken, **limit), target(other, good)]
+        targets = [target(failing.provider, broken, **limit), target(other, good)]
         response = rerank(targets, settings={"policy": UNHURRIED})
         assert (len(broken.calls), len(good.calls)) == (1, 1)
     assert time.monotonic() - began < PROMPT
     assert (indices(response), response.provider) == (RANKED, other)
-    assert tried(response) == [(failing.vendor, failing.kind), (other, None)]
+    assert tried(response) == [(failing.provider, failing.kind), (other, None)]
     error = response.attempts[0].error
     assert error is not None
-    assert error.provider == failing.vendor
+    assert error.provider == failing.provider
     assert all(one.seconds >= 0 and not one.cancelled for one in response.attempts)
 
 
@@ -256,7 +256,7 @@ def test_a_single_target_is_tried_again(rerank: Rerank, retries: int | None, fai
         assert len(server.calls) == calls
 
 
-FINAL = [one for one in {**STATUSES, **NONSENSE}.values() if not one.kind.retryable and one.vendor == "jina"]
+FINAL = [one for one in {**STATUSES, **NONSENSE}.values() if not one.kind.retryable and one.provider == "jina"]
 
 
 @pytest.mark.parametrize("failing", FINAL, ids=lambda one: f"{one.kind.__name__}-{one.play.status}")

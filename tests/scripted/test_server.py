@@ -16,7 +16,7 @@ from typing_extensions import Self
 
 import rerank_unify as ru
 
-from .server import Play, ScriptedServer, score, vendor
+from .server import Play, ScriptedServer, respond_as, score
 
 SECRET = "Bearer k-secret"
 DOCUMENTS = ("aloe vera cream", "motor oil", "天然 soap 🌿")
@@ -61,7 +61,7 @@ def everything(plain: socket.socket) -> bytes:
 @pytest.mark.parametrize("more", [{}, {"top_n": 2}, {"return_documents": False}])
 def test_good_answers_are_the_vendors(name: str, more: dict[str, Any]) -> None:
     request = ru.RerankRequest(query="q", documents=(*DOCUMENTS, {"title": "t", "text": "soap"}), **more)
-    with ScriptedServer(answer=vendor(name)) as server, Client(server) as client:
+    with ScriptedServer(respond=respond_as(name)) as server, Client(server) as client:
         call = ru.provider(name).prepare(request, api_key="k", base_url=server.url)
         client.request("POST", call.http.url.removeprefix(server.url), call.http.content, dict(call.http.headers))
         with client.getresponse() as answer:
@@ -76,7 +76,7 @@ def test_good_answers_are_the_vendors(name: str, more: dict[str, Any]) -> None:
 
 
 def test_a_faulty_request_gets_the_vendors_error() -> None:
-    with ScriptedServer(answer=vendor("voyage")) as server:
+    with ScriptedServer(respond=respond_as("voyage")) as server:
         status, _, body = post(server, body={"query": "q", "documents": []})
     assert status == 400
     assert "documents" in json.loads(body)["detail"]
@@ -121,7 +121,7 @@ def test_the_last_play_repeats() -> None:
 
 
 def test_or_good_answers_follow() -> None:
-    with ScriptedServer([Play(status=503), Play(status=529)], answer=lambda _: {"good": True}) as server:
+    with ScriptedServer([Play(status=503), Play(status=529)], respond=lambda _: {"good": True}) as server:
         answers = [post(server) for _ in range(4)]
     assert [status for status, _, _ in answers] == [503, 529, 200, 200]
     assert json.loads(answers[0][2]) == {"detail": "Service Unavailable"}
@@ -168,7 +168,7 @@ def test_a_delay_can_be_released() -> None:
 
 
 def test_an_answer_may_have_a_delay_of_its_own() -> None:
-    with ScriptedServer(answer=lambda _: Play(body={"good": 1}, delay=0.05)) as server:
+    with ScriptedServer(respond=lambda _: Play(body={"good": 1}, delay=0.05)) as server:
         assert post(server)[2] == b'{"good": 1}'
         answered = time.monotonic()
     assert answered - server.calls[0].at >= 0.045
@@ -279,7 +279,7 @@ def test_html() -> None:
 
 
 def test_gzip_bomb() -> None:
-    with ScriptedServer([Play(how="gzip_bomb", inflated=8_000_000)], answer=lambda _: {"good": 1}) as server:
+    with ScriptedServer([Play(how="gzip_bomb", inflated=8_000_000)], respond=lambda _: {"good": 1}) as server:
         _, headers, body = post(server)
     assert headers["content-encoding"] == "gzip"
     assert len(body) < 16_000
@@ -309,7 +309,7 @@ def test_what_an_answer_raises_is_not_lost() -> None:
     def fails(_: Any) -> Any:
         raise LookupError("in the test's own answer")
 
-    server = ScriptedServer(answer=fails)
+    server = ScriptedServer(respond=fails)
     with pytest.raises(LookupError, match="own answer"), server, pytest.raises(RemoteDisconnected):
         post(server)
 

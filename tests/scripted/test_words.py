@@ -17,7 +17,7 @@ from rerank_unify.errors import MESSAGE_LIMIT, MODEL_LIMIT
 from rerank_unify.transport.base import no_connection
 
 from .helpers import KEY, Rerank, ask, failure, jina, nobody_listens
-from .server import Play, ScriptedServer, vendor
+from .server import Play, ScriptedServer, respond_as
 
 if sys.version_info < (3, 11):
     from exceptiongroup import ExceptionGroup
@@ -120,7 +120,7 @@ def test_a_good_responses_words_are_safe(
 ) -> None:
     ended: list[ru.AttemptEnded] = []
     settings = {"health": ru.Health(), "on_attempt_end": ended.append}
-    with ScriptedServer([Play(body=body)], answer=vendor(provider)) as server:
+    with ScriptedServer([Play(body=body)], respond=respond_as(provider)) as server:
         to = ru.Target(provider, api_key=KEY, base_url=server.url)
         first = rerank(to, private(), settings=settings)
         second = rerank(to, settings=settings)
