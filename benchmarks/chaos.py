@@ -44,7 +44,7 @@ import rerank_unify as ru
 AT_ONCE: Final = 100
 DEADLINE: Final = 2.5
 TIMEOUT: Final = 1.2  # of an attempt: two slow ones leave the third a tenth of a second
-MOST: Final = 1 << 18
+MAX_BYTES: Final = 1 << 18
 PROVIDERS: Final = {"jina": "jina_0123456789", "voyage": "pa-0123456789", "cohere": "co-0123456789"}
 HOSTILE: Final = "hostile"  # the first word of a hostile caller's queries
 TYPED = "every outcome is the right answer or a typed error"
@@ -141,11 +141,11 @@ def liar(name: str, seed: int) -> Respond:
     chance = random.Random(seed)  # noqa: S311
 
     def answer(body: Any) -> Any:
-        told = good(body)
-        if isinstance(told, Play) or chance.random() > 0.22:
-            return told
-        key = "data" if "data" in told else "results"
-        return {**told, key: chance.choice(LIES)(told[key])}
+        good_body = good(body)
+        if isinstance(good_body, Play) or chance.random() > 0.22:
+            return good_body
+        key = "data" if "data" in good_body else "results"
+        return {**good_body, key: chance.choice(LIES)(good_body[key])}
 
     return answer
 
@@ -186,8 +186,8 @@ class Servers:
 
     def arrived(self) -> list[tuple[str, float]]:
         """Ends the servers: every call's query, and when it came."""
-        told, _ = self.process.communicate("end\n", timeout=60)
-        return [(query, at) for query, at in json.loads(told)]
+        output, _ = self.process.communicate("end\n", timeout=60)
+        return [(query, at) for query, at in json.loads(output)]
 
     def targets(self) -> list[ru.Target]:
         """Two bad ones, and a good one."""
@@ -382,7 +382,7 @@ PARTS: Final[dict[str, dict[str, Any]]] = {
 
 @asynccontextmanager
 async def _client(targets: list[ru.Target], *, aiohttp: bool = False, **settings: Any) -> AsyncIterator[ru.AsyncClient]:
-    settings |= {"deadline": DEADLINE, "max_response_bytes": MOST}
+    settings |= {"deadline": DEADLINE, "max_response_bytes": MAX_BYTES}
     if not aiohttp:
         async with ru.AsyncClient(targets, **settings) as client:
             yield client
@@ -392,7 +392,7 @@ async def _client(targets: list[ru.Target], *, aiohttp: bool = False, **settings
     from rerank_unify.transport import AiohttpSender
 
     async with ClientSession(cookie_jar=DummyCookieJar()) as session:
-        sender = AiohttpSender(session, connect=5.0, max_bytes=MOST)
+        sender = AiohttpSender(session, connect=5.0, max_bytes=MAX_BYTES)
         async with ru.AsyncClient(targets, sender=sender, **settings) as client:
             yield client
 
@@ -429,20 +429,20 @@ def run(requests: int, seed: int) -> tuple[list[Part], list[tuple[str, float]]]:
 # --- the verdict -----------------------------------------------------------------------------------------------------
 
 
-def _bars(part: Part, asked: int, late: float) -> list[Bar]:
+def _bars(part: Part, total: int, late: float) -> list[Bar]:
     """The bars of one part; a count is within its bar at 0."""
     allowed = DEADLINE * 1.1 + part.lag
-    told = f"{sum(part.outcomes.values()):,} outcomes of {len(part.ends):,}, {len(part.faults)} wrong or untyped"
+    figures = f"{sum(part.outcomes.values()):,} outcomes of {len(part.ends):,}, {len(part.faults)} wrong or untyped"
     lost = len(part.ends) - sum(part.outcomes.values())
     bars = [
-        Bar(TYPED, part.name, 2.0 if part.faults or lost else 0.0, told),
+        Bar(TYPED, part.name, 2.0 if part.faults or lost else 0.0, figures),
         Bar(REASON, part.name, 2.0 if part.unexplained else 0.0, f"{len(part.unexplained)} without one"),
         Bar(LATE, part.name, part.longest / allowed, f"{part.longest:.2f} s, {part.lag:.2f} s of lag allowed"),
         Bar(BEGUN, part.name, (DEADLINE + late) / allowed, f"the latest {late:+.2f} s from the deadline"),
         Bar(SOCKETS, part.name, 2.0 if part.sockets > 0 else 0.0, f"{part.sockets} left"),
         Bar(TASKS, part.name, 2.0 if part.tasks else 0.0, f"{part.tasks} left"),
     ]
-    if asked >= 4_000:
+    if total >= 4_000:
         warm, end = part.memory
         bars.append(Bar(MEMORY, part.name, end / warm / 1.2, f"{warm:.0f} MB, then {end:.0f} MB"))
     return bars

@@ -84,9 +84,11 @@ def main() -> int:
     for name, body in bodies().items():
         for status in STATUSES:
             case = f"{status} {name}"
-            told = [_measure(call, back, back.request(request.to_json()), body, status) for call, back in providers]
-            decode, through = max(each[0] for each in told), max(each[1] for each in told)
-            rows.append([case, f"{decode * 1e3:.1f}", f"{through * 1e3:.1f}", " ".join(sorted({t[2] for t in told}))])
+            measured = [_measure(call, back, back.request(request.to_json()), body, status) for call, back in providers]
+            decode, through = max(each[0] for each in measured), max(each[1] for each in measured)
+            rows.append(
+                [case, f"{decode * 1e3:.1f}", f"{through * 1e3:.1f}", " ".join(sorted({t[2] for t in measured}))]
+            )
             bars += [Bar(RULE, f"{case}, decode", decode, f"{decode:.3f} s")]
             bars += [Bar(RULE, f"{case}, back", through, f"{through:.3f} s")]
     print_table(

@@ -126,10 +126,12 @@ class Ask:
         )
 
     def _busy(self, head: bytes, body: bytes) -> str:
-        told = json.loads(body)
+        parsed = json.loads(body)
         waits = re.search(rb"\r\nretry-after: *\d+\r\n", head + b"\r\n", re.IGNORECASE)
         kind = b"\r\ncontent-type: application/json" in head.lower()
-        clean = waits and kind and list(told) == [self._dialect.error] and isinstance(told[self._dialect.error], str)
+        clean = (
+            waits and kind and list(parsed) == [self._dialect.error] and isinstance(parsed[self._dialect.error], str)
+        )
         return "busy" if clean else f"wrong: {head!r} {body[:300]!r}"
 
 
@@ -159,7 +161,7 @@ class Job:
 
 
 @dataclass
-class Told:
+class Outcome:
     """What came of a job.
 
     Attributes:
@@ -196,7 +198,7 @@ class Told:
 
 class _Load:
     def __init__(self, job: Job) -> None:
-        self.job, self.told = job, Told()
+        self.job, self.outcome = job, Outcome()
         self._asks = [Ask(name, number, echo=job.echo) for number in range(8) for name in job.dialects]
         self._seconds: list[float] = []
         self._dropped: float | None = None
@@ -205,18 +207,18 @@ class _Load:
 
     def next(self, number: int) -> Ask | None:
         """What a connection asks; None when it has nothing more to do."""
-        if self.told.sent >= self.job.requests and not self._new:
+        if self.outcome.sent >= self.job.requests and not self._new:
             now = perf_counter()
             self._dropped = self._dropped or now
             if number >= self.job.then or now - self._dropped > self.job.seconds:
                 return None
-        self.told.sent += 1
-        return self._asks[self.told.sent % len(self._asks)]
+        self.outcome.sent += 1
+        return self._asks[self.outcome.sent % len(self._asks)]
 
     def first(self) -> None:
         """A connection has had its first answer."""
         self._new -= 1
-        self.told.first = perf_counter() - self._started
+        self.outcome.first = perf_counter() - self._started
 
     def landed(self, ask: Ask, began: float | None, head: bytes, body: bytes) -> None:
         """An answer is there. When it was asked for does not count where it is a connection's first."""
@@ -226,20 +228,20 @@ class _Load:
         if verdict == "right":
             if began is not None:
                 self._seconds.append(now - began)
-            self.told.after += since > 1
+            self.outcome.after += since > 1
         else:
-            self.told.refused = since
-        self.told.verdicts[verdict if len(self.told.verdicts) < 8 else verdict[:5]] += 1
+            self.outcome.refused = since
+        self.outcome.verdicts[verdict if len(self.outcome.verdicts) < 8 else verdict[:5]] += 1
 
-    async def run(self) -> Told:
+    async def run(self) -> Outcome:
         """All of it."""
         wall, cpu = perf_counter(), process_time()
         await asyncio.gather(*(self._connection(number) for number in range(self.job.connections)))
         taken = perf_counter() - wall
-        told, ranked = self.told, sorted(self._seconds) or [0.0]
-        told.rate, told.busy = sum(told.verdicts.values()) / taken, (process_time() - cpu) / taken
-        told.p50, told.p99 = (ranked[int(len(ranked) * part)] for part in (0.5, 0.99))
-        return told
+        outcome, ranked = self.outcome, sorted(self._seconds) or [0.0]
+        outcome.rate, outcome.busy = sum(outcome.verdicts.values()) / taken, (process_time() - cpu) / taken
+        outcome.p50, outcome.p99 = (ranked[int(len(ranked) * part)] for part in (0.5, 0.99))
+        return outcome
 
     async def _connection(self, number: int) -> None:
         """Again where the server hangs up. A request under way is lost then, and shows as one without an answer."""
@@ -251,7 +253,7 @@ class _Load:
             )
             connection.ask(ask)
             await connection.ended
-            ask = self.next(number) if connection.asked is not None else None
+            ask = self.next(number) if connection.current is not None else None
 
 
 class _Connection(asyncio.Protocol):
@@ -260,14 +262,14 @@ class _Connection(asyncio.Protocol):
     def __init__(self, load: _Load, number: int) -> None:
         self._load, self._number = load, number
         self._data, self._began, self._new = b"", 0.0, True
-        self.asked: Ask | None = None
+        self.current: Ask | None = None
         self.ended = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: Any) -> None:
         self._transport = transport
 
     def ask(self, ask: Ask | None) -> None:
-        self.asked = ask
+        self.current = ask
         if ask is None:
             self._transport.close()
         else:
@@ -277,12 +279,12 @@ class _Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self._data += data
         head, end, body = self._data.partition(b"\r\n\r\n")
-        if not end or self.asked is None:
+        if not end or self.current is None:
             return
         length = int(head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0])
         if len(body) >= length:
             self._data = b""
-            self._load.landed(self.asked, None if self._new else self._began, head, body)
+            self._load.landed(self.current, None if self._new else self._began, head, body)
             if self._new:
                 self._new = False
                 self._load.first()
@@ -297,8 +299,8 @@ def load() -> None:
     import uvloop
 
     for line in sys.stdin:
-        told = uvloop.run(_Load(Job(**json.loads(line))).run())
-        print(json.dumps(vars(told)), flush=True)
+        outcome = uvloop.run(_Load(Job(**json.loads(line))).run())
+        print(json.dumps(vars(outcome)), flush=True)
 
 
 class Load:
@@ -307,15 +309,15 @@ class Load:
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self._process = process
 
-    def __call__(self, job: Job) -> Told:
+    def __call__(self, job: Job) -> Outcome:
         """Do one job."""
         process = self._process
         assert process.stdin is not None
         assert process.stdout is not None
         process.stdin.write(json.dumps(vars(job)).encode() + b"\n")
         process.stdin.flush()
-        told = json.loads(process.stdout.readline())
-        return Told(**{**told, "verdicts": Counter(told["verdicts"])})
+        parsed = json.loads(process.stdout.readline())
+        return Outcome(**{**parsed, "verdicts": Counter(parsed["verdicts"])})
 
 
 # --- processes -------------------------------------------------------------------------------------------------------
@@ -374,14 +376,14 @@ def proxy(command: Sequence[str], health: str, environ: Mapping[str, str]) -> It
             running([*command, "--port", str(port)], stdout=log, stderr=log, env={**os.environ, **environ})
         )
         ends = monotonic() + 120
-        while not _answers(url + health):
+        while not _responses(url + health):
             if process.poll() is not None or monotonic() > ends:
                 raise SystemExit(f"{command[0]} did not start:\n{Path(log.name).read_text()[-3000:]}")
             sleep(0.05)
         yield Proxy(url, process.pid)
 
 
-def _answers(url: str) -> bool:
+def _responses(url: str) -> bool:
     try:
         with urlopen(url, timeout=1) as answered:  # noqa: S310 - the loopback
             return bool(answered.status == 200)
@@ -435,7 +437,7 @@ class Measured:
     """One candidate's rounds, and after each its memory; of a round the CPU time for one request."""
 
     proxy: Proxy | None
-    told: list[Told] = field(default_factory=list)
+    outcomes: list[Outcome] = field(default_factory=list)
     memory: list[float] = field(default_factory=list)
     cpu: list[float] = field(default_factory=list)
     peak: float = 0.0
@@ -443,35 +445,35 @@ class Measured:
     def round(self, load: Load, job: Job) -> None:
         """One round more."""
         if self.proxy is None:
-            self.told.append(load(job))
+            self.outcomes.append(load(job))
             return
         before = self.proxy.cpu()
-        self.told.append(load(job))
-        self.cpu.append((self.proxy.cpu() - before) / self.told[-1].sent)
+        self.outcomes.append(load(job))
+        self.cpu.append((self.proxy.cpu() - before) / self.outcomes[-1].sent)
         self.memory.append(self.proxy.memory())
         self.peak = self.proxy.memory("VmHWM")
 
     def row(self, name: str) -> list[str]:
         """The table's row: medians over the rounds."""
-        rates = [told.rate for told in self.told]
-        p50, p99 = (median(getattr(told, part) for told in self.told) * 1e3 for part in ("p50", "p99"))
-        own = (
+        rates = [outcomes.rate for outcomes in self.outcomes]
+        p50, p99 = (median(getattr(outcomes, part) for outcomes in self.outcomes) * 1e3 for part in ("p50", "p99"))
+        costs = (
             [f"{median(self.cpu) * 1e3:.2f}", f"{self.memory[-1]:.0f}", f"{self.peak:.0f}"] if self.proxy else [""] * 3
         )
         return [
             name, f"{median(rates):,.0f}", f"{min(rates):,.0f} to {max(rates):,.0f}", f"{p50:,.1f}", f"{p99:,.1f}",
-            *own, f"{median(told.busy for told in self.told):.0%}",
+            *costs, f"{median(outcomes.busy for outcomes in self.outcomes):.0%}",
         ]  # fmt: skip
 
 
 def _by(faster: Measured, slower: Measured) -> float:
-    return median(one.rate / other.rate for one, other in zip(faster.told, slower.told, strict=True))
+    return median(one.rate / other.rate for one, other in zip(faster.outcomes, slower.outcomes, strict=True))
 
 
-def _spotless(rule: str, case: str, told: Sequence[Told]) -> Bar:
+def _spotless(rule: str, case: str, outcomes: Sequence[Outcome]) -> Bar:
     """A bar that one bad answer breaks."""
-    bad = sum((Counter(one.bad) for one in told), Counter[str]())
-    lost, sent = sum(one.lost for one in told), sum(one.sent for one in told)
+    bad = sum((Counter(one.bad) for one in outcomes), Counter[str]())
+    lost, sent = sum(one.lost for one in outcomes), sum(one.sent for one in outcomes)
     for what, count in bad.most_common(5):
         print(f"{count:,} x {what}")
     bad_count = bad.total() + lost
@@ -509,10 +511,10 @@ def _print_rounds(all_of_them: Mapping[str, Measured], requests: int) -> None:
 
 def _round_bars(measured: Mapping[str, Measured]) -> list[Bar]:
     ours, direct = measured["gateway"], measured["the server itself"]
-    tail = median(told.p99 / told.p50 for told in ours.told)
+    tail = median(outcomes.p99 / outcomes.p50 for outcomes in ours.outcomes)
     grown, times = ours.memory[-1] / ours.memory[0], _by(direct, ours)
     bars = [
-        *(_spotless(RIGHT, name, one.told) for name, one in measured.items()),
+        *(_spotless(RIGHT, name, one.outcomes) for name, one in measured.items()),
         Bar(TAIL, "gateway", tail / 5, f"{tail:.2f} x"),
         Bar(PEAK, "gateway", ours.peak / 120, f"{ours.peak:.1f} MB"),
         Bar(FLAT, "gateway", grown / 1.1, f"{ours.memory[0]:.1f} to {ours.memory[-1]:.1f} MB, {grown:.3f} x"),
@@ -529,26 +531,28 @@ def measure_overload(load: Load, upstream: str, requests: int) -> list[Bar]:
     with gateway(upstream, f"[limits]\nconcurrency = {TAKEN}\n") as ours:
         job = Job(ours.url, requests, 4 * TAKEN, tuple(DIALECTS), echo=True, then=TAKEN, seconds=3)
         load(Job(ours.url, 100))
-        told = load(job)
+        outcome = load(job)
         memory = ours.memory("VmHWM")
-    counts = [told.verdicts["right"], told.verdicts["busy"], sum(told.bad.values()), told.lost]
+    counts = [outcome.verdicts["right"], outcome.verdicts["busy"], sum(outcome.bad.values()), outcome.lost]
     head = ["", "right", "503", "wrong", "lost", "per s", "first, s", "last 503, s", "right after 1 s", "peak MB"]
     figures = [
         *(f"{count:,}" for count in counts),
-        f"{told.rate:,.0f}",
-        f"{told.first:.2f}",
-        f"{told.refused:.2f}",
-        f"{told.after:,}",
+        f"{outcome.rate:,.0f}",
+        f"{outcome.first:.2f}",
+        f"{outcome.refused:.2f}",
+        f"{outcome.after:,}",
     ]
     title = f"{TAKEN} at once are taken: {4 * TAKEN} connections, then {TAKEN} for 3 s"
     print_table(title, head, [["gateway", *figures, f"{memory:.0f}"]])
-    assert told.verdicts["right"], "nothing was answered"
-    assert told.verdicts["busy"], "nothing was refused: there was no overload"
-    recovered = f"the last refusal came {told.refused:.2f} s after the drop, {told.after:,} right answers followed"
+    assert outcome.verdicts["right"], "nothing was answered"
+    assert outcome.verdicts["busy"], "nothing was refused: there was no overload"
+    recovered = (
+        f"the last refusal came {outcome.refused:.2f} s after the drop, {outcome.after:,} right answers followed"
+    )
     return [
-        _spotless(CLEAN, "gateway", [told]),
-        Bar(FIRST, "gateway", told.first / 2, f"the last one waited {told.first:.2f} s"),
-        Bar(AGAIN, "gateway", told.refused if told.after else 2.0, recovered),
+        _spotless(CLEAN, "gateway", [outcome]),
+        Bar(FIRST, "gateway", outcome.first / 2, f"the last one waited {outcome.first:.2f} s"),
+        Bar(AGAIN, "gateway", outcome.refused if outcome.after else 2.0, recovered),
     ]
 
 

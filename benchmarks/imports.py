@@ -66,10 +66,10 @@ def _scratch() -> tempfile.TemporaryDirectory[str]:
 def run(code: str, *flags: str) -> subprocess.CompletedProcess[str]:
     """Run Python code as a process of its own, away from this folder so that only what is installed is found."""
     where = _scratch().name
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     command = [sys.executable, *flags, "-c", code]
     return subprocess.run(  # noqa: S603 - our own code
-        command, check=True, capture_output=True, text=True, cwd=where, env=kept | {"PYTHONPYCACHEPREFIX": where}
+        command, check=True, capture_output=True, text=True, cwd=where, env=environment | {"PYTHONPYCACHEPREFIX": where}
     )
 
 
@@ -129,8 +129,8 @@ def inspect_modules() -> Bar:
     for name in REPORTED:
         how = "not loaded" if name not in ours else "loaded by pydantic too" if name in theirs else "loaded by us alone"
         print(f"{name}: {how}")
-    told = f"loads {', '.join(found)}" if found else f"none of {len(UNWANTED)} names"
-    return Bar(NOT_LOADED, "import rerank_unify", 2.0 if found else 0.0, told)
+    summary = f"loads {', '.join(found)}" if found else f"none of {len(UNWANTED)} names"
+    return Bar(NOT_LOADED, "import rerank_unify", 2.0 if found else 0.0, summary)
 
 
 def _within(name: str, packages: Sequence[str]) -> bool:
@@ -141,7 +141,7 @@ def import_times(code: str) -> dict[str, int]:
     """Microseconds by module, without those that it imports itself."""
     lines = run(code, "-X", "importtime").stderr.splitlines()
     parts = [line.removeprefix("import time:").split("|") for line in lines if line.startswith("import time:")]
-    return {name.strip(): int(own) for own, _, name in parts if own.strip().isdigit()}
+    return {name.strip(): int(microseconds) for microseconds, _, name in parts if microseconds.strip().isdigit()}
 
 
 def show_waste(rounds: int) -> None:

@@ -189,15 +189,15 @@ async def by_liter_llm(_stack: AsyncExitStack, url: str, texts: list[str]) -> Ca
     client = liter_llm.create_client(api_key=KEY, base_url=f"{url}/v1", model_hint="jina", max_retries=0)
 
     async def call() -> object:
-        asked = liter_llm.RerankRequest(model=MODEL, query=QUERY, documents=texts, return_documents=False)
-        return await liter_llm.rerank(client, asked)
+        request = liter_llm.RerankRequest(model=MODEL, query=QUERY, documents=texts, return_documents=False)
+        return await liter_llm.rerank(client, request)
 
     return call
 
 
-def _pairs(told: Any) -> list[tuple[int, float]]:
+def _pairs(ranked: Any) -> list[tuple[int, float]]:
     """Every result of any of them; litellm's are dictionaries."""
-    rows = list(told) if isinstance(told, ru.RerankResponse) else told.results
+    rows = list(ranked) if isinstance(ranked, ru.RerankResponse) else ranked.results
     if isinstance(rows[0], dict):
         return [(row["index"], row["relevance_score"]) for row in rows]
     return [(row.index, row.relevance_score) for row in rows]
@@ -249,13 +249,13 @@ async def in_turn(candidates: dict[str, Call], max_concurrent: int, effort: Effo
         await _many(
             call, max(effort.calls // 4, max_concurrent), max_concurrent
         )  # connections are opened, caches filled
-    told = Measured({name: [] for name in names}, {name: [] for name in names})
+    measured = Measured({name: [] for name in names}, {name: [] for name in names})
     for name in turns(names, effort.rounds):
         wall, cpu = perf_counter(), process_time()
         await _many(candidates[name], effort.calls, max_concurrent)
-        told.wall[name].append((perf_counter() - wall) / effort.calls)
-        told.cpu[name].append((process_time() - cpu) / effort.calls)
-    return told
+        measured.wall[name].append((perf_counter() - wall) / effort.calls)
+        measured.cpu[name].append((process_time() - cpu) / effort.calls)
+    return measured
 
 
 def _spread(times: Times, name: str, to: str) -> str:
@@ -360,16 +360,16 @@ def beside_peers(url: str, effort: Effort) -> list[Bar]:
         for name in (OURS, *peers)
     }
     names = list(children)
-    told = Measured({name: [] for name in names}, {name: [] for name in names})
+    measured = Measured({name: [] for name in names}, {name: [] for name in names})
     for name in turns(names, effort.rounds):
         wall, cpu = children[name].turn(effort.calls)
-        told.wall[name].append(wall)
-        told.cpu[name].append(cpu)
+        measured.wall[name].append(wall)
+        measured.cpu[name].append(cpu)
     for child in children.values():
         child.end()
-    print_measured(f'Beside others, {AT_ONCE} at once; "read": and every result read', told, OURS)
+    print_measured(f'Beside others, {AT_ONCE} at once; "read": and every result read', measured, OURS)
     rules = (("litellm", LITELLM, 6), ("liter-llm", LITER, 1))
-    return [_faster(rule, told.wall, OURS, name, bar) for name, rule, bar in rules if name in peers]
+    return [_faster(rule, measured.wall, OURS, name, bar) for name, rule, bar in rules if name in peers]
 
 
 async def _made(stack: AsyncExitStack, url: str, texts: list[str], make: Any) -> Call:
@@ -381,9 +381,11 @@ async def _check_alike(name: str, call: Call) -> None:
     """All give the same answer."""
     rows = from_json(answer().partition(b"\r\n\r\n")[2])["results"]
     expected = [(row["index"], row["relevance_score"]) for row in rows]
-    told = _pairs(await call())
-    assert [index for index, _ in told] == [index for index, _ in expected], name
-    assert all(isclose(score, wanted) for (_, score), (_, wanted) in zip(told, expected, strict=True)), name
+    pairs = _pairs(await call())
+    assert [index for index, _ in pairs] == [index for index, _ in expected], name
+    assert all(
+        isclose(score, expected_score) for (_, score), (_, expected_score) in zip(pairs, expected, strict=True)
+    ), name
 
 
 def main() -> int:

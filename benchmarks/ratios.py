@@ -44,11 +44,11 @@ def _head(first: str, names: tuple[str, ...]) -> list[str]:
 
 
 def _allowed(rule: str, case: str, times: Times, name: str, factor: float, plus: float = 0.0) -> Bar:
-    told = f"{micros(times, name):,.1f} us, {ratio(times, name):.2f} x floor"
-    return Bar(rule, case, ratio(times, name, factor=factor, plus=plus), told)
+    figures = f"{micros(times, name):,.1f} us, {ratio(times, name):.2f} x floor"
+    return Bar(rule, case, ratio(times, name, factor=factor, plus=plus), figures)
 
 
-def _answer_bars(answer: cases.Answer, times: Times) -> list[Bar]:
+def _response_bars(answer: cases.Answer, times: Times) -> list[Bar]:
     case = str(answer)
     bars = [_allowed(DECODE, case, times, "decode", 3, 20e-6), _allowed(BACK, case, times, "back", 2, 15e-6)]
     if answer.rows < 100:
@@ -57,7 +57,7 @@ def _answer_bars(answer: cases.Answer, times: Times) -> list[Bar]:
     return [*bars, _allowed(READ, case, times, "read", 5), Bar(BACK_JSON, case, share, f"{share:.2f} x json")]
 
 
-def measure_answers(effort: Effort) -> list[Bar]:
+def measure_responses(effort: Effort) -> list[Bar]:
     """Answers of all sizes, with and without documents."""
     names = ("decode", "read", "back", "json")
     bars: list[Bar] = []
@@ -66,12 +66,12 @@ def measure_answers(effort: Effort) -> list[Bar]:
         answer.check()
         times = effort.run(answer.candidates())
         rows.append([str(answer), *_cells(times, names)])
-        bars += _answer_bars(answer, times)
+        bars += _response_bars(answer, times)
     print_table("Answers: microseconds for one call, ratio to the floor (medians)", _head("answer", names), rows)
     return bars
 
 
-def measure_filled_answers(effort: Effort) -> None:
+def measure_filled_responses(effort: Effort) -> None:
     """Documents that come from the request. The floor writes them too; there is no bar."""
     names = ("decode", "read", "back", "json")
     rows: list[list[str]] = []
@@ -126,8 +126,8 @@ def main() -> int:
     quick: bool = parser.parse_args().quick
     effort = Effort(11, 0.001) if quick else Effort(41, 0.003)
     print(f"{machine()}; {effort.rounds} rounds")
-    bars = measure_answers(effort)
-    measure_filled_answers(effort)
+    bars = measure_responses(effort)
+    measure_filled_responses(effort)
     bars += measure_requests(effort)
     bars += measure_linearity(effort)
     return judge(bars)

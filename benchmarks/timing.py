@@ -89,13 +89,13 @@ class Bar:
         rule: the bar, as a sentence.
         case: what was measured.
         share: the part of the bar that was used; 1.0 is the bar itself.
-        told: the figures behind it.
+        figures: the figures behind it.
     """
 
     rule: str
     case: str
     share: float
-    told: str
+    figures: str
 
     @property
     def passed(self) -> bool:
@@ -104,7 +104,7 @@ class Bar:
 
     def __str__(self) -> str:
         by = f"{abs(1 - self.share):.0%} {'below' if self.passed else 'ABOVE'} the bar"
-        return f"{self.case}: {self.told}, {by}"
+        return f"{self.case}: {self.figures}, {by}"
 
 
 def print_table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -122,9 +122,9 @@ def judge(bars: Sequence[Bar]) -> int:
     rules = list(dict.fromkeys(bar.rule for bar in bars))
     print("\nBars\n")
     for rule in rules:
-        own = [bar for bar in bars if bar.rule == rule]
-        failed = [bar for bar in own if not bar.passed]
-        print(f"{'FAIL' if failed else 'pass'}  {rule}  ({len(own) - len(failed)} of {len(own)} cases)")
-        for bar in failed or [max(own, key=lambda bar: bar.share)]:
+        same_rule = [bar for bar in bars if bar.rule == rule]
+        failed = [bar for bar in same_rule if not bar.passed]
+        print(f"{'FAIL' if failed else 'pass'}  {rule}  ({len(same_rule) - len(failed)} of {len(same_rule)} cases)")
+        for bar in failed or [max(same_rule, key=lambda bar: bar.share)]:
             print(f"      {'' if failed else 'narrowest: '}{bar}")
     return 0 if all(bar.passed for bar in bars) else 1

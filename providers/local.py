@@ -74,16 +74,16 @@ def _is_unspaced(char: str) -> bool:
 
 def scores(query: str, texts: Sequence[str]) -> list[float]:
     """For each text the share, 0 up to below 1, of the highest BM25 score that the query could get in this list."""
-    asked = list(dict.fromkeys(tokens(query)))
+    query_tokens = list(dict.fromkeys(tokens(query)))
     corpus = [tokens(text) for text in texts]
-    if not asked or not any(corpus):
+    if not query_tokens or not any(corpus):
         return [0.0] * len(texts)
     found = _bm25s().BM25(method="lucene")
     found.index(corpus, show_progress=False)
-    known = [token for token in asked if token in found.vocab_dict]
+    known = [token for token in query_tokens if token in found.vocab_dict]
     if not known:
         return [0.0] * len(texts)
-    best = sum(_idf(token, corpus) for token in asked)
+    best = sum(_idf(token, corpus) for token in query_tokens)
     return [min(float(score) / best, 1.0) for score in found.get_scores(known)]
 
 

@@ -130,16 +130,16 @@ _BAD_INPUT = re.compile(
 
 def classify_message(status: int, body: str, message: str | None) -> type[StatusError] | None:
     """Xinference has no codes, and its statuses are off; measured on 4.1.0 and 1.7.1, November 2026."""
-    said = message or ""
+    sentence = message or ""
     # A request that does not validate, or is no JSON, is 500 text/plain, never 422.
     if status == 500 and _BAD_INPUT.match(body):
         return BadRequestError
-    if status == 500 and "hasn't support `max_chunks_per_doc`" in said:
+    if status == 500 and "hasn't support `max_chunks_per_doc`" in sentence:
         return BadRequestError
     # 404 since 2.7.0 (April 2026), 400 before; a model of another kind is 500.
-    if (status in (400, 404) and "Model not found" in said) or "is not for reranking" in said:
+    if (status in (400, 404) and "Model not found" in sentence) or "is not for reranking" in sentence:
         return ModelNotFoundError
-    return RequestTooLargeError if status == 400 and "context length" in said else None
+    return RequestTooLargeError if status == 400 and "context length" in sentence else None
 
 
 dialect = Dialect(

@@ -34,7 +34,7 @@ NO_CONTEXT = DecodeContext(None, None, None, None, None, ())
 
 
 def restore_indices(
-    rows: list[Row], fields: RequestFields, asked: DecodeContext
+    rows: list[Row], fields: RequestFields, context: DecodeContext
 ) -> tuple[tuple[int, ...], tuple[str, ...]]:
     """Give the rows the caller's indices and cut them to ``top_n``, in place.
 
@@ -42,17 +42,17 @@ def restore_indices(
         The indices of the documents that have no score, and what to warn of.
     """
     given, top_n = len(fields["documents"]), fields["top_n"]
-    sent_count = given if asked.sent_indices is None else len(asked.sent_indices)
-    if asked.sent_indices is not None:
+    sent_count = given if context.sent_indices is None else len(context.sent_indices)
+    if context.sent_indices is not None:
         for row in rows:
-            row["index"] = asked.sent_indices[row["index"]]
+            row["index"] = context.sent_indices[row["index"]]
     expected = sent_count if top_n is None else min(top_n, sent_count)
     del rows[expected:]
-    if len(rows) == expected and asked.sent_indices is None:
+    if len(rows) == expected and context.sent_indices is None:
         return (), ()
     unscored = set(range(given)).difference(row["index"] for row in rows)
     if expected < sent_count:  # top_n cut, so that only what was never sent is known to have no score
-        unscored -= set(asked.sent_indices or range(given))
+        unscored -= set(context.sent_indices or range(given))
     lacking = expected - len(rows)
     return tuple(sorted(unscored)), (f"{lacking} of {expected} rows are missing",) if lacking else ()
 
@@ -78,7 +78,7 @@ class Decoder:
         status: int,
         headers: Headers,
         body: Body,
-        asked: DecodeContext,
+        context: DecodeContext,
         now: float | None = None,
         http: HttpRequest | None = None,
     ) -> RerankResponse:
@@ -88,7 +88,7 @@ class Decoder:
             status: of HTTP.
             headers: in any case.
             body: raw or parsed.
-            asked: what is known of the request.
+            context: what is known of the request.
             now: seconds since the epoch.
             http: what was sent, whose keys must not get into a message.
 
@@ -97,7 +97,7 @@ class Decoder:
         """
         body = plain_body(body)
         if not 200 <= status < 300:
-            raise self.decode_error(status, headers, body, asked, now, http)
+            raise self.decode_error(status, headers, body, context, now, http)
         table = self.dialect.response
         raw = isinstance(body, (bytes, str))
         value: Any = parse_json(body) if isinstance(body, (bytes, str)) else body
@@ -105,85 +105,87 @@ class Decoder:
         is_error_body = self.dialect.errors.is_error_body
         if found is None or (is_error_body is not None and is_error_body(value)):
             raise self._success_body_error(
-                status, headers, value, as_bytes(body), self._error_details(asked, now, http)
+                status, headers, value, as_bytes(body), self._error_details(context, now, http)
             )
         try:
-            rows = table.read_rows(found, asked.sent_count, own=raw, echo=asked.fields is None)
+            rows = table.read_rows(found, context.sent_count, owned=raw, echo=context.fields is None)
         except InvalidResponseError as error:
             error.provider, error.status, error.body = self.provider, status, as_bytes(body)
             raise
-        return self._response(value, rows, asked, http)
+        return self._response(value, rows, context, http)
 
-    def _response(self, value: Any, rows: list[Row], asked: DecodeContext, http: HttpRequest | None) -> RerankResponse:
+    def _response(
+        self, value: Any, rows: list[Row], context: DecodeContext, http: HttpRequest | None
+    ) -> RerankResponse:
         table = self.dialect.response
-        model, id, told = table.read_model(value), table.read_id(value), table.read_warnings(value)  # noqa: A001 - the wire's
+        model, id, details = table.read_model(value), table.read_id(value), table.read_warnings(value)  # noqa: A001 - the wire's
         # What was sent, and what is declared, needs no redacting: nearly every answer names one of these.
-        if model is not None and model != asked.model and model not in self.models:
-            model = cut(scrub_name(model, _texts(asked), _secrets(http)), MODEL_LIMIT)
+        if model is not None and model != context.model and model not in self.models:
+            model = cut(scrub_name(model, _texts(context), _secrets(http)), MODEL_LIMIT)
         missing: tuple[int, ...] = ()
         warnings: tuple[str, ...] = (UNCHECKED,)
         fill: Callable[[list[Row]], object] | None = None
-        if asked.fields is not None:
-            missing, warnings = restore_indices(rows, asked.fields, asked)
-            fill = partial(fill_documents, asked.fields)
+        if context.fields is not None:
+            missing, warnings = restore_indices(rows, context.fields, context)
+            fill = partial(fill_documents, context.fields)
         return RerankResponse.from_rows(
             rows,
-            model=model or asked.model,
+            model=model or context.model,
             usage=table.read_usage(value) if table.usage else NO_USAGE,
-            id=id and safe_id(id, partial(_texts, asked), _secrets(http)),
+            id=id and safe_id(id, partial(_texts, context), _secrets(http)),
             provider=self.provider,
-            score_kind=self._score_kind(asked, model),
-            warnings=_redacted(told, asked, http) + warnings if told else warnings,
+            score_kind=self._score_kind(context, model),
+            warnings=_redacted(details, context, http) + warnings if details else warnings,
             missing=missing,
-            losses=asked.losses,
+            losses=context.losses,
             fill=fill,
         )
 
-    def _score_kind(self, asked: DecodeContext, model: str | None) -> ScoreKind:
+    def _score_kind(self, context: DecodeContext, model: str | None) -> ScoreKind:
         """As declared for the model the vendor names, else for the one that was sent, else not known."""
         named = self.models.get(model or "")
-        return (named or asked.model_info or self.unknown_model).score_kind
+        return (named or context.model_info or self.unknown_model).score_kind
 
     def decode_error(
         self,
         status: int,
         headers: Headers,
         body: Body,
-        asked: DecodeContext,
+        context: DecodeContext,
         now: float | None = None,
         http: HttpRequest | None = None,
     ) -> RerankError:
         """The error that an answer is; an answer under a success status is taken for one without rows."""
         body = plain_body(body)
-        raw, told = as_bytes(body), self._error_details(asked, now, http)
+        raw, details = as_bytes(body), self._error_details(context, now, http)
         if not 200 <= status < 300:
-            return self.dialect.errors.decode(status, headers, raw, **told)
+            return self.dialect.errors.decode(status, headers, raw, **details)
         return self._success_body_error(
-            status, headers, parse_json(body) if isinstance(body, (bytes, str)) else body, raw, told
+            status, headers, parse_json(body) if isinstance(body, (bytes, str)) else body, raw, details
         )
 
     def _success_body_error(
-        self, status: int, headers: Headers, value: Any, raw: bytes, told: dict[str, Any]
+        self, status: int, headers: Headers, value: Any, raw: bytes, details: dict[str, Any]
     ) -> RerankError:
         rows = self.dialect.response.rows
-        return self.dialect.errors.decode_success_body(status, headers, value, raw, rows=rows, **told)
+        return self.dialect.errors.decode_success_body(status, headers, value, raw, rows=rows, **details)
 
-    def _error_details(self, asked: DecodeContext, now: float | None, http: HttpRequest | None) -> dict[str, Any]:
+    def _error_details(self, context: DecodeContext, now: float | None, http: HttpRequest | None) -> dict[str, Any]:
         """What an error is read with; its message must not repeat a text or a key."""
-        return {"now": now, "texts": _texts(asked), "secrets": _secrets(http), "provider": self.provider}
+        return {"now": now, "texts": _texts(context), "secrets": _secrets(http), "provider": self.provider}
 
 
-def _texts(asked: DecodeContext) -> Sequence[str]:
-    return texts_of(asked.fields) if asked.fields is not None else ()
+def _texts(context: DecodeContext) -> Sequence[str]:
+    return texts_of(context.fields) if context.fields is not None else ()
 
 
 def _secrets(http: HttpRequest | None) -> tuple[str, ...]:
     return http.secrets if http is not None else ()
 
 
-def _redacted(warnings: tuple[str, ...], asked: DecodeContext, http: HttpRequest | None) -> tuple[str, ...]:
+def _redacted(warnings: tuple[str, ...], context: DecodeContext, http: HttpRequest | None) -> tuple[str, ...]:
     """A vendor's own warnings, fit for a log, and not too many of them."""
-    texts, secrets = _texts(asked), _secrets(http)
+    texts, secrets = _texts(context), _secrets(http)
     shown = [cut(redact(warning, texts, secrets), MESSAGE_LIMIT) for warning in warnings[:WARNING_COUNT_LIMIT]]
     more = len(warnings) - WARNING_COUNT_LIMIT
     return (*filter(None, shown), *([f"{more:,} further warnings of the provider"] if more > 0 else []))

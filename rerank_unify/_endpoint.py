@@ -136,16 +136,16 @@ class Endpoint:
                 raise InvalidRequestError("url: it is the whole URL, so give no base_url beside it", field="url")
             _split(url, "url")
             return url
-        own = self.url
+        default_url = self.url
         for beginning, other in self.by_key.items():
             if api_key is not None and api_key.startswith(beginning):
-                own = other
-        if "{model}" in own:
-            own = own.replace("{model}", quote(model, safe=""))
+                default_url = other
+        if "{model}" in default_url:
+            default_url = default_url.replace("{model}", quote(model, safe=""))
         if base_url is None:
-            return own
+            return default_url
         _split(base_url, "base_url")
-        return _join(base_url, urlsplit(own).path)
+        return _join(base_url, urlsplit(default_url).path)
 
     def serves(self, url: str) -> bool:
         """Return whether the URL is at one of the provider's own hosts; False for what is no URL."""
@@ -159,25 +159,25 @@ class Endpoint:
 
 
 @lru_cache(maxsize=256)
-def _join(base_url: str, own_path: str) -> str:
+def _join(base_url: str, default_path: str) -> str:
     base = _split(base_url, "base_url")
     steps = [step for step in base.path.split("/") if step]
-    own = [step for step in own_path.split("/") if step]
-    path = "/" + "/".join(_join_steps(steps, own))
+    default_steps = [step for step in default_path.split("/") if step]
+    path = "/" + "/".join(_join_steps(steps, default_steps))
     return urlunsplit((base.scheme, base.netloc, path, base.query, ""))
 
 
-def _join_steps(base: list[str], own: list[str]) -> list[str]:
-    if base and (base[-1] in _COMPLETE or base[-1] == own[-1]):
+def _join_steps(base: list[str], default: list[str]) -> list[str]:
+    if base and (base[-1] in _COMPLETE or base[-1] == default[-1]):
         return base
-    for overlap in range(len(own), 0, -1):
-        if base[-overlap:] == own[:overlap]:
-            return base + own[overlap:]
+    for overlap in range(len(default), 0, -1):
+        if base[-overlap:] == default[:overlap]:
+            return base + default[overlap:]
     if base and _VERSION.fullmatch(base[-1]):
-        version = next((at for at, step in enumerate(own) if _VERSION.fullmatch(step)), None)
+        version = next((at for at, step in enumerate(default) if _VERSION.fullmatch(step)), None)
         if version is not None:
-            return base + own[version + 1 :]
-    return base + own
+            return base + default[version + 1 :]
+    return base + default
 
 
 def _split(url: str, field: str) -> SplitResult:

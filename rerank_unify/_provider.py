@@ -196,10 +196,12 @@ class Provider:
         echo_documents: bool = True,
     ) -> EncodedRequest:
         """Encode plain canonical fields: what `prepare` and the transcoder have in common."""
-        sent = validate_model(model) or fields["model"] or self.default_model
-        if sent is None:
+        sent_model = validate_model(model) or fields["model"] or self.default_model
+        if sent_model is None:
             raise InvalidRequestError(f"model: {self.name} has no default model, so name one", field="model")
-        draft = EncodeContext(fields, self.name, sent, self.model(sent, base_model=base_model), echo_documents, {}, [])
+        draft = EncodeContext(
+            fields, self.name, sent_model, self.model(sent_model, base_model=base_model), echo_documents, {}, []
+        )
         return self.dialect.request.encode(draft)
 
     # --- from the vendor

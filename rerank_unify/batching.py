@@ -170,8 +170,8 @@ def _costs(fields: RequestFields, limits: Limits, estimate: Estimate) -> list[in
     if limits.total_tokens is None:
         return [0] * len(fields["documents"])
     query = sum(map(estimate, strings_in([fields["query"], fields["instruction"]])))
-    most = limits.pair_tokens or limits.total_tokens  # what is longer is cut by the vendor
-    return [min(query + sum(map(estimate, strings_in(document))), most) for document in fields["documents"]]
+    max_tokens = limits.pair_tokens or limits.total_tokens  # what is longer is cut by the vendor
+    return [min(query + sum(map(estimate, strings_in(document))), max_tokens) for document in fields["documents"]]
 
 
 def _moved(row: Row, offset: int) -> Row:

@@ -47,10 +47,10 @@ def main(wheel: str, python: str) -> int:
         environ = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
         code = "import rerank_unify; print(rerank_unify.__file__)"
         executable = str(Path(python).absolute())
-        told = subprocess.run(
+        completed = subprocess.run(
             [executable, "-c", code], cwd=folder, env=environ, capture_output=True, text=True, check=True
         )
-        assert "site-packages" in told.stdout, f"not the installed package: {told.stdout}"
+        assert "site-packages" in completed.stdout, f"not the installed package: {completed.stdout}"
         command = [executable, "-m", "pytest", "-q", "-n", "auto", "-p", "no:cacheprovider"]
         command += [f"--ignore={name}" for name in ELSEWHERE]
         return subprocess.run(command, cwd=folder, env=environ, check=False).returncode

@@ -34,7 +34,7 @@ def score(document: str) -> float:
     return zlib.crc32(document.encode()) % 7 / 7
 
 
-def answer(call: ru.Call) -> ru.RerankResponse:
+def respond(call: ru.Call) -> ru.RerankResponse:
     """A vendor that scores each document by itself, unsorted, and bills a token each."""
     documents = json.loads(call.http.content)["documents"]
     rows: list[Any] = [{"index": i, "relevance_score": score(text)} for i, text in enumerate(documents)]
@@ -46,18 +46,18 @@ def test_merging_is_not_splitting(request: ru.RerankRequest, documents: int | No
     whole = make_provider(None, None)
     if whole.check(request) is not None:
         return
-    expected = answer(whole.prepare(request))
+    expected = respond(whole.prepare(request))
     batch = ru.split_request(request, make_provider(documents, tokens))
     assert [document for part in batch.parts for document in part.documents] == list(request.documents)
     assert all(part.top_n is None for part in batch.parts) or len(batch.parts) == 1
     assert documents is None or all(len(part.documents) <= documents for part in batch.parts)
     if any(whole.check(part) is not None for part in batch.parts):
         return  # nothing but empty texts in a part
-    merged = batch.merge([answer(whole.prepare(part)) for part in batch.parts])
+    merged = batch.merge([respond(whole.prepare(part)) for part in batch.parts])
     assert [result.relevance_score for result in merged] == [result.relevance_score for result in expected]
     below = [r for r in expected if r.relevance_score > min((s.relevance_score for s in expected), default=0)]
     assert {r.index for r in below} <= {r.index for r in merged}
-    assert all(merged_row.document == _own(request, merged_row.index) for merged_row in merged)
+    assert all(merged_row.document == _document(request, merged_row.index) for merged_row in merged)
     assert merged.missing == expected.missing
     assert merged.usage == expected.usage
     assert {(loss.field, loss.action, loss.indices) for loss in merged.losses} == {
@@ -65,9 +65,9 @@ def test_merging_is_not_splitting(request: ru.RerankRequest, documents: int | No
     }
 
 
-def _own(request: ru.RerankRequest, index: int) -> Any:
-    own = request.documents[index]
-    whole = {"text": own} if isinstance(own, str) else own
+def _document(request: ru.RerankRequest, index: int) -> Any:
+    document = request.documents[index]
+    whole = {"text": document} if isinstance(document, str) else document
     return whole if request.return_documents else None
 
 
@@ -112,7 +112,7 @@ def test_listwise_models_are_not_split_unasked() -> None:
     assert len(ru.split_request(ask(2), listwise).parts) == 1
 
 
-def test_every_part_needs_its_answer() -> None:
+def test_every_part_needs_its_response() -> None:
     batch = ru.split_request(ask(3), make_provider(2, None))
     with pytest.raises(ru.InvalidRequestError, match="responses: expected 2, not 1"):
         batch.merge([ru.RerankResponse([])])

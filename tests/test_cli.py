@@ -145,7 +145,7 @@ def process_on_terminal(*args: str, env: Mapping[str, str] | None = None) -> str
 # --- rerank ----------------------------------------------------------------------------------------------------------
 
 
-def test_rerank_gives_the_canonical_answer_to_a_file(request_file: str) -> None:
+def test_rerank_gives_the_canonical_response_to_a_file(request_file: str) -> None:
     answer = ok("rerank", request_file)
     assert answer["model"] == "local-bm25"
     assert [row["index"] for row in answer["results"]] == [1, 3]
@@ -211,7 +211,7 @@ def test_documents_of_a_jsonl_file_are_strings_or_objects(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "said"),
+    ("name", "content", "expected"),
     [
         ("d.jsonl", b'"a"\n\n"b"', "d.jsonl: line 2: not JSON in UTF-8 ("),
         ("d.jsonl", b'"a"\n"\xff"', "d.jsonl: line 2: not JSON in UTF-8 ("),
@@ -220,10 +220,12 @@ def test_documents_of_a_jsonl_file_are_strings_or_objects(tmp_path: Path) -> Non
         ("d.txt", b"", "documents: "),
     ],
 )
-def test_documents_that_cannot_be_read_are_told_by_line(tmp_path: Path, name: str, content: bytes, said: str) -> None:
+def test_documents_that_cannot_be_read_are_reported_by_line(
+    tmp_path: Path, name: str, content: bytes, expected: str
+) -> None:
     path = write(tmp_path / name, content)
     if content:
-        assert said in failed("rerank", "--query", "q", "--documents", path)
+        assert expected in failed("rerank", "--query", "q", "--documents", path)
     else:
         assert run("rerank", "--query", "q", "--documents", path).exit_code == 2
 
@@ -261,14 +263,14 @@ def over(server: Any, *more: str) -> tuple[str, ...]:
     return ("rerank", *TEXTS, "--provider", "xinference", "--base-url", server.url, *more)
 
 
-def test_a_vendor_without_a_key_is_not_called(request_file: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_provider_without_a_key_is_not_called(request_file: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("VOYAGE_API_KEY", raising=False)
     line = failed("rerank", request_file, "--provider", "voyage")
     assert line.endswith("voyage needs an API key: pass api_key= or set VOYAGE_API_KEY")
     assert line == failed("rerank", request_file, "--provider", "local", "--fallback", "voyage")
 
 
-def test_a_key_goes_to_another_host_when_told_alone(request_file: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_key_goes_to_another_host_on_request_alone(request_file: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VOYAGE_API_KEY", HIDDEN)
     with served(name="voyage") as server:
         args = ("rerank", request_file, "--provider", "voyage", "--base-url", server.url)
@@ -279,7 +281,7 @@ def test_a_key_goes_to_another_host_when_told_alone(request_file: str, monkeypat
     assert (seen.json["model"], seen.json["top_k"]) == ("rerank-2.5", 2)
 
 
-def test_a_vendor_answers(tmp_path: Path) -> None:
+def test_a_provider_answers(tmp_path: Path) -> None:
     path = write(tmp_path / "r.json", {**REQUEST, "model": "own"})
     with served() as server:
         for more, model in ((), "own"), (("--model", "my-uid"), "my-uid"):
@@ -327,7 +329,7 @@ def test_a_wrong_option_is_exit_code_2(option: str, value: str) -> None:
     assert option in result.stderr
 
 
-def test_an_unknown_fallback_is_told() -> None:
+def test_an_unknown_fallback_is_reported() -> None:
     assert (
         failed("rerank", *TEXTS, "--fallback", "locl") == "error: no provider is called 'locl'; did you mean 'local'?"
     )
@@ -342,19 +344,19 @@ def test_an_unknown_fallback_is_told() -> None:
         (("xinference:a\\,b,local",), [("xinference", "a,b"), ("local", None)]),
     ],
 )
-def test_fallbacks_have_models_of_their_own(given: Sequence[str], targets: Any) -> None:
+def test_fallbacks_have_their_models(given: Sequence[str], targets: Any) -> None:
     options = [part for value in given for part in ("--fallback", value)]
-    assert [(target.name, target.model) for target in wanted(*options).chain] == targets
+    assert [(target.name, target.model) for target in parsed(*options).chain] == targets
 
 
-def wanted(*options: str) -> TargetOptions:
+def parsed(*options: str) -> TargetOptions:
     """What the options say."""
     found: list[TargetOptions] = []
 
     @click.command()
     @with_target_options
-    def take(wanted: TargetOptions) -> None:
-        found.append(wanted)
+    def take(target_options: TargetOptions) -> None:
+        found.append(target_options)
 
     assert CliRunner().invoke(take, options).exit_code == 0
     return found[0]
@@ -423,7 +425,7 @@ def test_a_provider_that_is_passed_over_is_shown_in_its_place(tmp_path: Path) ->
     assert line.startswith("error: local: UnsupportedRequestError: max_tokens_per_doc: would be ")
 
 
-def test_a_provider_may_be_passed_over_on_the_way_to_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_provider_may_be_passed_over_on_the_way_to_a_response(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VOYAGE_API_KEY", HIDDEN)
     with served([BUSY]) as server:
         chain = ("--document", "", "--fallback", "voyage,local", "--must-keep", "documents", "--show-attempts")
@@ -459,12 +461,12 @@ def test_a_slow_provider_is_overtaken() -> None:
         result = run(*over(server, "--fallback", "local", "--hedge-after", "0.1", "--show-attempts"))
         server.wait_left()
     assert result.exit_code == 0
-    told = sorted(line for line in result.stderr.splitlines() if line.startswith("attempt:"))
-    assert re.fullmatch(r"attempt: local, local-bm25, \d\.\d{3} s: answered", told[0])
-    assert re.fullmatch(r"attempt: xinference, bge-reranker-base, \d\.\d{3} s: cancelled", told[1])
+    attempts = sorted(line for line in result.stderr.splitlines() if line.startswith("attempt:"))
+    assert re.fullmatch(r"attempt: local, local-bm25, \d\.\d{3} s: answered", attempts[0])
+    assert re.fullmatch(r"attempt: xinference, bge-reranker-base, \d\.\d{3} s: cancelled", attempts[1])
 
 
-def test_listwise_models_are_split_when_told_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_listwise_models_are_split_on_request_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JINA_API_KEY", "jina_0123456789")
     documents = [f"{number} " + "word " * 30_000 for number in range(6)]
     path = write(tmp_path / "r.json", {"query": "q", "documents": documents})
@@ -534,7 +536,7 @@ CONVERT = ("convert", "request", "--from", "jina", "--to", "voyage")
 
 
 @pytest.mark.parametrize(
-    ("args", "stdin", "said"),
+    ("args", "stdin", "expected"),
     [
         (("rerank", "no-such.json"), None, "error: no-such.json: No such file or directory"),
         (("rerank", "/"), None, "error: /: Is a directory"),
@@ -550,10 +552,10 @@ CONVERT = ("convert", "request", "--from", "jina", "--to", "voyage")
         (("explain", "-", "--provider", "voyage", "--base-url", "x"), b'{"query":"q","documents":["d"]}', "base_url"),
     ],
 )
-def test_an_error_is_one_line_and_exit_code_1(args: Sequence[str], stdin: bytes | None, said: str) -> None:
+def test_an_error_is_one_line_and_exit_code_1(args: Sequence[str], stdin: bytes | None, expected: str) -> None:
     line = failed(*args, stdin=stdin)
     assert line.startswith("error: ")
-    assert said in line
+    assert expected in line
 
 
 class Failing(io.BytesIO):
@@ -623,7 +625,7 @@ VOYAGE_ANSWER = {
 TO_JINA = ("convert", "response", "--from", "voyage", "--to", "jina")
 
 
-def test_an_answer_is_converted_with_the_request(request_file: str, tmp_path: Path) -> None:
+def test_a_response_is_converted_with_the_request(request_file: str, tmp_path: Path) -> None:
     path = write(tmp_path / "answer.json", VOYAGE_ANSWER)
     answer = ok(*TO_JINA, path, "--request", request_file)
     assert [row["index"] for row in answer["results"]] == [1, 3]
@@ -631,7 +633,7 @@ def test_an_answer_is_converted_with_the_request(request_file: str, tmp_path: Pa
     assert answer["usage"]["total_tokens"] == 21
 
 
-def test_an_answer_without_its_request_says_what_was_not_checked() -> None:
+def test_a_response_without_its_request_says_what_was_not_checked() -> None:
     result = run(*TO_JINA, stdin=json.dumps(VOYAGE_ANSWER))
     assert result.exit_code == 0
     assert "document" not in json.loads(result.stdout)["results"][0]
@@ -639,9 +641,9 @@ def test_an_answer_without_its_request_says_what_was_not_checked() -> None:
     assert len(result.stderr.splitlines()) == 1
 
 
-def test_the_request_is_in_the_clients_dialect_unless_told(tmp_path: Path) -> None:
-    asked = write(tmp_path / "asked.json", {"query": QUERY, "documents": DOCUMENTS, "top_k": 2, "model": "m"})
-    args = ("convert", "response", "--from", "voyage", "--to", "cohere", "--request", asked)
+def test_the_request_is_in_the_clients_dialect_unless_requested(tmp_path: Path) -> None:
+    request_file = write(tmp_path / "asked.json", {"query": QUERY, "documents": DOCUMENTS, "top_k": 2, "model": "m"})
+    args = ("convert", "response", "--from", "voyage", "--to", "cohere", "--request", request_file)
     cohere = run(*args, stdin=json.dumps(VOYAGE_ANSWER))
     assert "warning: 2 of 4 rows are missing" in cohere.stderr  # `top_k` means nothing to Cohere
     assert "missing: no score for documents 0, 2" in cohere.stderr
@@ -649,7 +651,7 @@ def test_the_request_is_in_the_clients_dialect_unless_told(tmp_path: Path) -> No
     assert (voyage.exit_code, voyage.stderr) == (0, "")
 
 
-def test_an_answer_that_is_none_is_an_error(request_file: str) -> None:
+def test_a_response_that_is_none_is_an_error(request_file: str) -> None:
     out_of_range = {"data": [{"index": 9, "relevance_score": 0.9}]}
     line = failed(*TO_JINA, "--request", request_file, stdin=json.dumps(out_of_range))
     assert line.startswith("error: voyage: InvalidResponseError")
@@ -723,22 +725,22 @@ def test_a_narrow_terminal_folds_and_leaves_nothing_out() -> None:
 
 def test_explain_gives_what_would_be_sent_and_lost(tmp_path: Path) -> None:
     path = write(tmp_path / "r.json", {**REQUEST, "documents": ["", *DOCUMENTS], "return_embeddings": True})
-    told = ok("explain", path, "--provider", "voyage")
-    assert list(told) == ["provider", "model", "url", "body", "losses"]
-    assert (told["provider"], told["model"], told["body"]["model"]) == ("voyage", "rerank-2.5", "rerank-2.5")
-    assert told["url"] == "https://api.voyageai.com/v1/rerank"
-    assert (told["body"]["documents"], told["body"]["top_k"]) == (DOCUMENTS, 2)
-    assert [(loss["field"], loss["action"], loss["indices"]) for loss in told["losses"]] == [
+    output = ok("explain", path, "--provider", "voyage")
+    assert list(output) == ["provider", "model", "url", "body", "losses"]
+    assert (output["provider"], output["model"], output["body"]["model"]) == ("voyage", "rerank-2.5", "rerank-2.5")
+    assert output["url"] == "https://api.voyageai.com/v1/rerank"
+    assert (output["body"]["documents"], output["body"]["top_k"]) == (DOCUMENTS, 2)
+    assert [(loss["field"], loss["action"], loss["indices"]) for loss in output["losses"]] == [
         ("documents", "withheld", [0]),
         ("return_embeddings", "dropped", []),
     ]
-    assert all(loss["reason"] and loss["affects_result"] is True for loss in told["losses"])
+    assert all(loss["reason"] and loss["affects_result"] is True for loss in output["losses"])
 
 
-def test_explain_takes_model_like_and_base_url(request_file: str) -> None:
+def test_explain_takes_model_base_model_and_base_url(request_file: str) -> None:
     args = ("--model", "my-uid", "--base-model", "Qwen3-Reranker-4B", "--base-url", "http://gpu:9997")
-    told = ok("explain", request_file, "--provider", "xinference", *args)
-    assert (told["model"], told["url"]) == ("my-uid", "http://gpu:9997/v1/rerank")
+    output = ok("explain", request_file, "--provider", "xinference", *args)
+    assert (output["model"], output["url"]) == ("my-uid", "http://gpu:9997/v1/rerank")
 
 
 def test_explain_tells_what_a_provider_cannot_express(tmp_path: Path) -> None:
@@ -847,7 +849,7 @@ def test_what_there_is_to_know_stands_below_the_table() -> None:
     ]
 
 
-def test_an_answer_without_rows_is_a_table_without_rows() -> None:
+def test_a_response_without_rows_is_a_table_without_rows() -> None:
     screen = ranking([], "logit")
     assert screen.startswith("somebody · m · 0 of 1 documents · scores: logit")
     assert "bars" not in screen
@@ -960,13 +962,13 @@ def test_texts_in_any_script_fit_the_table() -> None:
 
 @pytest.mark.parametrize("path", sorted(FIXTURES.glob("*.json")), ids=lambda path: path.stem)
 def test_jinas_documented_requests_are_sent_as_they_are(path: Path) -> None:
-    told = ok("explain", str(path), "--provider", "jina")
-    asked = json.loads(path.read_bytes())
-    assert {name: told["body"][name] for name in ("model", "query")} == {
-        name: asked[name] for name in ("model", "query")
+    explained = ok("explain", str(path), "--provider", "jina")
+    wire = json.loads(path.read_bytes())
+    assert {name: explained["body"][name] for name in ("model", "query")} == {
+        name: wire[name] for name in ("model", "query")
     }
-    assert len(told["body"]["documents"]) == len(asked["documents"])
-    assert told["losses"] == []
+    assert len(explained["body"]["documents"]) == len(wire["documents"])
+    assert explained["losses"] == []
 
 
 def test_exit_codes(request_file: str) -> None:

@@ -54,14 +54,14 @@ def by_index(path: Path) -> dict[int, dict[str, Any]]:
     return found
 
 
-def asked(number: int, **more: Any) -> dict[str, Any]:
+def request_line(number: int, **more: Any) -> dict[str, Any]:
     return {"query": f"query {number}", "documents": ["motor oil", "aloe vera cream"], **more}
 
 
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
     """Ten requests."""
-    return requests(tmp_path / "in.jsonl", [asked(number) for number in range(10)])
+    return requests(tmp_path / "in.jsonl", [request_line(number) for number in range(10)])
 
 
 @pytest.fixture
@@ -177,9 +177,9 @@ def test_a_file_that_is_no_output_is_left_alone(source: Path, out: Path, content
     assert len(by_index(out)) == 10
 
 
-@pytest.mark.parametrize("wires", [[asked(1), asked(0)], [asked(0)], ["", asked(1)]])
+@pytest.mark.parametrize("wires", [[request_line(1), request_line(0)], [request_line(0)], ["", request_line(1)]])
 def test_an_output_of_another_input_is_left_alone(tmp_path: Path, out: Path, wires: Sequence[Any]) -> None:
-    assert run(requests(tmp_path / "in.jsonl", [asked(0), asked(1)]), out, "--ordered").exit_code == 0
+    assert run(requests(tmp_path / "in.jsonl", [request_line(0), request_line(1)]), out, "--ordered").exit_code == 0
     before = out.read_bytes()
     with served() as server:
         line = failed(requests(tmp_path / "in.jsonl", wires), out, *over(server))
@@ -198,7 +198,12 @@ def test_an_index_below_zero_is_no_line(source: Path, out: Path) -> None:
 
 
 def test_each_line_becomes_a_line(tmp_path: Path, out: Path) -> None:
-    wires = [asked(0, id="a"), asked(1, custom_id=7, top_n=1), asked(2, id=None, custom_id={"x": [1]}), asked(3)]
+    wires = [
+        request_line(0, id="a"),
+        request_line(1, custom_id=7, top_n=1),
+        request_line(2, id=None, custom_id={"x": [1]}),
+        request_line(3),
+    ]
     with served() as server:
         result = run(requests(tmp_path / "in.jsonl", wires), out, *over(server, "--model", "m"))
         assert {call.json["model"] for call in server.calls} == {"m"}
@@ -215,10 +220,19 @@ def test_each_line_becomes_a_line(tmp_path: Path, out: Path) -> None:
 
 
 def test_lines_that_are_no_requests_fail_alone(tmp_path: Path, out: Path) -> None:
-    wires = ["nonsense", "", "  ", {"query": "q", "id": 5}, '["id"]', '{"id": 6', asked(6), '{"query": "\\ud800"}']
+    wires = [
+        "nonsense",
+        "",
+        "  ",
+        {"query": "q", "id": 5},
+        '["id"]',
+        '{"id": 6',
+        request_line(6),
+        '{"query": "\\ud800"}',
+    ]
     path = requests(tmp_path / "in.jsonl", wires)
     path.write_bytes(
-        b"\xef\xbb\xbf" + path.read_bytes().replace(b"\n", b"\r\n") + b"\xff\n" + json.dumps(asked(9)).encode()
+        b"\xef\xbb\xbf" + path.read_bytes().replace(b"\n", b"\r\n") + b"\xff\n" + json.dumps(request_line(9)).encode()
     )
     result = run(path, out)
     assert result.exit_code == 1
@@ -239,7 +253,7 @@ def test_lines_that_are_no_requests_fail_alone(tmp_path: Path, out: Path) -> Non
 
 
 def test_a_mark_before_utf8_changes_nothing(tmp_path: Path, out: Path) -> None:
-    path = requests(tmp_path / "in.jsonl", [asked(0)])
+    path = requests(tmp_path / "in.jsonl", [request_line(0)])
     assert run(path, out).exit_code == 0
     path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().rstrip())
     result = run(path, out)
@@ -252,7 +266,7 @@ def test_an_input_without_requests_is_done(tmp_path: Path, out: Path) -> None:
     assert out.read_bytes() == b""
 
 
-def test_a_failure_is_told_in_full(source: Path, out: Path) -> None:
+def test_a_failure_is_reported_in_full(source: Path, out: Path) -> None:
     refused = Play(status=401, body={"detail": "who are you"})
     with served([refused]) as server:
         result = run(source, out, *over(server, "--concurrency", "1"))
@@ -271,7 +285,7 @@ def test_a_failure_is_told_in_full(source: Path, out: Path) -> None:
 
 
 def test_a_failed_chain_names_its_causes(tmp_path: Path, out: Path) -> None:
-    path = requests(tmp_path / "in.jsonl", [asked(0, instruction="Find")])
+    path = requests(tmp_path / "in.jsonl", [request_line(0, instruction="Find")])
     with served([BUSY]) as server:
         result = run(
             path,
@@ -288,7 +302,7 @@ def test_a_failed_chain_names_its_causes(tmp_path: Path, out: Path) -> None:
 
 
 def test_the_next_provider_answers(tmp_path: Path, out: Path) -> None:
-    path = requests(tmp_path / "in.jsonl", [asked(0, instruction="Find")])
+    path = requests(tmp_path / "in.jsonl", [request_line(0, instruction="Find")])
     with served([BUSY]) as server:
         assert run(path, out, *over(server, "--fallback", "local:some/model")).exit_code == 0
     (line,) = lines_of(out)
@@ -298,7 +312,7 @@ def test_the_next_provider_answers(tmp_path: Path, out: Path) -> None:
 
 
 def test_documents_without_a_score_are_named(tmp_path: Path, out: Path) -> None:
-    path = requests(tmp_path / "in.jsonl", [asked(0)])
+    path = requests(tmp_path / "in.jsonl", [request_line(0)])
     answer = {"results": [{"index": 1, "relevance_score": 0.5}], "id": "1", "model": "m"}
     with served([Play(body=answer)]) as server:
         assert run(path, out, *over(server)).exit_code == 0
@@ -320,7 +334,7 @@ def test_a_second_run_sends_nothing(source: Path, out: Path) -> None:
 
 def test_an_input_may_grow(source: Path, out: Path) -> None:
     assert run(source, out).exit_code == 0
-    requests(source, [asked(number) for number in range(12)])
+    requests(source, [request_line(number) for number in range(12)])
     with served() as server:
         assert run(source, out, *over(server)).exit_code == 0
         assert sorted(queries(server)) == [10, 11]
@@ -341,7 +355,7 @@ def test_a_torn_line_is_done_again(source: Path, out: Path, cut: int) -> None:
 
 
 def test_a_long_torn_line_is_found(tmp_path: Path, out: Path) -> None:
-    path = requests(tmp_path / "in.jsonl", [asked(0), {"query": "q", "documents": ["x" * 300_000]}])
+    path = requests(tmp_path / "in.jsonl", [request_line(0), {"query": "q", "documents": ["x" * 300_000]}])
     assert run(path, out, "--ordered").exit_code == 0
     whole = out.read_bytes()
     for torn in (whole[:-10], whole[:200_000], b'{"index":' + b"x" * 200_000):
@@ -350,7 +364,7 @@ def test_a_long_torn_line_is_found(tmp_path: Path, out: Path) -> None:
         assert out.read_bytes() == whole
 
 
-def test_failed_ones_stay_unless_told(source: Path, out: Path) -> None:
+def test_failed_ones_stay_unless_requested(source: Path, out: Path) -> None:
     with served([BUSY] * 3) as server:
         assert run(source, out, *over(server, "--concurrency", "1")).exit_code == 1
         before = out.read_bytes()
@@ -410,9 +424,9 @@ def test_a_run_that_is_killed_goes_on(
         with start(source, out, *options) as process:
             server.wait_calls(5 + concurrency, timeout=60)
             process.send_signal(sign)
-            output, said = process.communicate(timeout=60)
+            output, stderr = process.communicate(timeout=60)
         assert (process.returncode, output) == (code, b"")
-        assert said.strip() == (b"interrupted; the same command goes on from here" if sign == signal.SIGINT else b"")
+        assert stderr.strip() == (b"interrupted; the same command goes on from here" if sign == signal.SIGINT else b"")
         done = set(by_index(out))
         assert 5 - concurrency <= len(done) <= 5
         result = run(source, out, *options)
@@ -506,7 +520,7 @@ def test_a_full_disk_while_tidying_loses_nothing(source: Path, out: Path) -> Non
     assert not list(out.parent.glob(".*"))
 
 
-def test_an_input_that_changes_meanwhile_is_told(tmp_path: Path, out: Path) -> None:
+def test_an_input_that_changes_meanwhile_is_reported(tmp_path: Path, out: Path) -> None:
     wires = [{"query": f"query {number}", "documents": ["x" * 500_000]} for number in range(4)]  # not read ahead
     source = requests(tmp_path / "in.jsonl", wires)
     with served([Play(), NEVER]) as server, start(source, out, *over(server, "--concurrency", "1")) as process:
@@ -514,8 +528,8 @@ def test_an_input_that_changes_meanwhile_is_told(tmp_path: Path, out: Path) -> N
         with source.open("r+b") as file:
             file.write(source.read_bytes().replace(b"query 3", b"query 4"))
         server.release()
-        said = process.communicate(timeout=60)[1]
-    assert (process.returncode, said.decode()) == (1, f"error: {source}: changed while it was read\n")
+        stderr = process.communicate(timeout=60)[1]
+    assert (process.returncode, stderr.decode()) == (1, f"error: {source}: changed while it was read\n")
     assert sorted(by_index(out)) == [0, 1, 2]
 
 

@@ -39,10 +39,10 @@ def test_the_echo_is_not_believed() -> None:
     assert VOYAGE.decode_response(body).results[0].document == {"text": "something else"}
 
 
-def test_own_objects_come_back_whole() -> None:
-    own = {"title": "t", "none": None, "tags": ["x"]}
-    response = VOYAGE.decode(200, {}, rows((0, 0.5)), ask(documents=[own]))
-    assert response.results[0].document == own
+def test_objects_come_back_whole() -> None:
+    original = {"title": "t", "none": None, "tags": ["x"]}
+    response = VOYAGE.decode(200, {}, rows((0, 0.5)), ask(documents=[original]))
+    assert response.results[0].document == original
     assert response.results[0].text is None
 
 
@@ -110,7 +110,7 @@ def test_an_echo_is_normalised_without_its_request(echo: Any, document: Any) -> 
         (b'{"detail":"boom"}', "data", "has no list at data: boom"),
     ],
 )
-def test_a_broken_answer_is_named_by_its_path(body: bytes, path: str, sentence: str) -> None:
+def test_a_broken_response_is_named_by_its_path(body: bytes, path: str, sentence: str) -> None:
     with pytest.raises(ru.InvalidResponseError, match=sentence) as caught:
         VOYAGE.decode(200, {"x-request-id": "r1"}, body, ask())
     assert caught.value.path == path
@@ -140,7 +140,7 @@ def test_an_error_inside_a_200_goes_by_its_code(body: bytes, kind: type[ru.Reran
     assert (caught.value.status, caught.value.code) == (200, code)
 
 
-def test_an_explicit_empty_list_is_an_answer() -> None:
+def test_an_explicit_empty_list_is_a_response() -> None:
     response = VOYAGE.decode(200, {}, b'{"data":[]}', ask())
     assert (len(response), response.missing) == (0, (0, 1, 2))
     assert response.warnings == ("3 of 3 rows are missing",)

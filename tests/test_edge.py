@@ -89,12 +89,12 @@ def test_a_url_and_a_base_url_exclude_each_other() -> None:
 
 @pytest.mark.parametrize("where", [{"base_url": "http://10.0.0.5:8000"}, {"url": "http://10.0.0.5:8000/v1/rerank"}])
 @pytest.mark.parametrize("name", ["jina", "cohere", "voyage"])
-def test_a_key_is_required_at_the_providers_own_host_alone(name: str, where: dict[str, Any]) -> None:
+def test_a_key_is_required_at_the_providers_host_alone(name: str, where: dict[str, Any]) -> None:
     call = ru.provider(name).prepare(REQUEST, **where)
     assert "authorization" not in call.http.headers
-    own = ru.provider(name).endpoint.url
+    given = ru.provider(name).endpoint.url
     with pytest.raises(ru.MissingApiKeyError, match=f"{name} needs an API key: pass api_key="):
-        ru.provider(name).prepare(REQUEST, url=own)
+        ru.provider(name).prepare(REQUEST, url=given)
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_a_targets_headers_go_out_and_are_hidden() -> None:
 # --- a chain ---------------------------------------------------------------------------------------------------------
 
 
-def test_each_target_of_a_chain_sends_its_own_model() -> None:
+def test_each_target_of_a_chain_sends_its_model() -> None:
     request = ru.RerankRequest(query="q", documents=["a"], model="rerank-v3.5", top_n=1)
     plan = ru.FallbackPlan(["cohere", ru.provider("jina"), ru.Target("voyage", model="rerank-2.5-lite")])
     bodies: list[tuple[str, Any]] = []

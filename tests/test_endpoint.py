@@ -87,7 +87,7 @@ def test_no_key_is_no_header(key: str | None) -> None:
         ru.provider("jina").prepare(REQUEST, api_key=key)
 
 
-def test_a_key_of_the_callers_own_header_counts() -> None:
+def test_a_key_of_the_caller_header_counts() -> None:
     http = ru.provider("jina").build_request(REQUEST, headers=[("Authorization", "Token x"), ("X-Team", "a")])
     assert http.headers["authorization"] == "Token x"
     assert http.headers["x-team"] == "a"

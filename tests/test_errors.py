@@ -41,7 +41,7 @@ def test_groups_cannot_be_raised() -> None:
             kind("x")
 
 
-def test_retryable_means_the_same_vendor_later() -> None:
+def test_retryable_means_the_same_provider_later() -> None:
     assert ru.RateLimitError("x").retryable
     assert ru.ProviderOverloadedError("x").retryable
     assert ru.ConnectError("x").retryable
@@ -292,19 +292,19 @@ PRIVATE_KEY = "jina_0123456789abcdef"
 def test_queries_and_documents_stay_out_of_messages() -> None:
     request = ru.RerankRequest(query="who merges?", documents=["short", {"note": SECRET, "n": [SECRET[::-1]]}])
     call = JINA.prepare(request, api_key="jina_0123456789abcdef")
-    told = f"bad input 'who merges?': {SECRET[5:40]}; {SECRET[::-1]} for key jina_0123456789abcdef, shorter, short."
+    message = f"bad input 'who merges?': {SECRET[5:40]}; {SECRET[::-1]} for key jina_0123456789abcdef, shorter, short."
     with pytest.raises(ru.BadRequestError) as caught:
-        call.decode(422, {}, json.dumps({"detail": told}).encode())
+        call.decode(422, {}, json.dumps({"detail": message}).encode())
     assert caught.value.message == "bad input '[…]': […]; […] for key [key], shorter, […]."
     assert caught.value.body is not None
     assert SECRET[5:40].encode() in caught.value.body
     with pytest.raises(ru.InvalidResponseError) as hidden:
-        call.decode(200, {}, json.dumps({"detail": told}).encode())
+        call.decode(200, {}, json.dumps({"detail": message}).encode())
     assert SECRET[5:40] not in str(hidden.value)
 
 
 @pytest.mark.parametrize(
-    "told",
+    "message",
     [
         "Incorrect API key provided: sk-abcdefghijklmnop",
         "Bearer abcdefghijklmnop is not valid",
@@ -312,17 +312,17 @@ def test_queries_and_documents_stay_out_of_messages() -> None:
         "api_key=abcdefghijklmnop",
     ],
 )
-def test_keys_stay_out_of_messages(told: str) -> None:
-    error = error_of(401, {"detail": told})
+def test_keys_stay_out_of_messages(message: str) -> None:
+    error = error_of(401, {"detail": message})
     assert "abcdefghijklmnop" not in str(error)
     assert "[key]" in str(error)
 
 
 @pytest.mark.parametrize(
-    "told", ["no api key supplied", "invalid api token", "Invalid API key. Verify your API key at https://jina.ai"]
+    "message", ["no api key supplied", "invalid api token", "Invalid API key. Verify your API key at https://jina.ai"]
 )
-def test_plain_words_about_keys_stay(told: str) -> None:
-    assert error_of(401, {"detail": told}).message == told
+def test_plain_words_about_keys_stay(message: str) -> None:
+    assert error_of(401, {"detail": message}).message == message
 
 
 @pytest.mark.parametrize(
@@ -412,7 +412,7 @@ def test_an_id_in_a_header_must_look_like_one_too(headers: dict[str, str], expec
 
 
 @pytest.mark.parametrize(
-    ("said", "model"),
+    ("stated", "model"),
     [
         ("jina-reranker-m0", "jina-reranker-m0"),
         ("org/other:v1", "org/other:v1"),
@@ -424,16 +424,21 @@ def test_an_id_in_a_header_must_look_like_one_too(headers: dict[str, str], expec
         ("\x1b", "jina-reranker-v2-base-multilingual"),
     ],
 )
-def test_the_model_of_a_response_is_a_name(said: str, model: str) -> None:
+def test_the_model_of_a_response_is_a_name(stated: str, model: str) -> None:
     request = ru.RerankRequest(query="q", documents=["Confidential merger of Alpha", "oil"])
-    body = to_json({"model": said, "results": [{"index": 0, "relevance_score": 0.5}]})
+    body = to_json({"model": stated, "results": [{"index": 0, "relevance_score": 0.5}]})
     assert JINA.prepare(request, api_key=PRIVATE_KEY).decode(200, {}, body).model == model
 
 
 def test_warnings_of_a_response_are_few_and_short() -> None:
     request = ru.RerankRequest(query="q", documents=["Confidential merger of Alpha"])
-    said = [f"a\nb {PRIVATE_KEY} Confidential merger of Alpha\x1b[31m", "", "w" * 1000, *(f"w{n}" for n in range(1000))]
-    body = to_json({"results": [{"index": 0, "relevance_score": 0.5}], "warnings": said})
+    stated = [
+        f"a\nb {PRIVATE_KEY} Confidential merger of Alpha\x1b[31m",
+        "",
+        "w" * 1000,
+        *(f"w{n}" for n in range(1000)),
+    ]
+    body = to_json({"results": [{"index": 0, "relevance_score": 0.5}], "warnings": stated})
     warnings = JINA.prepare(request, api_key=PRIVATE_KEY).decode(200, {}, body).warnings
     assert warnings[:2] == ("a b [key] […]", "w" * 299 + "…")
     assert warnings[2:] == (*(f"w{n}" for n in range(7)), "993 further warnings of the provider")
@@ -494,8 +499,8 @@ def test_no_words_of_a_provider_hurt(data: st.DataObject, status: int, good: boo
         _assert_safe(error.request_id, texts, 128)
         _assert_safe(str(error), [], 600)
         for client in ("jina", "cohere", "voyage", "xinference"):
-            _, told, sent = ru.provider(client).encode_error(error)
-            for value in (*told.values(), *sent.values()):
+            _, message, sent = ru.provider(client).encode_error(error)
+            for value in (*message.values(), *sent.values()):
                 _assert_safe(value, texts if value not in _OURS else [], errors.MESSAGE_LIMIT + 60)
     else:
         _assert_safe(response.model, texts, errors.MODEL_LIMIT)
@@ -574,7 +579,7 @@ def test_a_time_to_wait_is_whole_seconds(wait: float, header: str | None) -> Non
     assert JINA.encode_error(ru.RateLimitError("x", retry_after=wait))[1].get("retry-after") == header
 
 
-def test_each_dialect_has_its_own_words() -> None:
+def test_each_dialect_has_its_words() -> None:
     error = ru.RateLimitError("slow", status=429, code="C", request_id="r", retry_after=0.2)
     assert JINA.encode_error(error)[1:] == (
         {"content-type": "application/json", "retry-after": "1"},

@@ -61,7 +61,7 @@ def test_every_other_class_moves_on_at_once(error: ru.RerankError) -> None:
 
 
 @pytest.mark.parametrize("error", [ru.BadRequestError("x"), ru.InvalidRequestError("x")])
-def test_the_callers_own_mistake_stops(error: ru.RerankError) -> None:
+def test_the_callers_mistake_stops(error: ru.RerankError) -> None:
     plan = ru.FallbackPlan([JINA, COHERE])
     assert tried(plan, error) == ["jina"]
     assert plan.next(0) == ru.Finished()
@@ -106,7 +106,7 @@ def test_retries_of_several_targets() -> None:
     assert [cause.message for cause in error.causes] == ["1", "2", "3", "4"]
 
 
-def test_backoff_doubles_and_honours_the_vendor() -> None:
+def test_backoff_doubles_and_honours_the_provider() -> None:
     waits = [exponential(ru.ProviderServerError("x"), tries) for tries in (1, 2, 3, 9)]
     assert waits == [0.5, 1.0, 2.0, 8.0]
     assert exponential(ru.RateLimitError("x", retry_after=0), 3) == 0
@@ -115,7 +115,7 @@ def test_backoff_doubles_and_honours_the_vendor() -> None:
 # --- answers that are not taken --------------------------------------------------------------------------------------
 
 
-def test_an_empty_answer_is_next_by_default() -> None:
+def test_an_empty_response_is_next_by_default() -> None:
     empty = ru.RerankResponse([])
     assert tried(ru.FallbackPlan([JINA, COHERE]), empty, ANSWER) == ["jina", "cohere"]
     accepting = ru.FallbackPlan([JINA, COHERE], ru.FallbackPolicy(empty="accept"))
@@ -163,7 +163,7 @@ def test_a_wait_beyond_the_deadline_is_the_end() -> None:
     assert plan.next(0) == ru.Finished()
 
 
-def test_who_cannot_express_it_is_passed_over() -> None:
+def test_a_target_that_cannot_express_it_is_passed_over() -> None:
     request = ru.RerankRequest(query="q", documents=["a", {"image": "u"}], instruction="i")
     qwen = ru.Target("xinference", model="my-uid", base_model="Qwen3-VL-Reranker-2B")
     plan = ru.FallbackPlan([VOYAGE, COHERE, qwen], request=request)
@@ -177,19 +177,19 @@ def test_who_cannot_express_it_is_passed_over() -> None:
         ru.FallbackPlan([VOYAGE], request=ru.RerankRequest(query="q", documents=[{"a": 1}], rank_fields=["b"]))
 
 
-def test_what_must_be_kept_passes_over_who_would_lose_it() -> None:
+def test_what_must_not_be_lost_passes_over_a_target_that_would_lose_it() -> None:
     request = ru.RerankRequest(query="q", documents=["a"], instruction="i", truncation=True)
     plan = ru.FallbackPlan([COHERE, VOYAGE], request=request, must_keep={"instruction"})
     assert tried(plan, ANSWER) == ["voyage"]
     assert tried(ru.FallbackPlan([COHERE, VOYAGE], request=request, must_keep={"truncation"}), ANSWER) == ["cohere"]
-    nobody = ru.FallbackPlan([COHERE, JINA], request=request, must_keep="all")
-    assert nobody.next(0) == ru.Finished()
-    error = nobody.error()
+    no_target = ru.FallbackPlan([COHERE, JINA], request=request, must_keep="all")
+    assert no_target.next(0) == ru.Finished()
+    error = no_target.error()
     assert isinstance(error, ru.AllProvidersFailedError)
     assert "instruction: would be dropped" in str(error.causes[0])
 
 
-def test_a_chains_models_are_its_targets_own() -> None:
+def test_a_chains_models_are_its_targets() -> None:
     request = ru.RerankRequest(query="q", documents=[{"image": "u"}], model="jina-reranker-m0")
     assert tried(ru.FallbackPlan([JINA], request=request), ANSWER) == ["jina"]
     assert ru.FallbackPlan([JINA, VOYAGE], request=request).next(0) == ru.Finished()
@@ -208,7 +208,7 @@ def test_bad_targets(make: Any, sentence: str) -> None:
         make()
 
 
-def test_an_attempt_is_recorded_once_and_in_its_own_plan() -> None:
+def test_an_attempt_is_recorded_once_and_in_its_plan() -> None:
     plan, other = ru.FallbackPlan([JINA]), ru.FallbackPlan([COHERE])
     step = attempt(plan, 0)
     attempt(other, 0)
@@ -223,7 +223,7 @@ def test_an_attempt_is_recorded_once_and_in_its_own_plan() -> None:
 # --- shared health ---------------------------------------------------------------------------------------------------
 
 
-def test_a_vendor_that_said_retry_after_is_left_alone_until_then() -> None:
+def test_a_provider_that_sent_retry_after_is_left_alone_until_then() -> None:
     health = ru.Health()
     limited = ru.RateLimitError("slow down", retry_after=30, provider="jina")
     assert tried(ru.FallbackPlan([JINA, COHERE], health=health), limited, ANSWER, now=100) == ["jina", "cohere"]
@@ -310,7 +310,7 @@ class Plans(RuleBasedStateMachine):
         self.targets = [ru.Target("jina", model=f"m{n}") for n in range(count)]
         self.policy = ru.FallbackPolicy(retries=retries, hedge_after=hedge, breaker_failures=3, max_wait=20)
         self.health = ru.Health()
-        self.most = 1 + (retries if retries is not None else 2 * (count == 1))
+        self.max_tries = 1 + (retries if retries is not None else 2 * (count == 1))
         self.renew()
 
     def renew(self) -> None:
@@ -337,10 +337,10 @@ class Plans(RuleBasedStateMachine):
         if not any(isinstance(outcome, ru.RerankResponse) for outcome in self.recorded):
             causes = {id(cause) for cause in self.recorded}
             error = self.plan.error()
-            told = error.causes if isinstance(error, ru.AllProvidersFailedError) else (error,)
+            reasons = error.causes if isinstance(error, ru.AllProvidersFailedError) else (error,)
             stopped = any(isinstance(outcome, ru.BadRequestError) for outcome in self.recorded)
             single = len(self.targets) == 1
-            assert stopped or single or causes <= {id(cause) for cause in told}, "a cause was lost"
+            assert stopped or single or causes <= {id(cause) for cause in reasons}, "a cause was lost"
         self.renew()
 
     @precondition(lambda self: self.under_way)
@@ -359,7 +359,7 @@ class Plans(RuleBasedStateMachine):
     def no_target_is_tried_more_often_than_the_policy_says(self) -> None:
         if hasattr(self, "started"):
             for target in self.targets:
-                assert sum(step.target is target for step in self.started) <= self.most
+                assert sum(step.target is target for step in self.started) <= self.max_tries
             assert len(self.plan.attempts) == len(self.recorded)
             assert all(isinstance(one, AttemptRecord) for one in self.plan.attempts)
 
@@ -385,18 +385,18 @@ TestPlans = Plans.TestCase
         ({"order": "random"}, "order: expected given or weight"),
     ],
 )
-def test_a_wrong_policy_is_told(setting: dict[str, Any], sentence: str) -> None:
+def test_a_wrong_policy_is_reported(setting: dict[str, Any], sentence: str) -> None:
     with pytest.raises(ru.InvalidRequestError, match=sentence):
         ru.FallbackPolicy(**setting)
 
 
 @pytest.mark.parametrize("weight", [-1, float("inf"), float("nan")])
-def test_a_wrong_weight_is_told(weight: float) -> None:
+def test_a_wrong_weight_is_reported(weight: float) -> None:
     with pytest.raises(ru.InvalidRequestError, match="weight: expected a number, 0 or more"):
         ru.Target("jina", weight=weight)
 
 
-def test_chance_takes_from_the_backoff_and_never_from_what_the_vendor_said() -> None:
+def test_chance_takes_from_the_backoff_and_never_from_what_the_provider_set() -> None:
     for chance, seconds in ((0.0, 0.5), (0.5, 0.375), (1.0, 0.25)):
         plan = ru.FallbackPlan([JINA], random=lambda chance=chance: chance)  # type: ignore[misc]
         plan.record(attempt(plan, 0), ru.ConnectError("x"), 0)
@@ -419,7 +419,7 @@ def test_a_target_keeps_its_key_out_of_sight() -> None:
 # --- calls that overlap ----------------------------------------------------------------------------------------------
 
 
-def test_an_answer_to_an_earlier_call_ends_no_cool_down() -> None:
+def test_a_response_to_an_earlier_call_ends_no_cool_down() -> None:
     health = ru.Health()
     slow, quick = (ru.FallbackPlan([JINA, COHERE], health=health) for _ in range(2))
     limited, answered = attempt(slow, 0), attempt(quick, 0)
@@ -429,7 +429,7 @@ def test_an_answer_to_an_earlier_call_ends_no_cool_down() -> None:
     assert health.wait(JINA, 31) == 0
 
 
-def test_an_answer_to_an_earlier_call_closes_no_breaker() -> None:
+def test_a_response_to_an_earlier_call_closes_no_breaker() -> None:
     health = ru.Health()
     policy = ru.FallbackPolicy(breaker_failures=1, breaker_seconds=10)
     failing, answering = (ru.FallbackPlan([JINA, COHERE], policy, health) for _ in range(2))

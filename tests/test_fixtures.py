@@ -62,14 +62,14 @@ def having(*parts: str, but_not: str = "") -> list[Any]:
     return [pytest.param(case, id=str(case)) for case in found if but_not not in case.source["shows"]]
 
 
-def asked(case: Case) -> ru.RerankRequest | None:
+def request_of(case: Case) -> ru.RerankRequest | None:
     return ru.RerankRequest.model_validate(case.request) if case.request is not None else None
 
 
 def answer(case: Case) -> ru.RerankResponse:
     assert case.reply is not None
     return ru.provider(case.provider).decode(
-        case.reply.status, case.reply.headers, case.reply.body, request=asked(case)
+        case.reply.status, case.reply.headers, case.reply.body, request=request_of(case)
     )
 
 
@@ -91,7 +91,7 @@ def as_json(value: Any) -> Any:
 
 @pytest.mark.parametrize("case", having("request", "sent"))
 def test_request_goes_out_as_sent(case: Case) -> None:
-    request = asked(case)
+    request = request_of(case)
     assert request is not None
     assert as_json(ru.provider(case.provider).encode_request(request)) == case.sent
 
@@ -100,8 +100,8 @@ def test_request_goes_out_as_sent(case: Case) -> None:
 def test_wire_comes_in_as_request(case: Case) -> None:
     assert case.wire is not None
     provider = ru.provider(case.provider)
-    assert provider.decode_request(case.wire) == asked(case)
-    assert provider.decode_request(json.dumps(case.wire).encode()) == asked(case)
+    assert provider.decode_request(case.wire) == request_of(case)
+    assert provider.decode_request(json.dumps(case.wire).encode()) == request_of(case)
 
 
 @pytest.mark.parametrize("case", having("sent"))
@@ -115,7 +115,7 @@ def test_sent_comes_in_and_goes_out_the_same(case: Case) -> None:
 
 
 @pytest.mark.parametrize("case", having("reply", "response"))
-def test_reply_is_read(case: Case) -> None:
+def test_response_is_decoded(case: Case) -> None:
     assert case.response is not None
     expected: Mapping[str, Any] = case.response
     response = answer(case)
@@ -131,10 +131,10 @@ def test_reply_is_read(case: Case) -> None:
 
 
 @pytest.mark.parametrize("case", having("request", "reply", "response", but_not="withheld"))
-def test_answer_goes_out_and_comes_in_the_same(case: Case) -> None:
-    provider, request, response = ru.provider(case.provider), asked(case), answer(case)
-    told = provider.encode_response(response, request)
-    assert provider.decode_response(as_json(told), request).results == response.results
+def test_response_goes_out_and_comes_in_the_same(case: Case) -> None:
+    provider, request, response = ru.provider(case.provider), request_of(case), answer(case)
+    body = provider.encode_response(response, request)
+    assert provider.decode_response(as_json(body), request).results == response.results
 
 
 @pytest.mark.parametrize("case", having("request", "reply", "response"))

@@ -55,7 +55,7 @@ def mutated(chance: random.Random, value: Any) -> Any:
 
 
 @pytest.mark.parametrize("name", ru.provider_names())
-def test_a_broken_reply_is_an_answer_or_our_error(name: str) -> None:
+def test_a_broken_response_is_decoded_or_our_error(name: str) -> None:
     provider = ru.provider(name)
     cases = [case for case in load_cases(name) if case.reply is not None]
     chance = random.Random(name)

@@ -47,10 +47,10 @@ def test_without_it_nothing_else_changes() -> None:
         'answer = call.decode(200, {}, b\'{"results":[{"index":2,"relevance_score":1e-7}]}\')\n'
         "print(call.http.content, answer.to_json('voyage'))"
     )
-    told = [
+    completed = [
         subprocess.run([sys.executable, "-c", lines], capture_output=True, text=True, check=True).stdout
         for lines in (code, code.partition("\n")[2])
     ]
-    assert told[0] == told[1]
+    assert completed[0] == completed[1]
     assert json.loads(dump({"f": 1e-7})) == {"f": 1e-7}
-    assert "1e-7" in told[0]
+    assert "1e-7" in completed[0]

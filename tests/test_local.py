@@ -94,8 +94,8 @@ def test_the_sender_answers_mistakes_as_a_server_would() -> None:
 
     assert send(b"{") == (400, {"detail": send(b"{")[1]["detail"]})
     assert send(b'{"query":"q","documents":[],"top_n":1}')[0] == 400
-    status, told = send(b'{"query":"q","documents":[{"image":"u"}]}')
-    assert (status, told["detail"].split(":")[0]) == (400, "documents[0]")
+    status, body = send(b'{"query":"q","documents":[{"image":"u"}]}')
+    assert (status, body["detail"].split(":")[0]) == (400, "documents[0]")
     assert send(b'{"query":"q","documents":[{"a":1}],"rank_fields":["b"]}')[0] == 400
 
 
@@ -114,5 +114,5 @@ def test_without_bm25s_one_sentence_says_what_to_install() -> None:
         "try: p.sender(call.http)\n"
         "except ru.MissingExtraError as error: print(error)"
     )
-    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert "pip install 'rerank-unify[local]'" in told.stdout
+    completed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "pip install 'rerank-unify[local]'" in completed.stdout

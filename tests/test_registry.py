@@ -77,15 +77,15 @@ def test_check_says_what_stands_in_the_way() -> None:
     assert (refused.field, refused.index) == ("query", None)
 
 
-@pytest.mark.parametrize(("name", "most"), [("cohere", 10_000), ("cohere-v1", 10_000), ("voyage", 1_000)])
-def test_more_documents_than_it_takes(name: str, most: int) -> None:
+@pytest.mark.parametrize(("name", "limit"), [("cohere", 10_000), ("cohere-v1", 10_000), ("voyage", 1_000)])
+def test_more_documents_than_it_takes(name: str, limit: int) -> None:
     provider = ru.provider(name)
-    assert provider.check(ru.RerankRequest(query="q", documents=["a"] * most)) is None
-    refused = provider.check(ru.RerankRequest(query="q", documents=["a"] * (most + 1), model="new"))
+    assert provider.check(ru.RerankRequest(query="q", documents=["a"] * limit)) is None
+    refused = provider.check(ru.RerankRequest(query="q", documents=["a"] * (limit + 1), model="new"))
     assert refused is not None
-    assert refused.index == most
-    assert f"{name} takes at most {most:,} in one call, and there are {most + 1:,}" in str(refused)
-    assert provider.check(ru.RerankRequest(query="q", documents=["a"] * most + [""])) is None
+    assert refused.index == limit
+    assert f"{name} takes at most {limit:,} in one call, and there are {limit + 1:,}" in str(refused)
+    assert provider.check(ru.RerankRequest(query="q", documents=["a"] * limit + [""])) is None
 
 
 def test_a_provider_without_default_needs_a_model() -> None:
@@ -146,7 +146,7 @@ def test_entry_points_are_the_files() -> None:
     assert {name.replace("-", "_") for name in ru.provider_names()} == files
 
 
-def test_every_module_of_a_vendor_exports_the_same_names() -> None:
+def test_every_module_of_a_provider_exports_the_same_names() -> None:
     for name in ru.provider_names():
         module = importlib.import_module(f"rerank_unify.providers.{name.replace('-', '_')}")
         assert module.provider is ru.provider(name)
@@ -184,15 +184,15 @@ def test_importing_is_light() -> None:
         "print(sorted((heavy - BEFORE) & set(sys.modules)), [m for m in sys.modules if '.providers' in m])"
     )
     before = "import sys, pydantic; pydantic.create_model('M', a=(int, 1)); BEFORE = set(sys.modules); "
-    told = subprocess.run([sys.executable, "-c", before + code], capture_output=True, text=True, check=True)
-    assert told.stdout.strip() == "[] []"
+    completed = subprocess.run([sys.executable, "-c", before + code], capture_output=True, text=True, check=True)
+    assert completed.stdout.strip() == "[] []"
 
 
-def test_the_folder_of_the_vendors_is_no_package_of_its_own() -> None:
-    told = subprocess.run(
+def test_the_folder_of_the_providers_is_no_package() -> None:
+    completed = subprocess.run(
         [sys.executable, "-c", "import providers"], cwd=ROOT, capture_output=True, text=True, check=False
     )
-    assert "import rerank_unify.providers, not providers" in told.stderr
+    assert "import rerank_unify.providers, not providers" in completed.stderr
 
 
 def test_the_links_are_committed_links() -> None:
@@ -244,12 +244,12 @@ def test_an_image_model_takes_the_ready_request() -> None:
         ru.provider("xinference").encode_request(request)
 
 
-def test_the_lint_rule_keeps_vendors_and_httpx_out_of_the_core() -> None:
+def test_the_lint_rule_keeps_providers_and_httpx_out_of_the_core() -> None:
     code = "import httpx\nimport rerank_unify.providers.voyage\nfrom .providers import jina\n"
     command = [sys.executable, "-m", "ruff", "check", "--select", "TID251", "--output-format", "concise"]
     if not (ROOT / "rerank_unify").exists() or importlib.util.find_spec("ruff") is None:
         pytest.skip("needs the sources and ruff")
-    told = subprocess.run(
+    completed = subprocess.run(
         [*command, "--stdin-filename", "rerank_unify/x.py", "-"],
         cwd=ROOT,
         input=code,
@@ -257,4 +257,4 @@ def test_the_lint_rule_keeps_vendors_and_httpx_out_of_the_core() -> None:
         text=True,
         check=False,
     )
-    assert [line.split(":")[1] for line in told.stdout.splitlines() if "TID251" in line] == ["1", "2", "3"]
+    assert [line.split(":")[1] for line in completed.stdout.splitlines() if "TID251" in line] == ["1", "2", "3"]

@@ -124,10 +124,10 @@ def test_any_sequence_serves_as_documents(documents: Sequence[str]) -> None:
     assert ask(documents=documents).documents == ("a", "b")
 
 
-def test_documents_are_copied_and_kept_whole() -> None:
-    own: dict[str, Any] = {"title": "t", "tags": ["x", ("y", 1)], "none": None, "deep": {"n": 10**30}}
-    request = ask(documents=[own, MappingProxyType({"text": "t"}), {}, {"text": None}])
-    own["tags"].append("later")
+def test_documents_are_copied_whole() -> None:
+    original: dict[str, Any] = {"title": "t", "tags": ["x", ("y", 1)], "none": None, "deep": {"n": 10**30}}
+    request = ask(documents=[original, MappingProxyType({"text": "t"}), {}, {"text": None}])
+    original["tags"].append("later")
     assert request.documents[0] == {"title": "t", "tags": ["x", ["y", 1]], "none": None, "deep": {"n": 10**30}}
     assert request.documents[1:] == ({"text": "t"}, {}, {"text": None})
 
@@ -151,7 +151,7 @@ def test_frozen_equal_and_replaced() -> None:
         request.replace(top_n=0)
 
 
-def test_wire_input_ignores_what_nobody_knows() -> None:
+def test_wire_input_ignores_unknown_fields() -> None:
     assert ru.RerankRequest.model_validate({"query": "q", "documents": ["a", "b"], "foo": 1}) == ask()
     request = ask()
     assert ru.RerankRequest.model_validate(request) is request
@@ -163,7 +163,7 @@ def test_wire_input_ignores_what_nobody_knows() -> None:
         TypeAdapter(ru.RerankRequest).validate_python({"query": "q", "documents": ["\ud83d"]})
 
 
-def test_its_own_json_is_jinas_wire() -> None:
+def test_its_json_is_jinas_wire() -> None:
     request = ask(top_n=1, instruction="i", provider_options={"voyage": {"x": None}}, documents=["é", {"text": None}])
     assert ru.provider("jina").decode_request(request.to_json()) == request
     assert b"null" not in ask().to_json()

@@ -189,7 +189,7 @@ def test_what_is_encoded_may_be_changed() -> None:
     assert response == answer()
 
 
-def test_a_client_reads_the_name_it_asked_for() -> None:
+def test_a_client_reads_the_name_it_requested() -> None:
     request = ru.RerankRequest(query="q", documents=["a", "b"], model="public-name")
     assert ru.provider("jina").encode_response(answer(), request)["model"] == "public-name"
     assert ru.provider("jina").encode_response(answer(), request.replace(model=None))["model"] == "m"

@@ -122,31 +122,31 @@ def test_refusals_name_the_provider_and_the_callers_index() -> None:
 
 def test_a_key_in_a_header_is_a_key() -> None:
     call = COHERE.prepare(ask(), headers={"Authorization": "Bearer SuperSecretKey123456"})
-    told = {"message": "bad token SuperSecretKey123456", "code": "SuperSecretKey123456"}
+    body = {"message": "bad token SuperSecretKey123456", "code": "SuperSecretKey123456"}
     with pytest.raises(ru.AuthenticationError) as caught:
-        call.decode(401, {}, json.dumps(told).encode())
+        call.decode(401, {}, json.dumps(body).encode())
     assert "SuperSecret" not in f"{caught.value} {caught.value.code}"
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("护肤霜含芦荟", "文档护肤霜含芦荟无效"),
         ("find my secret thing", "my secret thing is bad"),
         ("naïve été", "«naïve été»"),
     ],
 )
-def test_texts_stay_out_of_messages_in_any_script(text: str, told: str) -> None:
+def test_texts_stay_out_of_messages_in_any_script(text: str, message: str) -> None:
     call = COHERE.prepare(ask(query=text), api_key="k")
     with pytest.raises(ru.BadRequestError) as caught:
-        call.decode(400, {}, json.dumps({"message": told, "code": text}).encode())
+        call.decode(400, {}, json.dumps({"message": message, "code": text}).encode())
     assert "[…]" in caught.value.message
     assert text not in f"{caught.value} {caught.value.code}"
     assert "secret" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
-    "told",
+    "message",
     [
         "co-ordinates must be numbers",
         "Your API key expired",
@@ -156,8 +156,8 @@ def test_texts_stay_out_of_messages_in_any_script(text: str, told: str) -> None:
         "al-dente and pa-rallel are words",
     ],
 )
-def test_plain_words_are_not_keys(told: str) -> None:
-    assert JINA.decode_error(400, {}, json.dumps({"detail": told}).encode()).message == told
+def test_plain_words_are_not_keys(message: str) -> None:
+    assert JINA.decode_error(400, {}, json.dumps({"detail": message}).encode()).message == message
 
 
 def test_messages_are_one_line() -> None:
@@ -172,7 +172,7 @@ def test_relaying_keeps_the_upstreams_status() -> None:
 
 
 @pytest.mark.parametrize("name", ru.provider_names())
-def test_our_own_code_is_told_in_every_dialect(name: str) -> None:
+def test_our_code_is_reported_in_every_dialect(name: str) -> None:
     status, _, body = ru.provider(name).encode_error(ru.AuthenticationError("a", status=401))
     assert (status, body["code"]) == (502, "upstream_credentials")
 
@@ -195,7 +195,7 @@ def test_jinas_json_is_in_jinas_order() -> None:
     assert list(json.loads(response.to_json())) == ["model", "object", "usage", "results", "id", "warnings"]
 
 
-def test_what_comes_out_is_the_callers_own() -> None:
+def test_what_comes_out_is_the_callers() -> None:
     request = ask(
         documents=[{"text": "a", "n": 1}], provider_options={"cohere": {"relevant_spans": {"mode": "enabled"}}}
     )
@@ -218,7 +218,7 @@ def test_calls_can_be_pickled(name: str) -> None:
     assert again.http == call.http
 
 
-def test_losses_speak_of_their_own_vendor() -> None:
+def test_losses_speak_provider() -> None:
     (loss,) = ru.provider("local").losses(ask(truncation=False))
     assert (loss.reason, loss.affects_result) == ("it cuts nothing, however long", False)
 

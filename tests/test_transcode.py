@@ -20,8 +20,10 @@ def test_there_and_back() -> None:
         "return_documents": False,
     }
     assert [loss.action for loss in sent.losses] == ["withheld", "folded"]
-    reply = b'{"data":[{"index":0,"relevance_score":0.1},{"index":1,"relevance_score":0.9}],"usage":{"total_tokens":7}}'
-    status, headers, body = through.response(200, {}, reply, sent)
+    response_body = (
+        b'{"data":[{"index":0,"relevance_score":0.1},{"index":1,"relevance_score":0.9}],"usage":{"total_tokens":7}}'
+    )
+    status, headers, body = through.response(200, {}, response_body, sent)
     assert (status, headers) == (200, {"content-type": "application/json"})
     assert json.loads(body) == {
         "model": "public",
@@ -45,7 +47,7 @@ def test_errors_come_back_in_the_clients_dialect() -> None:
     assert through.response(401, {}, b'{"detail":"bad"}', sent, relay=True)[0] == 401
 
 
-def test_the_clients_own_mistakes() -> None:
+def test_the_clients_mistakes() -> None:
     through = ru.transcoder("voyage", "cohere")
     with pytest.raises(ru.InvalidRequestError, match="top_k") as caught:
         through.request(b'{"query":"q","documents":["a"],"top_k":0}')
@@ -67,12 +69,12 @@ def test_a_name_that_says_nothing_may_be_like_another() -> None:
 @pytest.mark.parametrize("provider", ["jina", "cohere", "cohere-v1", "voyage", "xinference"])
 def test_every_pair_agrees_on_the_ranking(client: str, provider: str) -> None:
     request = ru.RerankRequest(query="crème 护肤", documents=["un", "deux 🌿", "trois", "deux 🌿"], top_n=3, model="m")
-    asked = ru.provider(client).encode_request(request)
+    request_body = ru.provider(client).encode_request(request)
     through = ru.transcoder(client, provider)
-    sent = through.request(json.dumps(asked))
+    sent = through.request(json.dumps(request_body))
     scored = [ru.Result(i, s) for i, s in ((3, 0.5), (0, 0.1), (1, 0.5), (2, 0.9))]
-    reply = json.dumps(ru.provider(provider).encode_response(ru.RerankResponse(results=scored))).encode()
-    status, _, body = through.response(200, {}, reply, sent)
+    response_body = json.dumps(ru.provider(provider).encode_response(ru.RerankResponse(results=scored))).encode()
+    status, _, body = through.response(200, {}, response_body, sent)
     answer = ru.provider(client).decode(status, {}, body, request)
     assert [(r.index, r.relevance_score) for r in answer] == [(2, 0.9), (3, 0.5), (1, 0.5)]
     assert [r.text for r in answer] == ["trois", "deux 🌿", "deux 🌿"]

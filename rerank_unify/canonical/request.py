@@ -268,19 +268,19 @@ def to_invalid_request(
     if not listed[0]["loc"]:  # raised by our own code before any field was looked at
         return _inner_error(listed[0]) or InvalidRequestError("not a rerank request")
     field = str(listed[0]["loc"][0])
-    said = next((key for key in (field, *_aliases_of(field)) if data.get(key) is not None), field)
-    word = (wire or {}).get(field, said)
+    used = next((key for key in (field, *_aliases_of(field)) if data.get(key) is not None), field)
+    word = (wire or {}).get(field, used)
     for details in listed:
-        own = _inner_error(details) if details["loc"][0] == field else None
-        if own is not None:
+        inner = _inner_error(details) if details["loc"][0] == field else None
+        if inner is not None:
             index = next((step for step in details["loc"] if isinstance(step, int)), None)
-            return validation.prefix_field(own, word if index is None else f"{word}[{index}]")
-    return validation.field_error(field, data.get(said), word)
+            return validation.prefix_field(inner, word if index is None else f"{word}[{index}]")
+    return validation.field_error(field, data.get(used), word)
 
 
 def _inner_error(details: ErrorDetails) -> InvalidRequestError | None:
-    own = details.get("ctx", {}).get("error")
-    return own if isinstance(own, InvalidRequestError) else None
+    inner = details.get("ctx", {}).get("error")
+    return inner if isinstance(inner, InvalidRequestError) else None
 
 
 def _aliases_of(name: str) -> list[str]:

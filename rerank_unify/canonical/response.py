@@ -151,10 +151,17 @@ class RerankResponse:
         losses: Sequence[Loss] = (),
         attempts: Sequence[Any] = (),
     ) -> None:
-        own = tuple(results)
-        given = (model, usage or NO_USAGE, id, provider, score_kind, *map(tuple, (warnings, missing, losses, attempts)))
-        rows = [row_of(result) for result in own]
-        vars(self).update(zip(_FIELDS, given, strict=True), _fill=None, _rows=rows, _results=own)
+        given_results = tuple(results)
+        values = (
+            model,
+            usage or NO_USAGE,
+            id,
+            provider,
+            score_kind,
+            *map(tuple, (warnings, missing, losses, attempts)),
+        )
+        rows = [row_of(result) for result in given_results]
+        vars(self).update(zip(_FIELDS, values, strict=True), _fill=None, _rows=rows, _results=given_results)
 
     @classmethod
     def from_rows(
@@ -239,8 +246,8 @@ class RerankResponse:
 
     def replace(self, rows: list[Row] | None = None, **changes: Any) -> RerankResponse:
         """A copy with some attributes changed, over the same rows or others that are canonical and sorted."""
-        kept: dict[str, Any] = {name: getattr(self, name) for name in _FIELDS}
-        return RerankResponse.from_rows(self.rows if rows is None else rows, **(kept | changes))
+        current: dict[str, Any] = {name: getattr(self, name) for name in _FIELDS}
+        return RerankResponse.from_rows(self.rows if rows is None else rows, **(current | changes))
 
     def set_attempts(self, attempts: tuple[Any, ...]) -> Self:
         """This very answer, with the calls that led here: for who made it, before anybody else has seen it."""
@@ -270,8 +277,8 @@ class RerankResponse:
         return hash((self.provider, self.model, self.id, len(self._rows)))
 
     def __repr__(self) -> str:
-        told = "".join(f", {name}={value!r}" for name, value in zip(_FIELDS, _plain(self), strict=True) if value)
-        return f"RerankResponse({list(self.results)!r}{told})"
+        fields = "".join(f", {name}={value!r}" for name, value in zip(_FIELDS, _plain(self), strict=True) if value)
+        return f"RerankResponse({list(self.results)!r}{fields})"
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _restore, (self.rows, {name: getattr(self, name) for name in _FIELDS})

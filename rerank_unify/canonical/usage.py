@@ -64,16 +64,16 @@ class Usage:
 
 def usage_of(figures: Mapping[str, Any]) -> Usage:
     """The `Usage` over figures by field, whose values are already known to be right: on the way of every answer."""
-    told = figures.get
-    total, prompt, completion = complete_tokens(told("total_tokens"), told("prompt_tokens"), told("completion_tokens"))
+    get = figures.get
+    total, prompt, completion = complete_tokens(get("total_tokens"), get("prompt_tokens"), get("completion_tokens"))
     usage = object.__new__(Usage)
     give = object.__setattr__
     give(usage, "total_tokens", total)
     give(usage, "prompt_tokens", prompt)
     give(usage, "completion_tokens", completion)
-    give(usage, "prompt_tokens_details", told("prompt_tokens_details"))
-    give(usage, "completion_tokens_details", told("completion_tokens_details"))
-    give(usage, "search_units", told("search_units"))
+    give(usage, "prompt_tokens_details", get("prompt_tokens_details"))
+    give(usage, "completion_tokens_details", get("completion_tokens_details"))
+    give(usage, "search_units", get("search_units"))
     return usage
 
 

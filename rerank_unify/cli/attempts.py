@@ -76,12 +76,12 @@ def attempt_line(line: AttemptLine) -> str:
     return f"attempt: {line.provider}, {line.model}, {line.seconds}: {line.outcome}"
 
 
-def show_attempts(out: Console, told: Iterable[AttemptLine]) -> None:
+def show_attempts(out: Console, attempts: Iterable[AttemptLine]) -> None:
     """A small table; nothing where there are none."""
     table = new_table()
     for title in ("provider", "model", "seconds", "outcome"):
         table.add_column(title, justify="right" if title == "seconds" else "left", overflow="fold")
-    for line in told:
+    for line in attempts:
         table.add_row(line.provider, Text(line.model), line.seconds.removesuffix(" s"), Text(line.outcome))
     if table.rows:
         out.print()

@@ -16,7 +16,7 @@ from .progress import progress_bar
 from .tables import complain
 from .targets import TargetOptions
 
-_MOST = 100  # connections that a client holds: more at a time would only wait for one
+_MAX_CONCURRENCY = 100  # connections that a client holds: more at a time would only wait for one
 _PATH = click.Path(path_type=Path)
 
 
@@ -26,11 +26,11 @@ _PATH = click.Path(path_type=Path)
 @with_target_options
 @click.option(
     "--concurrency",
-    type=click.IntRange(1, _MOST),
+    type=click.IntRange(1, _MAX_CONCURRENCY),
     default=8,
     show_default=True,
     metavar="N",
-    help=f"How many requests are under way at a time, {_MOST} at most.",
+    help=f"How many requests are under way at a time, {_MAX_CONCURRENCY} at most.",
 )
 @click.option("--ordered", is_flag=True, help="In the end put the lines of OUT in the order of IN.")
 @click.option("--retry-failed", is_flag=True, help="Send again what has failed in an earlier run.")

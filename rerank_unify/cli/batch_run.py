@@ -94,7 +94,7 @@ def _in_process(target_options: TargetOptions, concurrency: int) -> Rank:
     client = target_options.client()
 
     def rank(run: Run) -> None:
-        done = client.rerank_many(run.requests(), concurrency=concurrency, must_keep=target_options.kept)
+        done = client.rerank_many(run.requests(), concurrency=concurrency, must_keep=target_options.required_fields)
         with client, closing(done) as results:
             for one in results:
                 run.take(one)
@@ -120,7 +120,7 @@ def _over_http(target_options: TargetOptions, concurrency: int) -> Rank:
 
 
 async def _rank_all(client: AsyncClient, run: Run, target_options: TargetOptions, concurrency: int) -> None:
-    done = client.rerank_many(run.requests(), concurrency=concurrency, must_keep=target_options.kept)
+    done = client.rerank_many(run.requests(), concurrency=concurrency, must_keep=target_options.required_fields)
     async with client, aclosing(done) as results:
         async for one in results:
             run.take(one)

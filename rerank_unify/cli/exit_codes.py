@@ -103,8 +103,8 @@ def _sentence(error: Exception) -> str:
     if isinstance(error, RerankError):
         return one_line(str(error))
     if isinstance(error, OSError):
-        said = error.strerror or type(error).__name__
-        return one_line(f"{error.filename}: {said}" if error.filename is not None else said)
+        reason = error.strerror or type(error).__name__
+        return one_line(f"{error.filename}: {reason}" if error.filename is not None else reason)
     return one_line(f"unexpected {type(error).__name__}: {error}")
 
 

@@ -46,8 +46,8 @@ def read_request(source: str | None, given: Mapping[str, Any]) -> RerankRequest:
     wire = _parsed(raw)
     if not given or not is_object(wire):
         return jina.decode_request(raw)  # has the sentence for what is no JSON object
-    kept = {key: value for key, value in wire.items() if ALIASES.get(key, key) not in given}
-    return jina.decode_request({**kept, **given})
+    rest = {key: value for key, value in wire.items() if ALIASES.get(key, key) not in given}
+    return jina.decode_request({**rest, **given})
 
 
 def _parsed(raw: bytes) -> Any:

@@ -28,8 +28,8 @@ class InputLine:
 
     def head(self) -> dict[str, Any]:
         """What a line of the output begins with."""
-        own = {} if self.id is None else {"id": self.id}
-        return {"index": self.index, **own, "sha": f"{self.print:016x}"}
+        id_field = {} if self.id is None else {"id": self.id}
+        return {"index": self.index, **id_field, "sha": f"{self.print:016x}"}
 
 
 def response_record(input_line: InputLine, response: RerankResponse) -> bytes:
@@ -45,8 +45,8 @@ def response_record(input_line: InputLine, response: RerankResponse) -> bytes:
 def error_record(input_line: InputLine, error: RerankError) -> bytes:
     """A line for a failure, its end included."""
     causes = error.causes if isinstance(error, AllProvidersFailedError) else ()
-    told = {**_plain(error), "causes": [_plain(cause) for cause in causes]}
-    return to_json({**input_line.head(), "error": told}) + b"\n"
+    details = {**_plain(error), "causes": [_plain(cause) for cause in causes]}
+    return to_json({**input_line.head(), "error": details}) + b"\n"
 
 
 def _plain(error: RerankError) -> dict[str, Any]:

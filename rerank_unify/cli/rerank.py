@@ -58,8 +58,8 @@ def rerank(
     request = _request(source, {name: value for name, value in given.items() if value is not None})
     ended: list[AttemptEnded] = []
     response = _ranked(target_options, request, ended, shows_attempts=shows_attempts)
-    told = attempts_of_response(response, ended) if shows_attempts else []
-    _write_ranking(response, request, told, as_table=as_table or (on_terminal() and not as_json))
+    attempts = attempts_of_response(response, ended) if shows_attempts else []
+    _write_ranking(response, request, attempts, as_table=as_table or (on_terminal() and not as_json))
 
 
 def _request(source: str | None, given: Mapping[str, Any]) -> RerankRequest:
@@ -74,7 +74,7 @@ def _ranked(
     """The answer; ``ended`` gets each attempt, and stderr where there is no answer."""
     with target_options.client(on_attempt_end=ended.append) as client:
         try:
-            return client.rerank(request, must_keep=target_options.kept)
+            return client.rerank(request, must_keep=target_options.required_fields)
         except RerankError as error:
             if shows_attempts:
                 complain(map(attempt_line, attempts_of_error(error, ended)))
@@ -82,11 +82,11 @@ def _ranked(
 
 
 def _write_ranking(
-    response: RerankResponse, request: RerankRequest, told: list[AttemptLine], *, as_table: bool
+    response: RerankResponse, request: RerankRequest, attempts: list[AttemptLine], *, as_table: bool
 ) -> None:
     if as_table:
         show_ranking(console(), response, request)
-        show_attempts(console(), told)
+        show_attempts(console(), attempts)
     else:
         write_line(response.to_json())
-        complain([*notes(response), *map(attempt_line, told)])
+        complain([*notes(response), *map(attempt_line, attempts)])

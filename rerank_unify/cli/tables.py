@@ -125,18 +125,20 @@ def show_providers(out: Console, providers: Iterable[Mapping[str, Any]]) -> None
     for title in ("endpoint, key variables, default model", "models for images", "limits of a call, scores"):
         table.add_column(title, overflow="fold", no_wrap=out.width >= _WIDE)
     for about in providers:
-        table.add_row(about["name"], _who(about), Text("\n".join(about["images"]) or "–"), _what(about))
+        table.add_row(
+            about["name"], _provider_cell(about), Text("\n".join(about["images"]) or "–"), _limits_cell(about)
+        )
     out.print(table)
     out.print(Text("A pair is the query and one document. Limits and scores are the default model's.", style="dim"))
 
 
-def _who(about: Mapping[str, Any]) -> Text:
+def _provider_cell(about: Mapping[str, Any]) -> Text:
     lines = [*((url, "") for url in about["endpoints"]), *((name, "dim") for name in about["env"])]
     return Text("\n").join(Text(line, style) for line, style in [*lines, (about["default_model"] or "–", "cyan")])
 
 
-def _what(about: Mapping[str, Any]) -> Text:
-    limits = [f"{most:,} {unit}" for name, unit in _UNITS.items() if (most := about["limits"][name]) is not None]
+def _limits_cell(about: Mapping[str, Any]) -> Text:
+    limits = [f"{limit:,} {unit}" for name, unit in _UNITS.items() if (limit := about["limits"][name]) is not None]
     kinds = {model["score_kind"] for model in about["models"].values()} | {about["score_kind"]}
     return Text("\n".join([*limits, about["score_kind"] + (", per model" if len(kinds) > 1 else "")]))
 

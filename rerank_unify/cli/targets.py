@@ -47,7 +47,7 @@ class TargetOptions:
     split: str
 
     @property
-    def kept(self) -> MustKeep:
+    def required_fields(self) -> MustKeep:
         """What the clients call ``must_keep``."""
         return "all" if "all" in self.must_keep else self.must_keep
 

@@ -45,11 +45,11 @@ def loss_line(loss: Loss) -> str:
 
 def notes(response: RerankResponse) -> list[str]:
     """What the caller should know beside the ranking, a line each: warnings, losses, documents without a score."""
-    told = [one_line(f"warning: {warning}") for warning in response.warnings]
-    told += map(loss_line, response.losses)
+    lines = [one_line(f"warning: {warning}") for warning in response.warnings]
+    lines += map(loss_line, response.losses)
     if response.missing:
-        told.append(f"missing: no score for {_documents(response.missing)}")
-    return told
+        lines.append(f"missing: no score for {_documents(response.missing)}")
+    return lines
 
 
 def _documents(indices: Sequence[int]) -> str:

@@ -74,7 +74,7 @@ class Client:
         if sender is None and http_client is not None:
             sender = HttpxSender(http_client, **self.settings.limits)
         elif sender is None:
-            sender, self._close = _httpx().own_sender(**self.settings.limits)
+            sender, self._close = _httpx().default_sender(**self.settings.limits)
         self._sender: Sender | None = sender
 
     def rerank(
@@ -97,8 +97,8 @@ class Client:
             RerankError: the caller's own mistake, or a single target's error.
             AllProvidersFailedError: every target failed; it holds every cause.
         """
-        asked = as_fields(query, documents, fields)
-        return noted(self.rerank_fields(asked, must_keep=must_keep), asked["model"], self.settings)
+        request_fields = as_fields(query, documents, fields)
+        return noted(self.rerank_fields(request_fields, must_keep=must_keep), request_fields["model"], self.settings)
 
     def rerank_fields(self, fields: RequestFields, *, must_keep: MustKeep = ()) -> RerankResponse:
         """The same from plain canonical fields, as `Provider.decode_fields` gives them: no pydantic model is built."""
@@ -132,9 +132,9 @@ class Client:
         Raises:
             InvalidRequestError: ``concurrency`` is no integer above 0.
         """
-        kept = must_keep if isinstance(must_keep, str) else frozenset(must_keep)
+        required = must_keep if isinstance(must_keep, str) else frozenset(must_keep)
         return in_threads(
-            lambda request: self.rerank(request, must_keep=kept),
+            lambda request: self.rerank(request, must_keep=required),
             requests,
             concurrency=checked_count(concurrency, "concurrency"),
             ordered=ordered,
@@ -156,8 +156,8 @@ class Client:
         if step.dropped:
             return TransportError("given up")
         try:
-            own = call.provider.sender
-            return own(call.http) if own is not None else self._sender(call.http, step.timeout)
+            in_process = call.provider.sender
+            return in_process(call.http) if in_process is not None else self._sender(call.http, step.timeout)
         except RerankError as error:
             return error
 
@@ -203,7 +203,7 @@ class AsyncClient:
         if sender is None and http_client is not None:
             sender = AsyncHttpxSender(http_client, max_concurrent=self.settings.max_connections, **self.settings.limits)
         elif sender is None:
-            sender, self._close = _httpx().own_async_sender(self.settings.max_connections, **self.settings.limits)
+            sender, self._close = _httpx().default_async_sender(self.settings.max_connections, **self.settings.limits)
         self._sender: AsyncSender | None = sender
 
     async def rerank(
@@ -215,8 +215,10 @@ class AsyncClient:
         **fields: Any,
     ) -> RerankResponse:
         """Rank documents; see `Client.rerank`."""
-        asked = as_fields(query, documents, fields)
-        return noted(await self.rerank_fields(asked, must_keep=must_keep), asked["model"], self.settings)
+        request_fields = as_fields(query, documents, fields)
+        return noted(
+            await self.rerank_fields(request_fields, must_keep=must_keep), request_fields["model"], self.settings
+        )
 
     async def rerank_fields(self, fields: RequestFields, *, must_keep: MustKeep = ()) -> RerankResponse:
         """The same from plain canonical fields; see `Client.rerank_fields`."""
@@ -239,9 +241,9 @@ class AsyncClient:
 
         To stop early, close the generator (``contextlib.aclosing``): what is under way is cancelled.
         """
-        kept = must_keep if isinstance(must_keep, str) else frozenset(must_keep)
+        required = must_keep if isinstance(must_keep, str) else frozenset(must_keep)
         return in_tasks(
-            lambda request: self.rerank(request, must_keep=kept),
+            lambda request: self.rerank(request, must_keep=required),
             requests,
             concurrency=checked_count(concurrency, "concurrency"),
             ordered=ordered,
@@ -300,12 +302,12 @@ class AsyncClient:
 
 def _send(sender: AsyncSender, call: Call, timeout: float) -> Awaitable[HttpResponse]:
     """What to await for an answer: a sender of the provider's own computes, and so not in the loop's thread."""
-    own = call.provider.sender
-    if own is None:
+    in_process = call.provider.sender
+    if in_process is None:
         return sender(call.http, timeout)
     from anyio import to_thread
 
-    return to_thread.run_sync(own, call.http)
+    return to_thread.run_sync(in_process, call.http)
 
 
 def _httpx() -> Any:

@@ -130,11 +130,11 @@ class _Ahead:
         self._source = enumerate(requests)
         self.failed: Exception | None = None
 
-    def next(self, most: int) -> list[tuple[int, RerankRequest]]:
+    def next(self, count: int) -> list[tuple[int, RerankRequest]]:
         """The next ones, at most so many."""
         found: list[tuple[int, RerankRequest]] = []
         try:
-            found.extend(islice(self._source, most) if self.failed is None else ())
+            found.extend(islice(self._source, count) if self.failed is None else ())
         except Exception as error:  # noqa: BLE001 - the caller's own iterator may raise anything; raised in the end
             self.failed = error
         return found

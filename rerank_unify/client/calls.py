@@ -82,8 +82,8 @@ def noted(response: RerankResponse, model: str | None, settings: Settings) -> Re
     """The answer, with a warning where the request named a model that a chain does not send."""
     if model is None or len(settings.targets) == 1 or model in {target.model for target in settings.targets}:
         return response
-    told = f"model: {model} was not sent, as each target of a chain has its own"
-    return response.replace(warnings=(*response.warnings, told))
+    warning = f"model: {model} was not sent, as each target of a chain has its own"
+    return response.replace(warnings=(*response.warnings, warning))
 
 
 def work(settings: Settings, fields: RequestFields, must_keep: MustKeep) -> Work:
@@ -224,5 +224,5 @@ def _warned(response: RerankResponse, first: Target) -> RerankResponse:
     expected = first.resolved_provider.model(first.model, base_model=first.base_model).score_kind
     if response.score_kind == expected:
         return response
-    told = f"scores are of kind {response.score_kind}, not {expected} as the first target's"
-    return response.replace(warnings=(*response.warnings, told))
+    warning = f"scores are of kind {response.score_kind}, not {expected} as the first target's"
+    return response.replace(warnings=(*response.warnings, warning))

@@ -73,9 +73,9 @@ class InThreads:
     Leaving asks the attempts that still run to end, and does not wait for them.
     """
 
-    def __init__(self, send: Send, cancel: Callable[[Start], None], most: int) -> None:
+    def __init__(self, send: Send, cancel: Callable[[Start], None], max_threads: int) -> None:
         self._send, self._cancel = send, cancel
-        self._pool = ThreadPoolExecutor(most, thread_name_prefix="rerank-unify")
+        self._pool = ThreadPoolExecutor(max_threads, thread_name_prefix="rerank-unify")
         self._running: dict[Future[Landed], Start] = {}
 
     def start(self, step: Start) -> Landed | None:

@@ -25,7 +25,7 @@ def with_spans(observers: Observers) -> Observers:
     return Observers(
         (spans.started, *observers.started),
         (spans.ended, *observers.ended),
-        lambda: observers.idle() and not spans.wanted(),
+        lambda: observers.idle() and not spans.enabled(),
     )
 
 
@@ -37,7 +37,7 @@ class _Spans:
         self._tracer = api.get_tracer("rerank_unify")  # stands for whatever is set up later
         self._open: dict[AttemptStarted, Span] = {}
 
-    def wanted(self) -> bool:
+    def enabled(self) -> bool:
         """Whether anybody has set something up to take spans."""
         return not isinstance(self._api.get_tracer_provider(), self._api.ProxyTracerProvider)
 
@@ -64,13 +64,13 @@ class _Spans:
         if span is None:
             return
         usage = about.usage
-        told = {
+        attributes = {
             "gen_ai.response.model": about.model,
             "gen_ai.usage.input_tokens": (usage.prompt_tokens or usage.total_tokens) if usage is not None else None,
             "error.type": type(about.error).__name__ if about.error is not None else None,
             "http.response.status_code": getattr(about.error, "status", None),
         }
-        span.set_attributes({name: value for name, value in told.items() if value is not None})
+        span.set_attributes({name: value for name, value in attributes.items() if value is not None})
         if about.error is not None:
             span.set_status(self._api.StatusCode.ERROR, type(about.error).__name__)
         span.end()

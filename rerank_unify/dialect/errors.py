@@ -79,14 +79,14 @@ class ErrorFormat:
         secrets: Sequence[str] = (),
     ) -> StatusError:
         """The error that an answer with an error status is."""
-        told, folded = e.parse_error(e.parse_json(body), body), lowercase_headers(headers)
-        kind = self.classify_message(status, e.text_of(body[:4096]), told.message) if self.classify_message else None
-        return (kind or e.classify_error(status, told.code, self.codes, told.message))(
-            self._sentence(told.message, texts, secrets) or "the vendor gave no reason",
+        parsed, folded = e.parse_error(e.parse_json(body), body), lowercase_headers(headers)
+        kind = self.classify_message(status, e.text_of(body[:4096]), parsed.message) if self.classify_message else None
+        return (kind or e.classify_error(status, parsed.code, self.codes, parsed.message))(
+            self._sentence(parsed.message, texts, secrets) or "the vendor gave no reason",
             retryable=False if status in self.non_retryable_statuses else None,
             retry_after=retry_after_seconds(folded, now),
-            code=self._sentence(told.code, texts, secrets, _CODE),
-            **_about(told, folded, provider, status, body, texts, secrets),
+            code=self._sentence(parsed.code, texts, secrets, _CODE),
+            **_about(parsed, folded, provider, status, body, texts, secrets),
         )
 
     def decode_success_body(
@@ -103,22 +103,22 @@ class ErrorFormat:
         secrets: Sequence[str] = (),
     ) -> RerankError:
         """The error that a body without an answer is, under a success status."""
-        told, folded = e.parse_error(value, body), lowercase_headers(headers)
-        sentence = self._sentence(told.message, texts, secrets)
-        about = _about(told, folded, provider, status, body, texts, secrets)
-        about["code"] = self._sentence(told.code, texts, secrets, _CODE)
-        kind = e.classify_success_body(told.code, self.codes)
+        parsed, folded = e.parse_error(value, body), lowercase_headers(headers)
+        sentence = self._sentence(parsed.message, texts, secrets)
+        about = _about(parsed, folded, provider, status, body, texts, secrets)
+        about["code"] = self._sentence(parsed.code, texts, secrets, _CODE)
+        kind = e.classify_success_body(parsed.code, self.codes)
         if kind is None:
-            return e.InvalidResponseError(_no_answer(value, body, rows, sentence), path=rows, **about)
+            return e.InvalidResponseError(_no_response(value, body, rows, sentence), path=rows, **about)
         return kind(sentence or "an error without a reason", retry_after=retry_after_seconds(folded, now), **about)
 
     def _sentence(
-        self, told: str | None, texts: Sequence[str], secrets: Sequence[str], most: int = e.MESSAGE_LIMIT
+        self, text: str | None, texts: Sequence[str], secrets: Sequence[str], limit: int = e.MESSAGE_LIMIT
     ) -> str | None:
         """What the vendor said, fit for a log: one line, without keys and texts, of at most so many characters."""
-        if told is None:
+        if text is None:
             return None
-        return e.cut(e.redact_message(told, texts, secrets), most) or None
+        return e.cut(e.redact_message(text, texts, secrets), limit) or None
 
     # --- towards a client
 
@@ -151,8 +151,8 @@ class ErrorFormat:
 
     def client_status(self, error: RerankError) -> int:
         """The status for a client of this dialect, taking credentials for its own."""
-        own = ((e.ModelNotFoundError, self.model_not_found), (e.RequestTooLargeError, self.too_large))
-        for kind, status in (*own, *_CLIENT_STATUS):
+        by_dialect = ((e.ModelNotFoundError, self.model_not_found), (e.RequestTooLargeError, self.too_large))
+        for kind, status in (*by_dialect, *_CLIENT_STATUS):
             if isinstance(error, kind):
                 return status
         if isinstance(error, e.ProviderServerError):
@@ -161,7 +161,7 @@ class ErrorFormat:
 
 
 def _about(
-    told: ParsedError,
+    parsed: ParsedError,
     folded: Mapping[str, str],
     provider: str,
     status: int,
@@ -170,12 +170,12 @@ def _about(
     secrets: Sequence[str],
 ) -> dict[str, Any]:
     """What every error says of where it came from."""
-    ids = [e.safe_id(found, lambda: texts, secrets) for found in (told.request_id, request_id_of(folded)) if found]
+    ids = [e.safe_id(found, lambda: texts, secrets) for found in (parsed.request_id, request_id_of(folded)) if found]
     request_id = next(filter(None, ids), None)
     return {"provider": provider, "status": status, "request_id": request_id, "body": body}
 
 
-def _no_answer(value: Any, body: bytes, rows: str, sentence: str | None) -> str:
+def _no_response(value: Any, body: bytes, rows: str, sentence: str | None) -> str:
     where = rows or "the answer"
     if value is ABSENT and not body.strip():
         return "the answer is empty"

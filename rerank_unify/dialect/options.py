@@ -65,8 +65,8 @@ def Unsupported(reason: str = "", *, no_op_values: tuple[bool, ...] = ()) -> Hin
     """
 
     def write(draft: EncodeContext, name: str, value: Any) -> None:
-        told = reason or f"{draft.provider} has no such field"
-        draft.add_loss(name, "dropped", told, affects_result=value not in no_op_values)
+        why = reason or f"{draft.provider} has no such field"
+        draft.add_loss(name, "dropped", why, affects_result=value not in no_op_values)
 
     return Hint(write)
 

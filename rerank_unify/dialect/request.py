@@ -144,11 +144,11 @@ class RequestFormat:
         body, at = draft.body, self._write_paths
         if "model" in at:
             put(body, at["model"], draft.model)
-        sent: tuple[Any, list[Any]] = (query, documents)
+        contents: tuple[Any, list[Any]] = (query, documents)
         if draft.model_info.images and not (isinstance(query, str) and set(map(type, documents)) == {str}):
-            sent = self.documents.media(draft, query, documents)
-        put(body, at["query"], sent[0])
-        put(body, at["documents"], self.documents.write_all(sent[1]))
+            contents = self.documents.media(draft, query, documents)
+        put(body, at["query"], contents[0])
+        put(body, at["documents"], self.documents.write_all(contents[1]))
 
     def _write_numbers(self, draft: EncodeContext, count: int) -> None:
         body, at, top_n = draft.body, self._write_paths, draft.fields["top_n"]
@@ -191,9 +191,9 @@ class RequestFormat:
             if self.is_canonical
             else {name: value for name, value in self._read(wire) if value is not ABSENT}
         )
-        own = {key: wire[key] for key in self.extra_fields if wire.get(key) is not None}
-        if own:
-            named["provider_options"] = {provider: own}
+        extra = {key: wire[key] for key in self.extra_fields if wire.get(key) is not None}
+        if extra:
+            named["provider_options"] = {provider: extra}
         if named.get("return_documents") is None:
             named["return_documents"] = self.return_documents is not None and self.return_documents.default
         return validate_fields(named, {} if self.is_canonical else self.words, from_json=from_json)
@@ -206,10 +206,10 @@ class RequestFormat:
 
 
 def _check_count(draft: EncodeContext, count: int, sent_indices: tuple[int, ...] | None) -> None:
-    most = draft.model_info.limits.documents
-    if most is not None and count > most:
-        message = f"documents: {draft.provider} takes at most {most:,} in one call, and there are {count:,}"
-        index = most if sent_indices is None else sent_indices[most]
+    limit = draft.model_info.limits.documents
+    if limit is not None and count > limit:
+        message = f"documents: {draft.provider} takes at most {limit:,} in one call, and there are {count:,}"
+        index = limit if sent_indices is None else sent_indices[limit]
         raise UnsupportedRequestError(message, field="documents", index=index, provider=draft.provider)
 
 

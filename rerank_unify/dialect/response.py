@@ -126,20 +126,20 @@ class ResponseFormat:
             return None
         return found
 
-    def read_rows(self, found: Sequence[Any], count: int | None, *, own: bool, echo: bool) -> list[Row]:
+    def read_rows(self, found: Sequence[Any], count: int | None, *, owned: bool, echo: bool) -> list[Row]:
         """The canonical rows, sorted and checked.
 
         Args:
             found: the rows as the vendor sent them.
             count: how many documents were sent; None where nobody knows.
-            own: whether the rows are ours to keep and change, not the caller's.
+            owned: whether the rows are ours to keep and change, not the caller's.
             echo: whether to keep the documents that the vendor echoes; else what is left of them means nothing.
 
         Raises:
             InvalidResponseError: the first fault, with its path.
         """
         in_order, floats = self._check(found, count)
-        if own and self._canonical_keys and not echo:
+        if owned and self._canonical_keys and not echo:
             rows: list[Row] = found  # type: ignore[assignment]  # `_check` saw objects, and a JSON parser made them
             if not floats:
                 for row in rows:
@@ -182,8 +182,8 @@ class ResponseFormat:
     def _parsed_keys(self, rows: Sequence[Any]) -> tuple[str, str]:
         """The parser's own strings, where it has some: a look-up by the very same string needs no comparing."""
         first: Any = rows[0] if rows else None
-        own = {key: key for key in first} if is_object(first) else {}
-        return own.get(self.index, self.index), own.get(self.score, self.score)
+        keys = {key: key for key in first} if is_object(first) else {}
+        return keys.get(self.index, self.index), keys.get(self.score, self.score)
 
     def _odd_score(self, rows: Sequence[Any], row: Any) -> float:
         """The score of a row that the fast test did not pass: an integer is fine, anything else is a fault."""
@@ -292,9 +292,9 @@ class ResponseFormat:
 
     def _write_usage(self, body: dict[str, Any], usage: Usage) -> None:
         for parent, leaves in self._usage_writes:
-            told = {key: figure for key, name in leaves if (figure := getattr(usage, name)) is not None}
-            if told:
-                reach(body, parent).update(told)
+            figures = {key: figure for key, name in leaves if (figure := getattr(usage, name)) is not None}
+            if figures:
+                reach(body, parent).update(figures)
 
     def _write_rows(self, rows: list[Row]) -> Any:
         if self._canonical_keys and self.document and self.form is as_object and not self.null_document:

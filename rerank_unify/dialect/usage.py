@@ -10,7 +10,7 @@ from .._json import Path, dig, is_object
 Read: TypeAlias = Callable[[Any], Any]
 """From what stands at a path to the figure, or None."""
 
-_MOST: Final = 2**63  # more than any bill: what is beyond is a mistake, and no other program could read it
+_MAX_FIGURE: Final = 2**63  # more than any bill: what is beyond is a mistake, and no other program could read it
 
 
 def text_at(value: Any, path: Path) -> str | None:
@@ -21,15 +21,15 @@ def text_at(value: Any, path: Path) -> str | None:
 
 def _units(found: Any) -> float | None:
     """A number of 0 or more; a fraction is one too."""
-    number = type(found) in (int, float) and 0 <= found < _MOST
+    number = type(found) in (int, float) and 0 <= found < _MAX_FIGURE
     return found if number else None
 
 
 def count(found: Any) -> int | None:
     """A whole number of 0 or more, however it is written."""
-    if type(found) is float and found.is_integer() and 0 <= found < _MOST:
+    if type(found) is float and found.is_integer() and 0 <= found < _MAX_FIGURE:
         return int(found)
-    return found if type(found) is int and 0 <= found < _MOST else None
+    return found if type(found) is int and 0 <= found < _MAX_FIGURE else None
 
 
 def _details(found: Any) -> Mapping[str, Any] | None:

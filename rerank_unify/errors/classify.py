@@ -107,9 +107,9 @@ def classify_error(status: int, code: str | None, codes: Codes, message: str | N
 
     A sentence counts only where these say no more than that the request or the server is at fault.
     """
-    own = by_code(code, codes)
-    if own is not None:
-        return own
+    by_table = by_code(code, codes)
+    if by_table is not None:
+        return by_table
     common = by_code(code, COMMON_CODES)
     kind = common if common is not None and common not in _GENERAL else by_status(status)
     return (by_sentence(message) or kind) if kind in _GENERAL else kind

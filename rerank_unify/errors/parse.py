@@ -71,8 +71,8 @@ def _message(value: Any, depth: int) -> str | None:
     if depth == 0:
         return None
     if is_list(value):
-        said = [m for m in (_message(item, depth - 1) for item in value[:_LISTED]) if m]
-        return "; ".join(said) or None
+        messages = [m for m in (_message(item, depth - 1) for item in value[:_LISTED]) if m]
+        return "; ".join(messages) or None
     if not is_object(value):
         return None
     inner = value.get("Response")  # Tencent puts everything under it
@@ -125,5 +125,5 @@ def _request_id(value: Any, depth: int) -> str | None:
         found = _request_id(value.get(key), depth - 1)
         if found:
             return found
-    own = value.get("id")
-    return str(own) if is_id(own) else None
+    plain_id = value.get("id")
+    return str(plain_id) if is_id(plain_id) else None

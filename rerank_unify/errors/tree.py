@@ -99,8 +99,8 @@ class RerankError(Exception):
         return str(self.args[0])
 
     def __str__(self) -> str:
-        told = [f"HTTP {self.status}" if self.status is not None else "", self.code or ""]
-        details = ", ".join(filter(None, told))
+        parts = [f"HTTP {self.status}" if self.status is not None else "", self.code or ""]
+        details = ", ".join(filter(None, parts))
         if self.provider is None and not details:
             return self.message
         head = f"{self.provider}: {type(self).__name__}" if self.provider else type(self).__name__

@@ -154,9 +154,9 @@ class FallbackPlan:
         return attempt
 
     def _timeout(self, index: int, now: float) -> float | None:
-        own = self.targets[index].timeout
+        of_target = self.targets[index].timeout
         left = self.deadline - now
-        return own if left == inf else min(left, own if own is not None else left)
+        return of_target if left == inf else min(left, of_target if of_target is not None else left)
 
     def record(self, attempt: Attempt, outcome: Outcome, now: float) -> RerankError | None:
         """Tell the plan what came of an attempt. An answer after another one changes nothing.
@@ -218,13 +218,13 @@ class FallbackPlan:
             return self._stopped
         tried = [tried.error for tried in self.attempts if tried.error is not None]
         causes = [self._cause(index) for index in range(len(self.targets))]
-        known = [*tried, *(cause for cause in causes if cause is not None and not any(cause is own for own in tried))]
+        known = [*tried, *(cause for cause in causes if cause is not None and not any(cause is one for one in tried))]
         if len(self.targets) == 1 and known:
             return known[-1]
         if not known:
             return e.TimeoutError("the deadline passed before any target was called")
-        told = ", ".join(f"{error.provider or 'a target'}: {type(error).__name__}" for error in known)
-        return e.AllProvidersFailedError(f"every target failed ({told})", known)
+        summary = ", ".join(f"{error.provider or 'a target'}: {type(error).__name__}" for error in known)
+        return e.AllProvidersFailedError(f"every target failed ({summary})", known)
 
     def _cause(self, index: int) -> RerankError | None:
         """Why a target gave no response: its last error in this plan, else its cool-down."""

@@ -118,8 +118,8 @@ def _aside(gateway: Gateway, respond: Any) -> Any:
 
 
 async def _nothing(request: Request, error: Any) -> Response:
-    told = "no such path" if error.status_code == 404 else f"{request.method} is not allowed here"
-    kind = NotFoundError(f"{told}; GET / lists what there is", status=error.status_code)
+    reason = "no such path" if error.status_code == 404 else f"{request.method} is not allowed here"
+    kind = NotFoundError(f"{reason}; GET / lists what there is", status=error.status_code)
     response = _response(refusal(kind, _spoken_at(request), error.status_code))
     response.headers.update(error.headers or {})
     return response
@@ -137,5 +137,5 @@ def _spoken_at(request: Request) -> Provider:
     """Whose dialect a client speaks that is on no rerank path, by the path's beginning."""
     path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
     head = path.split("/")[1] if path.startswith("/") else ""
-    own = (name for name in provider_names() if _prefix(name) == head)
-    return provider_by_name(next(own, PLAIN.get(path, "jina")))
+    names = (name for name in provider_names() if _prefix(name) == head)
+    return provider_by_name(next(names, PLAIN.get(path, "jina")))

@@ -58,8 +58,8 @@ def admit(keys: Mapping[str, str], headers: Mapping[str, str]) -> AuthenticatedC
     named = {key: _name(keys, key) for key in (bearer, headers.get("x-api-key")) if key}
     found = next((name for name in named.values() if name is not None), None)
     if found is None:
-        told = "the API key is not known here" if named else "no API key: send Authorization: Bearer KEY"
-        raise AuthenticationError(told, status=401)
+        reason = "the API key is not known here" if named else "no API key: send Authorization: Bearer KEY"
+        raise AuthenticationError(reason, status=401)
     return AuthenticatedClient(found, bearer if bearer and named[bearer] is None else None)
 
 
@@ -72,7 +72,7 @@ def _name(keys: Mapping[str, str], key: str) -> str | None:
     """The key's name. All keys are compared, whichever it is."""
     # Headers are read as Latin-1, so that these are the bytes that came, whatever they are.
     given, found = _hash(key.encode("latin-1")), None
-    for name, kept in keys.items():
-        if hmac.compare_digest(given, kept):
+    for name, known in keys.items():
+        if hmac.compare_digest(given, known):
             found = name
     return found

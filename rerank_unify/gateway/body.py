@@ -48,8 +48,8 @@ async def read_body(headers: Mapping[str, str], receive: Receive, limits: LimitS
         async with timeout(limits.body_seconds):
             return await _received(receive, limits)
     except asyncio.TimeoutError:  # another class than TimeoutError on Python 3.10
-        told = f"the body did not come within {limits.body_seconds:g} seconds"
-        raise BodyRefusedError(BadRequestError(told, status=408)) from None
+        reason = f"the body did not come within {limits.body_seconds:g} seconds"
+        raise BodyRefusedError(BadRequestError(reason, status=408)) from None
 
 
 async def _received(receive: Receive, limits: LimitSettings) -> bytes:
@@ -81,17 +81,17 @@ def is_endless(headers: Mapping[str, str], limits: LimitSettings) -> bool:
 def _check_kind(headers: Mapping[str, str]) -> None:
     kind = (headers.get("content-type") or "application/json").partition(";")[0].strip().lower()
     if kind != "application/json" and not kind.endswith("+json"):
-        told = "content-type: expected application/json"
+        reason = "content-type: expected application/json"
     elif (headers.get("content-encoding") or "identity").lower() != "identity":
-        told = "content-encoding: compressed bodies are not taken"
+        reason = "content-encoding: compressed bodies are not taken"
     else:
         return
-    raise BodyRefusedError(BadRequestError(told, status=415))
+    raise BodyRefusedError(BadRequestError(reason, status=415))
 
 
 def _too_large(limits: LimitSettings) -> BodyRefusedError:
-    told = f"the body has more than {limits.body_bytes:,} bytes"
-    return BodyRefusedError(RequestTooLargeError(told, status=413))
+    reason = f"the body has more than {limits.body_bytes:,} bytes"
+    return BodyRefusedError(RequestTooLargeError(reason, status=413))
 
 
 async def drain(receive: Receive, limits: LimitSettings) -> None:

@@ -40,7 +40,7 @@ class Gateway:
         self.upstream = Upstream(settings.upstream)
         self.router = Router(settings, environ, self.upstream, self.metrics)
         self.limiter = ConcurrencyLimiter(settings.limits, self.metrics)
-        self._hosts = _own_hosts(settings)
+        self._hosts = _configured_hosts(settings)
 
     def warm(self) -> None:
         """Load what the first request would wait for.
@@ -105,7 +105,7 @@ class Gateway:
         return Response(self.metrics.text(), media_type=CONTENT_TYPE)
 
 
-def _own_hosts(settings: GatewaySettings) -> re.Pattern[str] | None:
+def _configured_hosts(settings: GatewaySettings) -> re.Pattern[str] | None:
     """Finds URLs and hosts that stand in the settings."""
     routes = [*settings.models.values(), *([] if isinstance(settings.default, str) else [settings.default])]
     urls = [urlsplit(one.base_url) for route in routes for one in route.targets if one.base_url is not None]

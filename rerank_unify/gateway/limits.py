@@ -30,10 +30,10 @@ class ConcurrencyLimiter:
         """
         if self._count >= self._limits.concurrency:
             raise ProviderOverloadedError("the gateway is busy", status=503, retry_after=1)
-        most = self._limits.concurrency_per_key
-        if most is not None and self._by_key[client.name] >= most:
+        limit = self._limits.concurrency_per_key
+        if limit is not None and self._by_key[client.name] >= limit:
             which = "with this key" if client.name else "without a key"
-            raise RateLimitError(f"more than {most} requests at once {which}", status=429, retry_after=1)
+            raise RateLimitError(f"more than {limit} requests at once {which}", status=429, retry_after=1)
         self._count += 1
         self._by_key[client.name] += 1
         self._metrics.under_way.inc()

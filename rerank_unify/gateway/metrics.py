@@ -18,25 +18,28 @@ class Metrics:
     """The counters of one app. With several workers they are summed through ``PROMETHEUS_MULTIPROC_DIR``."""
 
     def __init__(self) -> None:
-        own = self._registry = CollectorRegistry()
+        registry = self._registry = CollectorRegistry()
         self._requests = Counter(
-            "rerank_requests", "Requests by the client's dialect and our status.", ("dialect", "status"), registry=own
+            "rerank_requests",
+            "Requests by the client's dialect and our status.",
+            ("dialect", "status"),
+            registry=registry,
         )
         self._seconds = Histogram(
             "rerank_request_seconds", "From a request's first byte to our answer.", ("dialect",), buckets=_SECONDS,
-            registry=own,
+            registry=registry,
         )  # fmt: skip
         self._attempts = Counter(
-            "rerank_attempts", "Attempts by provider and outcome.", ("provider", "outcome"), registry=own
+            "rerank_attempts", "Attempts by provider and outcome.", ("provider", "outcome"), registry=registry
         )
         self._attempt_seconds = Histogram(
-            "rerank_attempt_seconds", "Seconds of an attempt.", ("provider",), buckets=_SECONDS, registry=own
+            "rerank_attempt_seconds", "Seconds of an attempt.", ("provider",), buckets=_SECONDS, registry=registry
         )
         self._losses = Counter(
-            "rerank_losses", "Losses by canonical field and action.", ("field", "action"), registry=own
+            "rerank_losses", "Losses by canonical field and action.", ("field", "action"), registry=registry
         )
         self.under_way = Gauge(
-            "rerank_requests_under_way", "Requests under way.", multiprocess_mode="livesum", registry=own
+            "rerank_requests_under_way", "Requests under way.", multiprocess_mode="livesum", registry=registry
         )
 
     def request(self, dialect: str, status: int, seconds: float) -> None:

@@ -74,12 +74,12 @@ def _operation(path: str, dialect: Provider) -> dict[str, Any]:
             "required": True,
             "content": {"application/json": {"schema": {**_schema(body), "required": required}, "example": body}},
         },
-        "responses": {str(status): {"description": told} for status, told in _STATUSES.items()},
+        "responses": {str(status): {"description": content} for status, content in _STATUSES.items()},
     }
     failed = dialect.encode_error(BadRequestError("what went wrong", status=400))[2]
-    told = {"application/json": {"schema": {**_schema(failed), "required": list(failed)}, "example": failed}}
+    content = {"application/json": {"schema": {**_schema(failed), "required": list(failed)}, "example": failed}}
     for status, response in described["responses"].items():
-        response["content"] = {"application/json": {"example": example}} if status == "200" else told
+        response["content"] = {"application/json": {"example": example}} if status == "200" else content
     if "{model" in path:
         parameter = {"name": "model", "in": "path", "required": True, "schema": {"type": "string"}}
         described["parameters"] = [parameter]

@@ -83,8 +83,8 @@ class RerankRoute:
         except Exception as error:  # noqa: BLE001 - whatever it is, the client gets an answer
             # Where, and not what it says: that may repeat a document.
             frames = "".join(format_tb(error.__traceback__))
-            told = "a request failed in a way that nobody foresaw: %s\n%s"
-            LOG.error(told, type(error).__name__, frames)  # noqa: TRY400 - not the words
+            template = "a request failed in a way that nobody foresaw: %s\n%s"
+            LOG.error(template, type(error).__name__, frames)  # noqa: TRY400 - not the words
             return self._failure(ProviderServerError("the gateway failed", status=500), 500)
 
     def _fields(self, scope: Mapping[str, Any], body: bytes) -> RequestFields:
@@ -93,37 +93,37 @@ class RerankRoute:
         in_path = cast("str | None", scope.get("path_params", {}).get("model"))
         if fields["model"] is None and in_path:
             fields = cast("RequestFields", {**fields, "model": in_path})
-        most = self.gateway.settings.limits.documents
-        if len(fields["documents"]) > most:
+        limit = self.gateway.settings.limits.documents
+        if len(fields["documents"]) > limit:
             word = self.dialect.dialect.request.documents.path
-            raise RequestTooLargeError(f"{word}: this gateway takes {most:,} at once", status=413)
+            raise RequestTooLargeError(f"{word}: this gateway takes {limit:,} at once", status=413)
         return fields
 
     def _success(self, fields: RequestFields, response: RerankResponse) -> Reply:
         # What ranks in place of a vendor says its own name, whatever was asked for.
         model = None if self.gateway.router.offline else fields["model"]
         self.gateway.metrics.lost(response.losses)
-        told = {
+        extra = {
             "x-rerank-provider": response.provider or "",
             "x-rerank-attempts": _attempts(response.attempts),
             "x-rerank-losses": ",".join(dict.fromkeys(f"{loss.field}={loss.action}" for loss in response.losses)),
         }
-        return Reply(200, {**_JSON, **_told(told)}, self.dialect.dump_response(response, model))
+        return Reply(200, {**_JSON, **_without_empty(extra)}, self.dialect.dump_response(response, model))
 
     def _failure(self, error: RerankError, status: int | None = None, *, relayed: bool = False) -> Reply:
         """An error as the client understands it. The gateway's own have no provider, and are the client's to see."""
-        own = error.provider is None and not isinstance(error, AllProvidersFailedError)
-        encoded, headers, body = self.dialect.encode_error(error, relay=own or relayed)
-        content = dump(self.gateway.without_hosts(body, upstream=not own))
+        from_gateway = error.provider is None and not isinstance(error, AllProvidersFailedError)
+        encoded, headers, body = self.dialect.encode_error(error, relay=from_gateway or relayed)
+        content = dump(self.gateway.without_hosts(body, upstream=not from_gateway))
         tried = _attempts(error.attempts) or _causes(error)
-        told = {"x-rerank-provider": error.provider or "", "x-rerank-attempts": tried}
-        return Reply(status or encoded, {**headers, **_told(told)}, content)
+        extra = {"x-rerank-provider": error.provider or "", "x-rerank-attempts": tried}
+        return Reply(status or encoded, {**headers, **_without_empty(extra)}, content)
 
 
 _JSON: Final = {"content-type": "application/json"}
 
 
-def _told(headers: Mapping[str, str]) -> dict[str, str]:
+def _without_empty(headers: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in headers.items() if value}
 
 

@@ -158,11 +158,11 @@ class Router:
                 raise InvalidRequestError(f"{one.provider} needs the key in {one.key_env}, which is not set")
             return key
         # A key of the environment goes to the vendor's own host alone.
-        own = provider.key(self._environ) if one.base_url is None else None
-        if own is None and provider.auth.required:
+        key_value = provider.key(self._environ) if one.base_url is None else None
+        if key_value is None and provider.auth.required:
             variable = provider.env[0] if one.base_url is None and provider.env else "key_env"
             raise InvalidRequestError(f"{one.provider} needs a key: set {variable}")
-        return own
+        return key_value
 
     def _client(self, targets: list[Target], health: Health) -> AsyncClient:
         upstream = self._settings.upstream

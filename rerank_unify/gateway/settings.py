@@ -289,7 +289,7 @@ class GatewaySettings(BaseSettings):
 
 
 _FIELD: Final = re.compile(r'field "(\w+)"')  # in pydantic-settings' own sentence
-_OWN_WORDS: Final = {
+_MESSAGES: Final = {
     "extra_forbidden": "there is no such setting",
     "missing": "it is needed",
     **dict.fromkeys(("dict_type", "model_type", "model_attributes_type"), "expected a table"),
@@ -338,5 +338,5 @@ def _from_file(path: Path) -> type[GatewaySettings]:
 
 def _sentence(fault: Any) -> str:
     where = ".".join(str(step) for step in fault["loc"] if step not in KINDS) or "settings"
-    said = _OWN_WORDS.get(fault["type"]) or fault["msg"].removeprefix("Value error, ")
-    return f"{where}: {said[0].lower()}{said[1:]}"
+    message = _MESSAGES.get(fault["type"]) or fault["msg"].removeprefix("Value error, ")
+    return f"{where}: {message[0].lower()}{message[1:]}"

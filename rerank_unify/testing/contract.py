@@ -153,8 +153,8 @@ def check_invariants(response: RerankResponse, request: RerankRequest) -> None:
     assert len(response) <= (request.top_n or count), "more results than top_n"
     for result in response:
         assert result.index < count, "an index beyond the list"
-        own = request.documents[result.index]
-        whole = {"text": own} if isinstance(own, str) else own
+        index = request.documents[result.index]
+        whole = {"text": index} if isinstance(index, str) else index
         assert result.document == (whole if request.return_documents else None), "not the caller's document"
     scored = {result.index for result in response}
     assert not scored & set(response.missing), "a document is both scored and missing"
@@ -168,16 +168,16 @@ def any_bytes_are_a_response_or_an_error(provider: Provider, examples: int | Non
     likely = _odd_responses(provider).map(_as_json)
 
     def test(status: int, headers: Mapping[str, str], body: bytes, known: bool) -> None:
-        asked = request if known else None
+        known_request = request if known else None
         try:
-            response = provider.decode(status, headers, body, asked)
+            response = provider.decode(status, headers, body, known_request)
         except RerankError as error:
-            said = str(error).encode()
+            text = str(error).encode()
         else:
-            said = provider.dump_response(response)
-            json.loads(said)
+            text = provider.dump_response(response)
+            json.loads(text)
             check_invariants(response, request) if known else check_sorted(response)
-        assert said, "an error without a sentence"
+        assert text, "an error without a sentence"
         returned = provider.decode_error(status, headers, body)
         assert isinstance(returned, RerankError), "decode_error returned something else"
 

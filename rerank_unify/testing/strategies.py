@@ -29,11 +29,11 @@ def _nested(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 def _documents(*, empty: bool, images: bool) -> st.SearchStrategy[Any]:
     text = _TEXT if empty else _TEXT.filter(bool)
     plain: st.SearchStrategy[Any] = text | st.fixed_dictionaries({"text": text})
-    kept: st.SearchStrategy[Any] = st.fixed_dictionaries({"text": text, "year": json_values()})
+    with_extra: st.SearchStrategy[Any] = st.fixed_dictionaries({"text": text, "year": json_values()})
     fields: st.SearchStrategy[Any] = st.dictionaries(_KEY.filter(lambda key: key != "text"), json_values(), max_size=3)
     if not empty:
         fields = fields.filter(lambda document: any(value != "" for value in document.values()))
-    shapes = plain | kept | fields
+    shapes = plain | with_extra | fields
     return shapes | st.just({"image": "https://example.com/1.png"}) if images else shapes
 
 
@@ -89,8 +89,8 @@ def responses(
     """
     count = len(request.documents) if count is None else count
     indices = draw(st.permutations(range(count)))
-    most = count if shuffled else min(request.top_n or count, count)
-    indices = indices[: draw(st.integers(0, most))]
+    limit = count if shuffled else min(request.top_n or count, count)
+    indices = indices[: draw(st.integers(0, limit))]
     results = [_result(draw, request, index) for index in indices]
     if not shuffled:
         results.sort(key=lambda result: result.relevance_score, reverse=True)

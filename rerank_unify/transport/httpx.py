@@ -190,9 +190,9 @@ class _Line:
             return request
         if client.cookies or client.params:
             return client.build_request(http.method, url, headers=headers, content=content, extensions=extensions)
-        own = [(name, value) for name, value in client.headers.items() if name not in headers]
+        defaults = [(name, value) for name, value in client.headers.items() if name not in headers]
         return self.library.Request(
-            http.method, url, headers=[*own, *headers.items()], content=content, extensions=extensions
+            http.method, url, headers=[*defaults, *headers.items()], content=content, extensions=extensions
         )
 
     def _ready(self, headers: Mapping[str, str], url: Any) -> list[tuple[bytes, bytes]]:
@@ -200,8 +200,8 @@ class _Line:
         last = self._last  # read once: another thread may be at another target
         if last[0] is headers and last[1] is url:
             return last[2]
-        own = [(b"host", url.netloc), *_ACCEPT]
-        ready = [(name, value) for name, value in own if name.decode() not in headers]
+        defaults = [(b"host", url.netloc), *_ACCEPT]
+        ready = [(name, value) for name, value in defaults if name.decode() not in headers]
         ready += [(name.encode(), value.encode()) for name, value in headers.items() if name != "content-length"]
         self._last = headers, url, ready
         return ready
@@ -213,7 +213,7 @@ _ACCEPT: Final = ((b"accept-encoding", b"gzip, deflate"), (b"connection", b"keep
 _DIRECT: Final = {"BaseTransport": "handle_request", "AsyncBaseTransport": "handle_async_request"}
 
 
-def own_sender(**limits: Any) -> tuple[HttpxSender, Callable[[], None]]:
+def default_sender(**limits: Any) -> tuple[HttpxSender, Callable[[], None]]:
     """A sender over connections that are nobody else's, and what closes them.
 
     A client of httpx's costs twice what its transport does, for what is not needed here but for proxies.
@@ -226,7 +226,7 @@ def own_sender(**limits: Any) -> tuple[HttpxSender, Callable[[], None]]:
     return HttpxSender(client, **limits), client.close
 
 
-def own_async_sender(max_concurrent: int, **limits: Any) -> tuple[AsyncHttpxSender, Callable[[], Awaitable[None]]]:
+def default_async_sender(max_concurrent: int, **limits: Any) -> tuple[AsyncHttpxSender, Callable[[], Awaitable[None]]]:
     """The same, asynchronous, over several small pools: what httpx's does for a call grows with its connections."""
     import httpx
 

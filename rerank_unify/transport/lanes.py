@@ -36,9 +36,9 @@ class Lanes(httpx.BaseTransport):
 
         def give_back() -> None:
             with self._lock:
-                kept = self._idle.setdefault(origin, [])
-                if len(kept) < MAX_IDLE and not self._closed:
-                    kept.append(lane)
+                idle_lanes = self._idle.setdefault(origin, [])
+                if len(idle_lanes) < MAX_IDLE and not self._closed:
+                    idle_lanes.append(lane)
                     return
             lane.transport.close()
 
@@ -69,15 +69,15 @@ class _Lane:
 
     def send(self, request: httpx.Request) -> httpx.Response:
         """Send, and tell the request's own trace which connection it is."""
-        told: Callable[[str, Mapping[str, Any]], None] = request.extensions["trace"]
+        notify: Callable[[str, Mapping[str, Any]], None] = request.extensions["trace"]
 
         def trace(event: str, about: Mapping[str, Any]) -> None:
             if event in MADE:
                 self._connection = about["return_value"]
-            told(event, about)
+            notify(event, about)
 
         if self._connection is not None:
-            told(REUSED, {"return_value": self._connection})
+            notify(REUSED, {"return_value": self._connection})
         request.extensions = {**request.extensions, "trace": trace}
         return self.transport.handle_request(request)
 

@@ -51,7 +51,7 @@ def model_of(upstream: str) -> str:
     return f"public-{upstream}"
 
 
-def own_model(upstream: str) -> str:
+def default_model(upstream: str) -> str:
     """The name that the vendor gets instead."""
     return f"own-model-of-{upstream}"
 
@@ -247,7 +247,7 @@ def target(upstream: str, server: ScriptedServer, **more: Any) -> dict[str, Any]
     """One vendor as a target of a route."""
     return {
         "provider": upstream,
-        "model": own_model(upstream),
+        "model": default_model(upstream),
         "base_url": server.url,
         "key_env": variable(upstream),
         **more,
@@ -265,7 +265,7 @@ def server_for(upstream: str) -> ScriptedServer:
     return ScriptedServer(respond=respond_as(upstream))
 
 
-def asked_body(client: str, upstream: str, query: str, documents: Sequence[Any], **more: Any) -> dict[str, Any]:
+def request_body(client: str, upstream: str, query: str, documents: Sequence[Any], **more: Any) -> dict[str, Any]:
     """A request in the client's own words; `top_n` is put where its API has it."""
     body = {"model": model_of(upstream), "query": query, "documents": list(documents)}
     if more.get("top_n") is not None:

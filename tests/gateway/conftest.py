@@ -16,8 +16,8 @@ from .helpers import PROVIDER_KEY
 
 @pytest.fixture(autouse=True)
 def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    own = {name for provider in ru.provider_names() for name in ru.provider(provider).env}
-    for name in (*own, *(name for name in os.environ if name.startswith("RERANK_UNIFY_"))):
+    variables = {name for provider in ru.provider_names() for name in ru.provider(provider).env}
+    for name in (*variables, *(name for name in os.environ if name.startswith("RERANK_UNIFY_"))):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("UPSTREAM_KEY", PROVIDER_KEY)
 

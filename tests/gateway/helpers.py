@@ -42,7 +42,7 @@ def routed(*targets: Mapping[str, Any], **settings: Any) -> dict[str, Any]:
     return {"models": {"m": {"targets": targets}}, "upstream": {"retries": 0}, **settings}
 
 
-def nobody_listens() -> str:
+def no_server_listens() -> str:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         return f"http://127.0.0.1:{listening.getsockname()[1]}"
 
@@ -81,9 +81,9 @@ def serving(
 ) -> Generator[int, None, None]:
     """A gateway that listens, as the command runs it but in a thread; its port."""
     app = app or create_app(config or {})
-    told: dict[str, Any] = {**options(GatewaySettings()), "http": http}
+    uvicorn_options: dict[str, Any] = {**options(GatewaySettings()), "http": http}
     with socket.create_server(("127.0.0.1", port)) as listening:
-        server = _Server(uvicorn.Config(app, **told))
+        server = _Server(uvicorn.Config(app, **uvicorn_options))
         thread = Thread(target=server.run, args=([listening],))
         thread.start()
         try:

@@ -32,8 +32,8 @@ def test_every_installed_dialect_has_its_path() -> None:
 
 @pytest.mark.parametrize("path", PATHS)
 def test_every_path_answers_in_its_dialect(path: str) -> None:
-    with client() as asked:
-        answer = asked.post(path, json=BODY)
+    with client() as api:
+        answer = api.post(path, json=BODY)
     assert answer.status_code == 200
     read = ru.provider(PATHS[path]).decode(200, {}, answer.content)
     assert [result.index for result in read] == [0, 1]
@@ -47,12 +47,12 @@ def test_every_path_answers_in_its_dialect(path: str) -> None:
 
 @pytest.mark.usefixtures("made_up")
 def test_a_new_dialect_needs_no_line_of_the_gateway() -> None:
-    with client() as asked:
-        answer = asked.post("/made-up/models/a/b/rank", json={"query": "skin", "texts": ["motor oil", "skin cream"]})
-        failed = asked.post("/made-up/models/a/b/rank", json={"query": "skin", "texts": []})
-        aside = asked.get("/made-up/info/x/y")
-        described = asked.get("/openapi.json").json()
-        wrong = asked.get("/made-up/models/a/rank")
+    with client() as api:
+        answer = api.post("/made-up/models/a/b/rank", json={"query": "skin", "texts": ["motor oil", "skin cream"]})
+        failed = api.post("/made-up/models/a/b/rank", json={"query": "skin", "texts": []})
+        aside = api.get("/made-up/info/x/y")
+        described = api.get("/openapi.json").json()
+        wrong = api.get("/made-up/models/a/rank")
     assert [row["index"] for row in answer.json()] == [1, 0]
     assert failed.status_code == 400
     assert failed.json()["error"].startswith("texts: ")
@@ -65,19 +65,19 @@ def test_a_new_dialect_needs_no_line_of_the_gateway() -> None:
 
 @pytest.mark.usefixtures("made_up")
 def test_a_model_in_the_path_is_the_model() -> None:
-    with ScriptedServer() as server, client(routed(target(server))) as asked:
+    with ScriptedServer() as server, client(routed(target(server))) as api:
         body = {"query": "skin", "texts": ["motor oil", "skin cream"]}
-        assert asked.post("/made-up/models/m/rank", json=body).status_code == 200
-        assert asked.post("/made-up/models/other/rank", json=body).status_code == 404
+        assert api.post("/made-up/models/m/rank", json=body).status_code == 200
+        assert api.post("/made-up/models/other/rank", json=body).status_code == 404
 
 
 @pytest.mark.usefixtures("made_up")
-def test_a_new_vendor_is_called() -> None:
+def test_a_new_provider_is_called() -> None:
     rows = [{"index": 1, "score": 0.5}, {"index": 0, "score": 0.25}]
     with ScriptedServer([Play(body=rows)]) as server:
         config = routed({"provider": "made-up", "base_url": server.url})
-        with client(config) as asked:
-            answer = asked.post("/v2/rerank", json=BODY)
+        with client(config) as api:
+            answer = api.post("/v2/rerank", json=BODY)
     assert [row["index"] for row in answer.json()["results"]] == [1, 0]
     assert server.calls[0].json == {"query": BODY["query"], "texts": BODY["documents"]}
 
@@ -86,40 +86,40 @@ def test_a_new_vendor_is_called() -> None:
 
 
 def test_what_is_there_besides() -> None:
-    with client() as asked:
-        assert asked.get("/health").json() == {"status": "ok"}
-        assert asked.get("/ready").json() == {"status": "ready", "offline": True}
-        assert asked.get("/v1/models").json()["data"] == [{"id": "local-bm25", "object": "model", "owned_by": "local"}]
-        page = asked.get("/", headers={"host": "<script>"})
+    with client() as api:
+        assert api.get("/health").json() == {"status": "ok"}
+        assert api.get("/ready").json() == {"status": "ready", "offline": True}
+        assert api.get("/v1/models").json()["data"] == [{"id": "local-bm25", "object": "model", "owned_by": "local"}]
+        page = api.get("/", headers={"host": "<script>"})
         assert "curl -s" in page.text
         assert "<script>" not in page.text
         assert all(f"POST {path}" in page.text for path in PATHS if "{" not in path)
 
 
 def test_the_description_fits_what_is_served() -> None:
-    with client() as asked:
-        described = asked.get("/openapi.json").json()
+    with client() as api:
+        described = api.get("/openapi.json").json()
         assert described["servers"] == [{"url": "/"}]
         for path, operations in described["paths"].items():
             if "post" not in operations:
-                assert asked.get(path).status_code == 200
+                assert api.get(path).status_code == 200
                 continue
             content = operations["post"]["requestBody"]["content"]["application/json"]
-            assert asked.post(path, json=content["example"]).status_code == 200, path
+            assert api.post(path, json=content["example"]).status_code == 200, path
             assert set(content["schema"]["required"]) <= set(content["example"])
             failed = operations["post"]["responses"]["400"]["content"]["application/json"]
-            assert asked.post(path, json={}).json().keys() >= set(failed["schema"]["required"])
+            assert api.post(path, json={}).json().keys() >= set(failed["schema"]["required"])
 
 
 def test_keys_lock_what_tells_of_models() -> None:
-    with client(LOCKED) as asked:
-        assert asked.get("/health").status_code == asked.get("/ready").status_code == 200
-        assert asked.get("/openapi.json").status_code == asked.get("/").status_code == 200
+    with client(LOCKED) as api:
+        assert api.get("/health").status_code == api.get("/ready").status_code == 200
+        assert api.get("/openapi.json").status_code == api.get("/").status_code == 200
         for path in ("/v1/models", "/metrics", "/xinference/v1/models/m"):
-            assert asked.get(path).status_code == 401
-            assert asked.get(path, headers={"authorization": f"Bearer {KEY}"}).status_code == 200
-        assert asked.get("/xinference/v1/cluster/auth").json() == {"auth": True}
-        assert asked.get("/v1/models").json() == {"detail": "no API key: send Authorization: Bearer KEY"}
+            assert api.get(path).status_code == 401
+            assert api.get(path, headers={"authorization": f"Bearer {KEY}"}).status_code == 200
+        assert api.get("/xinference/v1/cluster/auth").json() == {"auth": True}
+        assert api.get("/v1/models").json() == {"detail": "no API key: send Authorization: Bearer KEY"}
 
 
 @pytest.mark.parametrize(
@@ -134,9 +134,11 @@ def test_keys_lock_what_tells_of_models() -> None:
         ("POST", "/v1/rerank/", 404, "detail"),
     ],
 )
-def test_what_leads_nowhere_is_told_in_the_dialect_of_the_path(method: str, path: str, status: int, field: str) -> None:
-    with client() as asked:
-        answer = asked.request(method, path, content=b"{}", follow_redirects=False)
+def test_what_leads_nowhere_is_reported_in_the_dialect_of_the_path(
+    method: str, path: str, status: int, field: str
+) -> None:
+    with client() as api:
+        answer = api.request(method, path, content=b"{}", follow_redirects=False)
     assert answer.status_code == status
     assert "GET / lists what there is" in answer.json()[field]
     assert ("allow" in answer.headers) == (status == 405)
@@ -147,15 +149,15 @@ def test_what_leads_nowhere_is_told_in_the_dialect_of_the_path(method: str, path
 
 def test_mounted_under_a_prefix() -> None:
     parent = Starlette(routes=[Mount("/rerank", create_app(LOCKED))])
-    with TestClient(parent) as asked:
-        answer = asked.post("/rerank/cohere/v2/rerank", json=BODY, headers={"x-api-key": KEY})
+    with TestClient(parent) as api:
+        answer = api.post("/rerank/cohere/v2/rerank", json=BODY, headers={"x-api-key": KEY})
         assert answer.status_code == 200
-        assert asked.post("/rerank/cohere/v2/rerank", json=BODY).json().keys() == {"message"}
-        assert asked.get("/rerank/cohere/nowhere").json().keys() == {"message"}
-        assert asked.get("/rerank/openapi.json").json()["servers"] == [{"url": "/rerank"}]
-        assert "http://testserver/rerank/v1/rerank" in asked.get("/rerank/").text
+        assert api.post("/rerank/cohere/v2/rerank", json=BODY).json().keys() == {"message"}
+        assert api.get("/rerank/cohere/nowhere").json().keys() == {"message"}
+        assert api.get("/rerank/openapi.json").json()["servers"] == [{"url": "/rerank"}]
+        assert "http://testserver/rerank/v1/rerank" in api.get("/rerank/").text
         assert (
-            asked.get("/rerank/metrics", headers={"x-api-key": KEY}).text.count(
+            api.get("/rerank/metrics", headers={"x-api-key": KEY}).text.count(
                 '_total{dialect="cohere",status="200"} 1.0'
             )
             == 1
@@ -163,11 +165,11 @@ def test_mounted_under_a_prefix() -> None:
 
 
 async def _twice(app: Any) -> list[int]:
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as asked:
-        return [(await asked.post("/gw/v1/rerank", json=BODY)).status_code for _ in range(2)]
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as api:
+        return [(await api.post("/gw/v1/rerank", json=BODY)).status_code for _ in range(2)]
 
 
-def test_mounted_where_the_lifespan_is_the_parents_own() -> None:
+def test_mounted_where_the_lifespan_is_the_parents() -> None:
     """The session is made with the first call, and closed by the recipe of the documents."""
     import anyio
 
@@ -232,12 +234,12 @@ def test_without_the_extra_one_sentence_says_so(monkeypatch: pytest.MonkeyPatch,
 
 
 def test_names_of_models_with_slashes_reach_the_official_clients_aside() -> None:
-    with client() as asked:
-        assert asked.get("/xinference/v1/models/a/b").json()["id"] == "a/b"
+    with client() as api:
+        assert api.get("/xinference/v1/models/a/b").json()["id"] == "a/b"
 
 
-def test_an_answer_is_json_in_utf_8() -> None:
-    with client() as asked:
-        answer = asked.post("/v1/rerank", json={"query": "天然", "documents": ["天然 🌿"], "return_documents": True})
+def test_a_response_is_json_in_utf_8() -> None:
+    with client() as api:
+        answer = api.post("/v1/rerank", json={"query": "天然", "documents": ["天然 🌿"], "return_documents": True})
     assert answer.headers["content-type"] == "application/json"
     assert json.loads(answer.content)["results"][0]["document"] == {"text": "天然 🌿"}

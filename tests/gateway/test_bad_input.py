@@ -48,8 +48,8 @@ WRONG: Mapping[str, list[Any]] = {
 
 @pytest.fixture(scope="module")
 def offline() -> Generator[TestClient, None, None]:
-    with client() as asked:
-        yield asked
+    with client() as api:
+        yield api
 
 
 def words(path: str) -> dict[str, str]:
@@ -57,7 +57,7 @@ def words(path: str) -> dict[str, str]:
     return {"DOCUMENTS": request.documents.path, "TOP_N": request.top_n or "top_n"}
 
 
-def told(path: str, answer: Any) -> str:
+def error_message(path: str, answer: Any) -> str:
     """The sentence, where a client of the dialect looks for it."""
     errors = ru.provider(PATHS[path]).dialect.errors
     sentence = dig(answer.json(), compile_path(errors.message))
@@ -77,7 +77,7 @@ def test_bodies_that_are_no_request(offline: TestClient, path: str, case: str) -
         body, begins = body.replace(name.encode(), word.encode()), begins.replace(name, word)
     answer = offline.post(path, content=body)
     assert answer.status_code == ru.provider(PATHS[path]).dialect.errors.bad_request
-    assert told(path, answer).startswith(begins)
+    assert error_message(path, answer).startswith(begins)
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -89,7 +89,7 @@ def test_fields_that_are_wrong(offline: TestClient, path: str, field: str) -> No
     for value in WRONG[field]:
         answer = offline.post(path, json={**good, name: value})
         assert answer.status_code == ru.provider(PATHS[path]).dialect.errors.bad_request, value
-        assert told(path, answer).startswith(name), value
+        assert error_message(path, answer).startswith(name), value
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -98,7 +98,7 @@ def test_fields_that_are_missing(offline: TestClient, path: str) -> None:
     for body, name in (({documents: ["a"]}, "query"), ({"query": "skin"}, documents), ({}, "query")):
         answer = offline.post(path, json=body)
         assert answer.status_code == ru.provider(PATHS[path]).dialect.errors.bad_request
-        assert told(path, answer).startswith(name)
+        assert error_message(path, answer).startswith(name)
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -114,14 +114,14 @@ def test_what_is_odd_and_no_mistake(offline: TestClient, path: str) -> None:
 @pytest.mark.parametrize("path", PATHS)
 def test_keys_and_models_that_are_wrong(path: str) -> None:
     errors = ru.provider(PATHS[path]).dialect.errors
-    with client({**LOCKED, "default": "none"}) as asked:
+    with client({**LOCKED, "default": "none"}) as api:
         for headers in ({}, {"authorization": "Bearer wrong"}, {"authorization": KEY}, {"x-api-key": "wrong"}):
-            answer = asked.post(path, json=BODY, headers=headers)
+            answer = api.post(path, json=BODY, headers=headers)
             assert answer.status_code == 401
-            assert "API key" in told(path, answer)
-        answer = asked.post(path, json={**BODY, "model": "nobody's"}, headers={"x-api-key": KEY})
+            assert "API key" in error_message(path, answer)
+        answer = api.post(path, json={**BODY, "model": "nobody's"}, headers={"x-api-key": KEY})
         assert answer.status_code == errors.model_not_found
-        assert told(path, answer) == 'model: nobody serves "nobody\'s" here'
-        answer = asked.get(path, headers={"x-api-key": KEY})
+        assert error_message(path, answer) == 'model: nobody serves "nobody\'s" here'
+        answer = api.get(path, headers={"x-api-key": KEY})
         assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
         assert "GET is not allowed here" in json.dumps(answer.json())

@@ -30,7 +30,7 @@ def small() -> Generator[int, None, None]:
         yield port
 
 
-def told(path: str, answer: Answer) -> str:
+def error_message(path: str, answer: Answer) -> str:
     sentence = dig(answer.json, compile_path(ru.provider(PATHS[path]).dialect.errors.message))
     assert isinstance(sentence, str)
     return sentence
@@ -45,7 +45,7 @@ def test_a_declared_length_that_is_too_large(small: int, path: str) -> None:
         wire.head(path, content_length="2001")  # and nothing of it is sent
         answer = wire.answer()
         assert answer.status == 413
-        assert told(path, answer) == "the body has more than 2,000 bytes"
+        assert error_message(path, answer) == "the body has more than 2,000 bytes"
         assert answer.headers["connection"] == "close"
         assert wire.at_end()
 
@@ -57,7 +57,7 @@ def test_chunks_that_are_too_many(small: int, path: str) -> None:
         wire.chunks(repeat(b" " * 500, 5))
         answer = wire.answer()
     assert answer.status == 413
-    assert told(path, answer) == "the body has more than 2,000 bytes"
+    assert error_message(path, answer) == "the body has more than 2,000 bytes"
 
 
 def test_a_hundred_megabytes_are_not_read_to_their_end(small: int) -> None:
@@ -70,7 +70,7 @@ def test_a_hundred_megabytes_are_not_read_to_their_end(small: int) -> None:
         assert wire.at_end()
 
 
-def test_who_has_no_key_is_not_read_to_the_end_either() -> None:
+def test_a_client_that_has_no_key_is_not_read_to_the_end_either() -> None:
     with serving(LOCKED) as port, Wire(port) as wire:
         wire.head(transfer_encoding="chunked")
         assert wire.chunks(repeat(MIB, 100)) < 100 * len(MIB)
@@ -92,7 +92,7 @@ def test_too_many_documents(small: int, path: str) -> None:
     provider = ru.provider(PATHS[path])
     answer = ask(small, {"query": "q", "documents": ["a"] * 4}, path)
     assert answer.status == provider.dialect.errors.too_large
-    assert told(path, answer) == "documents: this gateway takes 3 at once"
+    assert error_message(path, answer) == "documents: this gateway takes 3 at once"
 
 
 # --- of the wrong kind -----------------------------------------------------------------------------------------------
@@ -113,7 +113,7 @@ def test_too_many_documents(small: int, path: str) -> None:
 def test_bodies_that_are_no_plain_json(small: int, path: str, headers: dict[str, str], begins: str) -> None:
     answer = ask(small, gzip.compress(json.dumps(BODY).encode()), path, **headers)
     assert answer.status == 415
-    assert told(path, answer).startswith(begins)
+    assert error_message(path, answer).startswith(begins)
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ def test_a_body_that_does_not_come(small: int, path: str) -> None:
         wire.socket.sendall(b'{"query":')
         answer = wire.answer()
         assert answer.status == 408
-        assert told(path, answer) == "the body did not come within 0.2 seconds"
+        assert error_message(path, answer) == "the body did not come within 0.2 seconds"
         assert wire.at_end()
 
 
@@ -199,7 +199,7 @@ def endless_head(size: int = 1) -> Iterator[bytes]:
     yield from repeat(b"a" * size, 2_000)
 
 
-def test_who_takes_longer_to_be_answered_is_not_sent_away(impatient: int) -> None:
+def test_a_client_that_takes_longer_to_be_answered_is_not_sent_away(impatient: int) -> None:
     """The limit is for heads alone: an answer may take longer, and what waits behind it does."""
     with (
         ScriptedServer([NEVER]) as upstream,

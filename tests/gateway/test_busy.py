@@ -37,7 +37,7 @@ def busy(limits: dict[str, int], **settings: Any) -> Generator[tuple[int, Wire, 
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_beyond_the_limit_a_client_is_told_when_to_come_again(path: str) -> None:
+def test_beyond_the_limit_a_client_learns_when_to_come_again(path: str) -> None:
     with busy({"concurrency": 1}) as (port, _, upstream):
         refused = ask(port, path=path)
         assert (refused.status, refused.headers["retry-after"]) == (503, "1")
@@ -76,7 +76,7 @@ def test_without_keys_all_clients_are_one() -> None:
         upstream.release()
 
 
-def test_who_is_not_let_in_takes_no_place() -> None:
+def test_a_client_that_is_not_let_in_takes_no_place() -> None:
     gateway = create_app({**KEYS, "limits": {"concurrency": 1}}).state.gateway
     with gateway.limiter.enter(ru_caller("ann")), pytest.raises(ru.ProviderOverloadedError):
         gateway.limiter.enter(ru_caller("bob")).__enter__()

@@ -34,9 +34,9 @@ def test_check_says_what_would_be_served(tmp_path: Path, monkeypatch: pytest.Mon
         f'host = "::1"\nport = 1\n[keys]\nann = "{hash_of(KEY)}"\n'
         '[models.fast]\ntargets = [{ provider = "voyage" }, { provider = "local" }]\n'
     )
-    told = run(serve, "--check", "--config", str(path), "--port", "9000", "--host", "127.0.0.1", "--workers", "2")
-    assert told.exit_code == 0
-    assert json.loads(told.stdout) == {
+    output = run(serve, "--check", "--config", str(path), "--port", "9000", "--host", "127.0.0.1", "--workers", "2")
+    assert output.exit_code == 0
+    assert json.loads(output.stdout) == {
         "listens": "127.0.0.1:9000",
         "keys": ["ann"],
         "models": {"fast": ["voyage", "local"]},
@@ -48,11 +48,11 @@ def test_check_says_what_would_be_served(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_without_anything_it_would_be_offline() -> None:
-    told = json.loads(run(serve, "--check").stdout)
-    assert told == {"listens": "127.0.0.1:8080", "keys": [], "models": {}, "providers": [], "offline": True}
+    output = json.loads(run(serve, "--check").stdout)
+    assert output == {"listens": "127.0.0.1:8080", "keys": [], "models": {}, "providers": [], "offline": True}
 
 
-def test_what_is_wrong_is_told_by_check_too(tmp_path: Path) -> None:
+def test_what_is_wrong_is_reported_by_check_too(tmp_path: Path) -> None:
     assert refused("--check", "--host", "0.0.0.0").startswith("host: 0.0.0.0 is open to other machines")  # noqa: S104
     assert refused("--host", "0.0.0.0").startswith("host: ")  # noqa: S104 - nothing listens
     assert refused("--check", "--port", "70000").startswith("port: ")
@@ -69,7 +69,7 @@ def test_a_new_key_fits_its_hash() -> None:
     assert admit({"a": made["hash"]}, {"x-api-key": made["key"]}).name == "a"
 
 
-def test_a_key_of_ones_own_is_not_repeated() -> None:
+def test_a_key_is_not_repeated() -> None:
     assert json.loads(run(key, "--hash", KEY).stdout) == {"hash": hash_of(KEY)}
     typed = run(key, "--hash", "-", typed=f"{KEY}\n")
     assert json.loads(typed.stdout) == {"hash": hash_of(KEY)}

@@ -50,7 +50,7 @@ def gateway(request: pytest.FixtureRequest) -> Any:
     return opening
 
 
-def test_a_bad_request_stops_nobody_elses(gateway: Any, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_bad_request_stops_other_request(gateway: Any, caplog: pytest.LogCaptureFixture) -> None:
     bad = Play(status=400, headers={"retry-after": "120"}, body={"detail": "bad", "trace": TEXT})
     with ScriptedServer([bad, Play()]) as server, gateway(target(server)) as clients:
         assert clients.first().status_code == 400
@@ -77,7 +77,7 @@ def test_five_bad_requests_open_no_breaker(gateway: Any, body: Any) -> None:
         assert clients.second().status_code == 200
 
 
-def test_a_server_that_fails_refuses_nobody(gateway: Any) -> None:
+def test_a_server_that_fails_refuses_no_request(gateway: Any) -> None:
     with ScriptedServer([Play(status=500)] * 20 + [Play()]) as server, gateway(target(server)) as clients:
         for _ in range(10):
             assert clients.first().status_code == 500
@@ -116,8 +116,8 @@ def test_the_next_target_answers_in_place_of_one_that_is_busy(gateway: Any, stat
         ScriptedServer(respond=respond_as("voyage")) as other,
         gateway(target(busy), target(other, "voyage")) as all_,
     ):
-        for asked in (all_.first, all_.second):
-            assert asked().headers["x-rerank-provider"] == "voyage"
+        for client in (all_.first, all_.second):
+            assert client().headers["x-rerank-provider"] == "voyage"
         assert (len(busy.calls), len(other.calls)) == (1, 2)
 
 

@@ -21,40 +21,43 @@ def counted(text: str, name: str) -> dict[str, float]:
 def test_requests_attempts_and_losses_are_counted() -> None:
     with ScriptedServer([Play(status=503), Play()]) as server, ScriptedServer(respond=respond_as("voyage")) as other:
         config = routed(target(server), target(other, "voyage"))
-        with client(config) as asked:
+        with client(config) as api:
             for path in ("/v1/rerank", "/v1/rerank", "/nowhere"):
-                asked.post(path, json=BODY)
-            asked.post("/cohere/v2/rerank", json={})
-            told = asked.get("/metrics")
-    assert told.headers["content-type"].startswith("text/plain; version=0.0.4")
-    assert counted(told.text, "rerank_requests_total") == {
+                api.post(path, json=BODY)
+            api.post("/cohere/v2/rerank", json={})
+            metrics_text = api.get("/metrics")
+    assert metrics_text.headers["content-type"].startswith("text/plain; version=0.0.4")
+    assert counted(metrics_text.text, "rerank_requests_total") == {
         '{dialect="jina",status="200"}': 2,
         '{dialect="cohere",status="400"}': 1,
     }
-    assert counted(told.text, "rerank_request_seconds_count") == {'{dialect="jina"}': 2, '{dialect="cohere"}': 1}
-    attempts = counted(told.text, "rerank_attempts_total")
+    assert counted(metrics_text.text, "rerank_request_seconds_count") == {
+        '{dialect="jina"}': 2,
+        '{dialect="cohere"}': 1,
+    }
+    attempts = counted(metrics_text.text, "rerank_attempts_total")
     assert attempts['{outcome="ProviderOverloadedError",provider="jina"}'] == 1
     assert attempts['{outcome="ok",provider="voyage"}'] >= 1
     assert sum(attempts.values()) == len(server.calls) + len(other.calls) == 3
-    assert counted(told.text, "rerank_attempt_seconds_count")['{provider="jina"}'] == len(server.calls)
-    assert counted(told.text, "rerank_requests_under_way") == {}
+    assert counted(metrics_text.text, "rerank_attempt_seconds_count")['{provider="jina"}'] == len(server.calls)
+    assert counted(metrics_text.text, "rerank_requests_under_way") == {}
 
 
 def test_no_label_holds_what_a_client_makes_up() -> None:
     """However many names, options and paths: as many series as there are dialects, statuses and fields."""
 
-    def told_of(names: list[str]) -> str:
+    def lines_about(names: list[str]) -> str:
         for name in names:
             body = {**BODY, "model": name, "truncation": False, name: name, "provider_options": {name: {name: 1}}}
             for path in rerank_paths():
-                asked.post(path, json=body, headers={"x-request-id": name, "x-api-key": name})
-            asked.post(f"/{name}", json=body)
-            asked.get(f"/xinference/v1/models/{name}")
-        return asked.get("/metrics").text
+                api.post(path, json=body, headers={"x-request-id": name, "x-api-key": name})
+            api.post(f"/{name}", json=body)
+            api.get(f"/xinference/v1/models/{name}")
+        return api.get("/metrics").text
 
-    with client() as asked:
-        before = told_of([f"made-up-{n}" for n in range(20)])
-        after = told_of([f"made-up-{n}" for n in range(20, 40)])
+    with client() as api:
+        before = lines_about([f"made-up-{n}" for n in range(20)])
+        after = lines_about([f"made-up-{n}" for n in range(20, 40)])
     assert "made-up" not in after
     assert after.count("\n") == before.count("\n")
 

@@ -27,15 +27,15 @@ from ._pairs import (
     PATHS,
     PUBLISHED,
     Served,
-    asked_body,
     assert_published,
     config_for,
+    default_model,
     every_client,
     every_upstream,
     model_of,
     own_key,
-    own_model,
     post,
+    request_body,
     server_for,
     set_keys,
     target,
@@ -104,7 +104,7 @@ OBJECTS: Final = (
 
 
 @dataclass(frozen=True)
-class Asked:
+class SampleRequest:
     """What is asked, in no dialect's words."""
 
     documents: Sequence[Any]
@@ -123,64 +123,64 @@ class Asked:
         return [(at, score(texts[at])) for at in ranked[: self.top_n]]
 
 
-ASKED: Final[Mapping[str, Asked]] = {
-    "one": Asked(["aloe vera cream"]),
-    "scripts": Asked(SCRIPTS),
-    "top 3 of scripts": Asked(SCRIPTS, top_n=3),
-    "more than there are": Asked(SCRIPTS[:3], top_n=50),
-    "ties": Asked(["b", "a", "b", "a", "b", "c", "a"]),
-    "ties that are cut": Asked(["b", "a", "b", "a", "b", "c", "a"], top_n=4),
-    "empty texts": Asked(["", "aloe", "", "motor oil", " "]),
-    "empty texts, cut": Asked(["", "aloe", "", "motor oil", " "], top_n=2),
-    "objects": Asked(OBJECTS),
-    "objects, cut": Asked(OBJECTS, top_n=2),
+SAMPLES: Final[Mapping[str, SampleRequest]] = {
+    "one": SampleRequest(["aloe vera cream"]),
+    "scripts": SampleRequest(SCRIPTS),
+    "top 3 of scripts": SampleRequest(SCRIPTS, top_n=3),
+    "more than there are": SampleRequest(SCRIPTS[:3], top_n=50),
+    "ties": SampleRequest(["b", "a", "b", "a", "b", "c", "a"]),
+    "ties that are cut": SampleRequest(["b", "a", "b", "a", "b", "c", "a"], top_n=4),
+    "empty texts": SampleRequest(["", "aloe", "", "motor oil", " "]),
+    "empty texts, cut": SampleRequest(["", "aloe", "", "motor oil", " "], top_n=2),
+    "objects": SampleRequest(OBJECTS),
+    "objects, cut": SampleRequest(OBJECTS, top_n=2),
 }
 
 
-def may_ask(client: str, asked: Asked) -> bool:
-    return PUBLISHED[client].objects or all(isinstance(item, str) for item in asked.documents)
+def may_send(client: str, sample: SampleRequest) -> bool:
+    return PUBLISHED[client].objects or all(isinstance(item, str) for item in sample.documents)
 
 
 ROUND_TRIPS = [
-    pytest.param(client, asked, id=f"{client}-{name}")
+    pytest.param(client, sample, id=f"{client}-{name}")
     for client in DIALECTS
-    for name, asked in ASKED.items()
-    if may_ask(client, asked)
+    for name, sample in SAMPLES.items()
+    if may_send(client, sample)
 ]
 
 
 @pytest.mark.parametrize("echo", [True, False], ids=["echoed", "not echoed"])
 @every_upstream
-@pytest.mark.parametrize(("client", "asked"), ROUND_TRIPS)
-def test_there_and_back(world: World, client: str, upstream: str, asked: Asked, echo: bool) -> None:
-    body = asked_body(client, upstream, asked.query, asked.documents, top_n=asked.top_n, return_documents=echo)
+@pytest.mark.parametrize(("client", "sample"), ROUND_TRIPS)
+def test_there_and_back(world: World, client: str, upstream: str, sample: SampleRequest, echo: bool) -> None:
+    body = request_body(client, upstream, sample.query, sample.documents, top_n=sample.top_n, return_documents=echo)
     answer, seen = world.post(client, upstream, body)
     assert answer.status_code == 200, answer.text
     assert answer.headers["content-type"] == "application/json"
     assert_published(client, answer.json())
-    assert_answered(client, upstream, asked, answer, echo=echo)
-    assert_asked(upstream, asked, seen)
+    assert_response(client, upstream, sample, answer, echo=echo)
+    assert_request(upstream, sample, seen)
 
 
-def assert_answered(client: str, upstream: str, asked: Asked, answer: httpx.Response, *, echo: bool) -> None:
+def assert_response(client: str, upstream: str, sample: SampleRequest, answer: httpx.Response, *, echo: bool) -> None:
     """Ranking, documents and model, as the client's own reader and as the bare eye have them."""
-    expected, told, api = asked.ranking(upstream), answer.json(), PUBLISHED[client]
-    rows = told[api.rows]
+    expected, response, api = sample.ranking(upstream), answer.json(), PUBLISHED[client]
+    rows = response[api.rows]
     assert [(row["index"], row["relevance_score"]) for row in rows] == expected
-    shown = [_echo(client, asked.documents[index]) for index, _ in expected] if echo else [None] * len(expected)
+    shown = [_echo(client, sample.documents[index]) for index, _ in expected] if echo else [None] * len(expected)
     assert [row.get("document") for row in rows] == shown
-    assert told.get("model", model_of(upstream)) == model_of(upstream)
-    if "" in asked.texts() and api.withholds:
+    assert response.get("model", model_of(upstream)) == model_of(upstream)
+    if "" in sample.texts() and api.withholds:
         request = None  # the reader would take the answer for one about the documents that this vendor is sent
     else:
         request = ru.RerankRequest(
-            query=asked.query, documents=asked.documents, top_n=asked.top_n, return_documents=echo
+            query=sample.query, documents=sample.documents, top_n=sample.top_n, return_documents=echo
         )
     read = ru.provider(client).decode_response(answer.content, request)
     assert [(row.index, row.relevance_score) for row in read] == expected
     if echo and request is not None:
-        assert read.pick(asked.documents) == [asked.documents[index] for index, _ in expected]
-    assert read.usage.total_tokens == sum(map(len, asked.texts()))
+        assert read.pick(sample.documents) == [sample.documents[index] for index, _ in expected]
+    assert read.usage.total_tokens == sum(map(len, sample.texts()))
 
 
 def _echo(client: str, document: Any) -> Any:
@@ -189,14 +189,18 @@ def _echo(client: str, document: Any) -> Any:
     return PUBLISHED[client].echo(document["text"] if alone else document)
 
 
-def assert_asked(upstream: str, asked: Asked, seen: Seen) -> None:
+def assert_request(upstream: str, sample: SampleRequest, seen: Seen) -> None:
     """The vendor got its own words, model and key, and nothing of the client's."""
     api = PUBLISHED[upstream]
-    texts = [text for text in asked.texts() if text or not api.withholds]
+    texts = [text for text in sample.texts() if text or not api.withholds]
     assert (seen.method, seen.path) == ("POST", api.path)
     assert seen.json.keys() <= api.supports
-    assert (seen.json["model"], seen.json["query"], seen.json["documents"]) == (own_model(upstream), asked.query, texts)
-    assert seen.json.get(api.top_n) == (None if asked.top_n is None else min(asked.top_n, len(texts)))
+    assert (seen.json["model"], seen.json["query"], seen.json["documents"]) == (
+        default_model(upstream),
+        sample.query,
+        texts,
+    )
+    assert seen.json.get(api.top_n) == (None if sample.top_n is None else min(sample.top_n, len(texts)))
     assert None not in seen.json.values()
     assert seen.credentials == {"authorization": f"Bearer {own_key(upstream)}"}
     assert CLIENT_KEY not in f"{seen.path}{seen.headers}{seen.body!r}"
@@ -204,7 +208,7 @@ def assert_asked(upstream: str, asked: Asked, seen: Seen) -> None:
 
 @every_client
 @every_upstream
-def test_ties_keep_the_order_of_the_vendor(client: str, upstream: str) -> None:
+def test_ties_keep_the_order_of_the_provider(client: str, upstream: str) -> None:
     """Some servers give equal scores in descending order of index: that is theirs to say, and kept."""
     given = [ru.Result(index, value) for index, value in ((3, 0.5), (1, 0.5), (0, 0.25), (2, 0.75))]
     body = ru.provider(upstream).encode_response(ru.RerankResponse(given))
@@ -225,11 +229,11 @@ def test_only_empty_texts(client: str, upstream: str) -> None:
 
 @every_client
 @every_upstream
-def test_the_clients_own_key_goes_through_where_the_route_says_so(client: str, upstream: str) -> None:
+def test_the_clients_key_goes_through_where_the_route_says_so(client: str, upstream: str) -> None:
     with server_for(upstream) as server:
-        own = {"targets": [target(upstream, server, relay=True, key_env=None)]}
-        body = asked_body(client, upstream, "q", ["a", "b"])
-        (answer,) = post({"models": {model_of(upstream): own}}, PATHS[client], json.dumps(body).encode())
+        relayed = {"targets": [target(upstream, server, relay=True, key_env=None)]}
+        body = request_body(client, upstream, "q", ["a", "b"])
+        (answer,) = post({"models": {model_of(upstream): relayed}}, PATHS[client], json.dumps(body).encode())
         assert answer.status_code == 200, answer.text
         assert server.calls[0].credentials == {"authorization": f"Bearer {CLIENT_KEY}"}
 
@@ -241,15 +245,15 @@ def answered(client: str, upstream: str, *plays: Play, documents: Sequence[Any] 
         routes = {
             str(at): {"targets": [target(upstream, server, base_url=f"{server.url}/{at}")]} for at in range(len(plays))
         }
-        body = asked_body(client, upstream, "q", documents)
+        body = request_body(client, upstream, "q", documents)
         bodies = [json.dumps({**body, "model": name}).encode() for name in routes]
         return post({"models": routes, "upstream": ONCE}, PATHS[client], *bodies)
 
 
 def sentence(client: str, answer: httpx.Response) -> str:
     """What an error says where a client of that dialect looks."""
-    told: str = answer.json()["message" if client.startswith("cohere") else "detail"]
-    return told
+    message: str = answer.json()["message" if client.startswith("cohere") else "detail"]
+    return message
 
 
 # --- errors ----------------------------------------------------------------------------------------------------------
@@ -312,12 +316,12 @@ def assert_error(client: str, case: Case, answer: httpx.Response) -> None:
     kind = case.error["class"]
     status = expected_status(client, kind, case.reply.status)
     assert answer.status_code == status, f"{case}: {answer.text}"
-    said = sentence(client, answer)
+    message = sentence(client, answer)
     if kind in ("AuthenticationError", "PermissionDeniedError", "QuotaExceededError"):
-        assert (said, answer.json()["code"]) == (HIDDEN, "upstream_credentials"), case
+        assert (message, answer.json()["code"]) == (HIDDEN, "upstream_credentials"), case
     else:
         # No client is told of the processes and the other models behind the gateway.
-        assert said == re.sub(r"^\[address=.*?\] | Available model.*", "", case.error.get("message", said)), case
+        assert message == re.sub(r"^\[address=.*?\] | Available model.*", "", case.error.get("message", message)), case
     if status not in (429, 503):
         assert "retry-after" not in answer.headers, case
     elif "retry_after" in case.error and not _tells_an_instant(case.reply.headers):
@@ -331,8 +335,8 @@ def _tells_an_instant(headers: Mapping[str, str]) -> bool:
 
 
 @every_client
-def test_a_model_that_nobody_serves(client: str) -> None:
-    body = asked_body(client, "nobody", "q", ["a"])
+def test_a_model_that_is_not_served(client: str) -> None:
+    body = request_body(client, "nobody", "q", ["a"])
     (answer,) = post({"default": "none"}, PATHS[client], json.dumps(body).encode())
     assert answer.status_code == expected_status(client, "ModelNotFoundError", 404)
     assert sentence(client, answer) == "model: nobody serves 'public-nobody' here"
@@ -355,14 +359,16 @@ GARBAGE: Final[Mapping[str, Play]] = {
 @every_upstream
 def test_nonsense_is_a_bad_gateway(client: str, upstream: str) -> None:
     answers = answered(client, upstream, *GARBAGE.values())
-    told = {name: (answer.status_code, sentence(client, answer)) for name, answer in zip(GARBAGE, answers, strict=True)}
-    assert {name: status for name, (status, _) in told.items()} == dict.fromkeys(GARBAGE, 502), told
-    assert all(len(said) > 10 for _, said in told.values()), told
+    outcomes = {
+        name: (answer.status_code, sentence(client, answer)) for name, answer in zip(GARBAGE, answers, strict=True)
+    }
+    assert {name: status for name, (status, _) in outcomes.items()} == dict.fromkeys(GARBAGE, 502), outcomes
+    assert all(len(message) > 10 for _, message in outcomes.values()), outcomes
 
 
 @every_client
 @every_upstream
-def test_an_answer_without_rows_is_none(client: str, upstream: str) -> None:
+def test_a_response_without_rows_is_none(client: str, upstream: str) -> None:
     """Documents were sent: the default policy asks another vendor, and here there is no other."""
     body = ru.provider(upstream).encode_response(ru.RerankResponse([]))
     (answer,) = answered(client, upstream, Play(body=body))
@@ -389,9 +395,9 @@ class Puppet:
 
 @pytest.fixture(scope="module")
 def puppet() -> Iterator[Puppet]:
-    with ScriptedServer(respond=lambda _: told.play) as server:
-        told = Puppet(server, Play())
-        yield told
+    with ScriptedServer(respond=lambda _: made.play) as server:
+        made = Puppet(server, Play())
+        yield made
 
 
 @every_client
@@ -402,7 +408,7 @@ def test_the_gateway_says_what_the_transcoder_says(
     puppet: Puppet, client: str, upstream: str, data: st.DataObject
 ) -> None:
     body = data.draw(bodies(client, upstream))
-    through = ru.transcoder(client, upstream, own_model(upstream))
+    through = ru.transcoder(client, upstream, default_model(upstream))
     calls = puppet.server.calls
     calls.clear()
     try:
@@ -443,9 +449,9 @@ def plays(draw: st.DrawFn, upstream: str, documents: list[Any]) -> Play:
     """What the vendor does: mostly a good answer, in any order."""
     if draw(st.integers(0, 3)) == 0:
         return Play(status=draw(REPLIES), headers=draw(WAITS), body=draw(BODIES))
-    asked = ru.RerankRequest(query="q", documents=documents, return_documents=draw(st.booleans()))
+    sample = ru.RerankRequest(query="q", documents=documents, return_documents=draw(st.booleans()))
     # Without any row the gateway would look for another vendor: that is its policy, and no dialect's.
-    answer = draw(responses(asked, shuffled=True).filter(len))
+    answer = draw(responses(sample, shuffled=True).filter(len))
     return Play(body=json.dumps(ru.provider(upstream).encode_response(answer)).encode())
 
 

@@ -117,11 +117,11 @@ def test_no_key_no_file_no_flag_and_it_answers() -> None:
     with running() as gateway:
         assert ask(gateway.port).status == 200
         assert gateway.end() == 0
-    told = gateway.log.all()
-    assert "no key of any vendor is set: local ranks by word overlap, whatever model is asked for" in told
-    assert "no gateway keys are set: whoever reaches 127.0.0.1 may ask" in told
-    assert re.search(r"rerank_unify\.gateway [0-9a-f]{32} jina 200 \d+\.\d ms local=ok", told)
-    assert "Traceback" not in told
+    log = gateway.log.all()
+    assert "no key of any vendor is set: local ranks by word overlap, whatever model is asked for" in log
+    assert "no gateway keys are set: whoever reaches 127.0.0.1 may ask" in log
+    assert re.search(r"rerank_unify\.gateway [0-9a-f]{32} jina 200 \d+\.\d ms local=ok", log)
+    assert "Traceback" not in log
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -138,9 +138,9 @@ def test_what_is_under_way_is_finished(tmp_path: Path, number: int) -> None:
             upstream.release()
             assert wire.answer().status == 200
         assert gateway.process.wait(PROMPT) == 0
-    told = gateway.log.all()
-    assert "keys for none; models m" in told
-    assert "Traceback" not in told
+    log = gateway.log.all()
+    assert "keys for none; models m" in log
+    assert "Traceback" not in log
 
 
 def test_what_takes_too_long_is_not_waited_for(tmp_path: Path) -> None:
@@ -156,13 +156,13 @@ def test_what_takes_too_long_is_not_waited_for(tmp_path: Path) -> None:
         wire.socket.close()
 
 
-def test_a_port_that_is_taken_is_told() -> None:
+def test_a_port_that_is_taken_is_reported() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         command = [sys.executable, "-c", SERVE, "serve", "--port", port]
-        told = subprocess.run(command, check=False, capture_output=True, text=True, timeout=PROMPT)
-    assert told.returncode != 0
-    assert f"error: cannot listen on 127.0.0.1:{port}: Address already in use" in told.stderr
+        completed = subprocess.run(command, check=False, capture_output=True, text=True, timeout=PROMPT)
+    assert completed.returncode != 0
+    assert f"error: cannot listen on 127.0.0.1:{port}: Address already in use" in completed.stderr
 
 
 # --- several ---------------------------------------------------------------------------------------------------------
@@ -177,26 +177,26 @@ def test_two_workers_count_as_one_and_end_as_one(tmp_path: Path) -> None:
         assert len(set(workers)) == 2
         gateway.log.wait(r"(Application startup complete)", 2)
         counters = next(tmp_path.glob("rerank-unify-*"))
-        asked = 0
+        count = 0
 
-        def both_have_answered() -> bool:
-            nonlocal asked
-            asked += 1
+        def both_have_responded() -> bool:
+            nonlocal count
+            count += 1
             assert ask(gateway.port, **key).status == 200
             files = [counters / f"counter_{worker}.db" for worker in workers]
             return all(file.exists() and b"rerank_requests_total" in file.read_bytes() for file in files)
 
-        until(both_have_answered)
+        until(both_have_responded)
         with Wire(gateway.port) as wire:
             wire.head("/metrics", "GET", **key)
             metrics = wire.answer().body.decode()
-        assert f'rerank_requests_total{{dialect="jina",status="200"}} {asked}.0' in metrics
+        assert f'rerank_requests_total{{dialect="jina",status="200"}} {count}.0' in metrics
         assert gateway.end() == 0
         for worker in workers:
             with pytest.raises(ProcessLookupError):
                 os.kill(worker, 0)
         assert not counters.exists()
-    assert gateway.log.all().count(" jina 200 ") == asked
+    assert gateway.log.all().count(" jina 200 ") == count
 
 
 # --- in this process, for what is decided before anything listens ----------------------------------------------------
@@ -205,9 +205,9 @@ def test_two_workers_count_as_one_and_end_as_one(tmp_path: Path) -> None:
 @pytest.fixture
 def handler() -> Generator[None, None, None]:
     """The signal handler of whoever runs the tests."""
-    kept = signal.getsignal(signal.SIGTERM)
+    previous = signal.getsignal(signal.SIGTERM)
     yield
-    signal.signal(signal.SIGTERM, kept)
+    signal.signal(signal.SIGTERM, previous)
 
 
 @pytest.mark.usefixtures("handler")

@@ -10,12 +10,12 @@ from scripted.server import Play, ScriptedServer, respond_as
 import rerank_unify as ru
 from rerank_unify.gateway.app import create_app
 
-from .helpers import BODY, KEY, LOCKED, PROVIDER_KEY, client, nobody_listens, routed, target
+from .helpers import BODY, KEY, LOCKED, PROVIDER_KEY, client, no_server_listens, routed, target
 
 
-def ask(asked: Any, model: str | None = None, **headers: str | bytes) -> Any:
+def ask(api: Any, model: str | None = None, **headers: str | bytes) -> Any:
     body = {**BODY, "model": model}
-    return asked.post("/v1/rerank", json=body, headers={k.replace("_", "-"): v for k, v in headers.items()})
+    return api.post("/v1/rerank", json=body, headers={k.replace("_", "-"): v for k, v in headers.items()})
 
 
 def find(gateway: Any, model: str | None) -> list[tuple[str, str | None]]:
@@ -40,8 +40,8 @@ def gateway(config: Any = None) -> Any:
 def test_a_route_leads_to_its_targets() -> None:
     with ScriptedServer([Play(status=503)]) as down, ScriptedServer(respond=respond_as("voyage")) as up:
         config = routed(target(down), target(up, "voyage", model="rerank-2.5-lite"))
-        with client(config) as asked:
-            answer = ask(asked, "m")
+        with client(config) as api:
+            answer = ask(api, "m")
     assert answer.status_code == 200
     assert answer.headers["x-rerank-provider"] == "voyage"
     assert answer.headers["x-rerank-attempts"] == "jina=ProviderOverloadedError,voyage=ok"
@@ -54,9 +54,9 @@ def test_a_route_is_listed_and_counts_before_what_a_provider_declares(monkeypatc
     monkeypatch.setenv("VOYAGE_API_KEY", "pa-0123456789")
     with ScriptedServer() as server:
         config = {"models": {"rerank-2.5": {"targets": [target(server)]}}}
-        with client(config) as asked:
-            assert ask(asked, "rerank-2.5").headers["x-rerank-provider"] == "jina"
-            listed = {row["id"]: row["owned_by"] for row in asked.get("/v1/models").json()["data"]}
+        with client(config) as api:
+            assert ask(api, "rerank-2.5").headers["x-rerank-provider"] == "jina"
+            listed = {row["id"]: row["owned_by"] for row in api.get("/v1/models").json()["data"]}
     assert listed["rerank-2.5"] == "jina"
     assert listed["rerank-2.5-lite"] == "voyage"
     assert "local-bm25" not in listed
@@ -67,9 +67,9 @@ def test_a_default_route_answers_for_other_names(monkeypatch: pytest.MonkeyPatch
     with ScriptedServer() as server:
         config = {"default": {"targets": [target(server)]}}
         made = gateway(config)
-        with client(config) as asked:
+        with client(config) as api:
             for name in ("anything", None):
-                assert ask(asked, name).headers["x-rerank-provider"] == "jina"
+                assert ask(api, name).headers["x-rerank-provider"] == "jina"
     assert find(made, "rerank-2.5") == [("voyage", "rerank-2.5")]
     assert not made.router.offline
 
@@ -98,9 +98,9 @@ def test_a_client_reaches_no_provider_that_is_not_configured(monkeypatch: pytest
 def test_a_provider_that_a_route_names_is_called_where_the_route_says() -> None:
     with ScriptedServer(respond=respond_as("xinference")) as server:
         route = {"provider": "xinference", "base_url": server.url, "model": "a"}
-        with client({**routed(route), "default": "none"}) as asked:
-            assert ask(asked, "xinference/b/c").status_code == 200
-            assert ask(asked, "bge-reranker-base").status_code == 200
+        with client({**routed(route), "default": "none"}) as api:
+            assert ask(api, "xinference/b/c").status_code == 200
+            assert ask(api, "bge-reranker-base").status_code == 200
     assert [call.json["model"] for call in server.calls] == ["b/c", "bge-reranker-base"]
 
 
@@ -113,13 +113,13 @@ def test_a_key_that_a_route_names_is_for_that_route_alone() -> None:
 
 @pytest.mark.parametrize("name", ["x" * 201, "a\nb", "a\x00b", "a\u2028b"])
 def test_names_that_would_fill_memory_or_forge_lines_of_the_log(name: str) -> None:
-    with client() as asked:
-        answer = ask(asked, name)
+    with client() as api:
+        answer = ask(api, name)
     assert answer.status_code in (400, 404)  # as the dialect has it
     assert answer.json() == {"detail": "model: nobody serves such a name here"}
 
 
-def test_nothing_is_kept_of_names_that_clients_make_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_stored_of_names_that_clients_make_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VOYAGE_API_KEY", "pa-0123456789")
     made = gateway()
     found = [made.router.find(f"voyage/{n}", gateway_caller())[0] for n in range(3)]
@@ -140,26 +140,26 @@ def test_the_default_is_one_provider_for_each_key(monkeypatch: pytest.MonkeyPatc
     assert "local" not in {owner for _, owner in made.router.names}
 
 
-def test_nobody_by_default() -> None:
-    with client({"default": "none"}) as asked:
-        assert asked.get("/ready").json()["offline"] is False
-        assert ask(asked, "anything").json() == {"detail": "model: nobody serves 'anything' here"}
-        assert ask(asked).json() == {"detail": "model: name one"}
-        answer = asked.post("/v2/rerank", json={**BODY, "model": "anything"})
+def test_unknown_names_are_refused() -> None:
+    with client({"default": "none"}) as api:
+        assert api.get("/ready").json()["offline"] is False
+        assert ask(api, "anything").json() == {"detail": "model: nobody serves 'anything' here"}
+        assert ask(api).json() == {"detail": "model: name one"}
+        answer = api.post("/v2/rerank", json={**BODY, "model": "anything"})
         assert answer.status_code == 404
         for name in ("local-bm25", "local/local-bm25", "xinference/x"):
-            assert asked.post("/v2/rerank", json={**BODY, "model": name}).status_code == 404
+            assert api.post("/v2/rerank", json={**BODY, "model": name}).status_code == 404
 
 
-def test_routes_and_no_key_leave_other_names_to_nobody() -> None:
-    with ScriptedServer() as server, client(routed(target(server))) as asked:
-        assert asked.post("/v2/rerank", json={**BODY, "model": "other"}).status_code == 404
+def test_routes_and_no_key_leave_other_names_unserved() -> None:
+    with ScriptedServer() as server, client(routed(target(server))) as api:
+        assert api.post("/v2/rerank", json={**BODY, "model": "other"}).status_code == 404
 
 
 def test_with_no_key_at_all_local_answers_every_name_and_says_so() -> None:
-    with client() as asked:
+    with client() as api:
         for name in ("rerank-2.5", "voyage/x", "anything", None):
-            answer = ask(asked, name)
+            answer = ask(api, name)
             assert answer.json()["model"] == "local-bm25"
             assert answer.headers["x-rerank-provider"] == "local"
 
@@ -172,11 +172,11 @@ def test_an_empty_key_is_no_key(monkeypatch: pytest.MonkeyPatch, key: str) -> No
 
 def test_an_outage_never_ends_in_local() -> None:
     with ScriptedServer([Play(status=500)]) as broken:
-        gone = target(broken, "voyage", base_url=nobody_listens())
+        gone = target(broken, "voyage", base_url=no_server_listens())
         config = routed(target(broken), gone, default={"targets": [target(broken)]})
-        with client(config) as asked:
+        with client(config) as api:
             for name in ("m", "anything"):
-                answer = ask(asked, name)
+                answer = ask(api, name)
                 assert answer.status_code in (500, 502)
                 assert "local" not in answer.headers["x-rerank-attempts"]
 
@@ -185,25 +185,25 @@ def test_an_outage_never_ends_in_local() -> None:
 
 
 def test_a_clients_key_goes_to_the_target_that_relays_and_nowhere_else() -> None:
-    with ScriptedServer([Play(status=503)]) as relayed, ScriptedServer(respond=respond_as("voyage")) as own:
+    with ScriptedServer([Play(status=503)]) as relayed, ScriptedServer(respond=respond_as("voyage")) as provider_server:
         relay = {"provider": "jina", "base_url": relayed.url, "relay": True}
-        with client(routed(relay, target(own, "voyage"))) as asked:
-            assert ask(asked, "m", authorization="Bearer jina_the-clients-own").status_code == 200
-            assert ask(asked, "m").status_code == 401
+        with client(routed(relay, target(provider_server, "voyage"))) as api:
+            assert ask(api, "m", authorization="Bearer jina_the-clients-own").status_code == 200
+            assert ask(api, "m").status_code == 401
     assert [call.credentials for call in relayed.calls] == [{"authorization": "Bearer jina_the-clients-own"}]
-    assert [call.credentials for call in own.calls] == [{"authorization": f"Bearer {PROVIDER_KEY}"}]
+    assert [call.credentials for call in provider_server.calls] == [{"authorization": f"Bearer {PROVIDER_KEY}"}]
 
 
-def test_with_gateway_keys_the_gateways_own_is_in_x_api_key() -> None:
+def test_with_gateway_keys_the_gateways_is_in_x_api_key() -> None:
     with ScriptedServer() as server:
         relay = {"provider": "jina", "base_url": server.url, "relay": True}
-        with client({**routed(relay), **LOCKED}) as asked:
-            assert ask(asked, "m", authorization="Bearer jina_the-clients-own").status_code == 401
+        with client({**routed(relay), **LOCKED}) as api:
+            assert ask(api, "m", authorization="Bearer jina_the-clients-own").status_code == 401
             # The gateway's own key is no vendor's, in whichever header it stands.
-            assert ask(asked, "m", authorization=f"Bearer {KEY}").status_code == 401
-            assert ask(asked, "m", authorization=f"Bearer {KEY}", x_api_key=KEY).status_code == 401
+            assert ask(api, "m", authorization=f"Bearer {KEY}").status_code == 401
+            assert ask(api, "m", authorization=f"Bearer {KEY}", x_api_key=KEY).status_code == 401
             assert server.calls == []
-            answer = ask(asked, "m", authorization="Bearer jina_the-clients-own", x_api_key=KEY)
+            answer = ask(api, "m", authorization="Bearer jina_the-clients-own", x_api_key=KEY)
     assert answer.status_code == 200
     assert [call.credentials for call in server.calls] == [{"authorization": "Bearer jina_the-clients-own"}]
 
@@ -213,19 +213,19 @@ def test_a_rejected_key_is_the_clients_matter_only_where_it_is_the_clients_key(s
     with ScriptedServer([Play(status=status)]) as server:
         relay = {"provider": "jina", "base_url": server.url, "relay": True}
         config = {"models": {"relayed": {"targets": [relay]}, "own": {"targets": [target(server)]}}}
-        with client(config) as asked:
-            relayed = ask(asked, "relayed", authorization="Bearer jina_the-clients-own")
-            own = ask(asked, "own")
+        with client(config) as api:
+            relayed = ask(api, "relayed", authorization="Bearer jina_the-clients-own")
+            provider_server = ask(api, "own")
     assert relayed.status_code == status
-    assert own.status_code == 502
-    assert own.json()["code"] == "upstream_credentials"
+    assert provider_server.status_code == 502
+    assert provider_server.json()["code"] == "upstream_credentials"
 
 
 def test_a_key_that_no_header_can_carry_is_refused_before_it_is_sent() -> None:
     with ScriptedServer() as server:
         relay = {"provider": "jina", "base_url": server.url, "relay": True}
-        with client(routed(relay)) as asked:
-            answer = ask(asked, "m", authorization=b"Bearer jina_\xe9\xe8")
+        with client(routed(relay)) as api:
+            answer = ask(api, "m", authorization=b"Bearer jina_\xe9\xe8")
     assert answer.status_code == 400
     assert "api_key" in answer.json()["detail"]
     assert server.calls == []
@@ -237,21 +237,21 @@ def test_what_is_known_of_a_clients_key_is_forgotten_with_the_request() -> None:
     assert found[0].settings.health is not found[1].settings.health
 
 
-def test_a_key_of_the_environment_goes_to_the_vendors_own_host_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_key_of_the_environment_goes_to_the_providers_host_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JINA_API_KEY", "jina_of-the-environment")
     with pytest.raises(ru.InvalidRequestError, match=r"models\.m: jina needs a key: set key_env"):
         gateway(routed({"provider": "jina", "base_url": "http://127.0.0.1:1"}))
     route = {"provider": "xinference"}
     with (
         ScriptedServer(respond=respond_as("xinference")) as server,
-        client(routed({**route, "base_url": server.url})) as asked,
+        client(routed({**route, "base_url": server.url})) as api,
     ):
-        assert ask(asked, "m").status_code == 200
+        assert ask(api, "m").status_code == 200
     assert server.calls[0].credentials == {}
 
 
 @pytest.mark.parametrize(
-    ("settings", "told"),
+    ("settings", "expected"),
     [
         (routed({"provider": "voyage"}), "models.m: voyage needs a key: set VOYAGE_API_KEY"),
         (routed({"provider": "voyage", "key_env": "NO_KEY"}), "models.m: voyage needs the key in NO_KEY, which is not"),
@@ -260,11 +260,11 @@ def test_a_key_of_the_environment_goes_to_the_vendors_own_host_alone(monkeypatch
         (routed({"provider": "jina", "key_env": "BAD_KEY"}), "models.m: api_key: has a line break"),
     ],
 )
-def test_a_key_that_is_not_there_is_told_at_the_start(
-    monkeypatch: pytest.MonkeyPatch, settings: Any, told: str
+def test_a_key_that_is_not_there_is_reported_at_the_start(
+    monkeypatch: pytest.MonkeyPatch, settings: Any, expected: str
 ) -> None:
     monkeypatch.setenv("BAD_KEY", "jina_0123\n456789")
     with pytest.raises(ru.InvalidRequestError) as caught:
         gateway(settings)
-    assert caught.value.message.startswith(told)
+    assert caught.value.message.startswith(expected)
     assert "0123" not in str(caught.value)

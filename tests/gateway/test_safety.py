@@ -48,7 +48,7 @@ def test_each_key_is_known_in_either_header(name: str) -> None:
         {"authorization": "Bearer \xe4", "x-api-key": "x"},
     ],
 )
-def test_nobody_else_is(headers: dict[str, str]) -> None:
+def test_others_are_not(headers: dict[str, str]) -> None:
     with pytest.raises(ru.AuthenticationError) as caught:
         admit(KEYS, headers)
     assert "ru-ann" not in str(caught.value)
@@ -63,7 +63,7 @@ def test_a_key_of_any_bytes_is_compared_as_it_came() -> None:
                 assert wire.ask(authorization=f"Bearer {sent.decode('latin-1')}").status == status
 
 
-def test_keys_are_new_and_only_their_hashes_are_kept() -> None:
+def test_keys_are_new_and_only_their_hashes_are_stored() -> None:
     assert new_key() != new_key()
     assert len(new_key()) > 40
     made = create_app({"keys": {"a": hash_of(KEY)}}).state.gateway
@@ -81,8 +81,8 @@ def test_no_line_of_any_log_holds_a_document_a_query_or_a_key(
     """Not at DEBUG, of whatever logger, whatever happens."""
     monkeypatch.setenv("CO_API_KEY", "co-of-the-environment")
     body = {"model": "m", "query": "zanzibar", "documents": ["quetzalcoatl", "oil"], "rank_fields": ["zanzibar"]}
-    said = {"detail": f"zanzibar quetzalcoatl {PROVIDER_KEY}", "message": "quetzalcoatl"}
-    plays = [Play(status=status, body=said) for status in (400, 401, 422, 429, 500, 503)]
+    body = {"detail": f"zanzibar quetzalcoatl {PROVIDER_KEY}", "message": "quetzalcoatl"}
+    plays = [Play(status=status, body=body) for status in (400, 401, 422, 429, 500, 503)]
     plays += [Play(), Play(how="html"), Play(how="reset"), Play(how="garbage"), Play(body=b"zanzibar")]
     with caplog.at_level(logging.DEBUG), ScriptedServer(plays) as server:
         relay = {"provider": "jina", "base_url": server.url, "relay": True}
@@ -107,7 +107,7 @@ def test_no_line_of_any_log_holds_a_document_a_query_or_a_key(
 
 
 @pytest.mark.usefixtures("made_up")
-def test_what_nobody_foresaw_is_500_in_the_clients_dialect_and_logged(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_unhandled_exception_is_500_in_the_clients_dialect_and_logged(caplog: pytest.LogCaptureFixture) -> None:
     body = {"model": "m", "query": "zanzibar", "documents": ["quetzalcoatl"]}
     with serving(routed({"provider": "faulty"})) as port:
         for path, name in PATHS.items():
@@ -126,9 +126,9 @@ def test_what_nobody_foresaw_is_500_in_the_clients_dialect_and_logged(caplog: py
 
 @pytest.mark.parametrize("given", ["abc-123", "a.b_c:d", "x" * 128])
 def test_a_clients_id_comes_back(given: str) -> None:
-    with client() as asked:
-        assert asked.post("/v1/rerank", json=BODY, headers={"x-request-id": given}).headers["x-request-id"] == given
-        assert asked.post("/v1/rerank", json={}, headers={"x-request-id": given}).headers["x-request-id"] == given
+    with client() as api:
+        assert api.post("/v1/rerank", json=BODY, headers={"x-request-id": given}).headers["x-request-id"] == given
+        assert api.post("/v1/rerank", json={}, headers={"x-request-id": given}).headers["x-request-id"] == given
 
 
 @pytest.mark.parametrize("given", ["", "x" * 129, "a b", "a\tb", "a;b", "\xff", "a%0d%0ab", "<script>"])
@@ -141,10 +141,10 @@ def test_another_id_is_made_where_the_clients_is_none(caplog: pytest.LogCaptureF
 
 
 def test_what_was_lost_is_in_a_header() -> None:
-    with ScriptedServer(respond=respond_as("voyage")) as server, client(routed(target(server, "voyage"))) as asked:
+    with ScriptedServer(respond=respond_as("voyage")) as server, client(routed(target(server, "voyage"))) as api:
         body = {**BODY, "documents": ["a", ""], "return_embeddings": True, "max_tokens_per_doc": 5}
-        answer = asked.post("/v1/rerank", json=body)
-        metrics = asked.get("/metrics").text
+        answer = api.post("/v1/rerank", json=body)
+        metrics = api.get("/metrics").text
     losses = answer.headers["x-rerank-losses"].split(",")
     assert set(losses) == {"documents=withheld", "max_tokens_per_doc=dropped", "return_embeddings=dropped"}
     assert 'rerank_losses_total{action="withheld",field="documents"} 1.0' in metrics
@@ -154,41 +154,41 @@ def test_what_was_lost_is_in_a_header() -> None:
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_a_vendors_sentence_is_passed_on_without_keys_and_hosts(path: str) -> None:
+def test_a_providers_sentence_is_passed_on_without_keys_and_hosts(path: str) -> None:
     with ScriptedServer() as server:
         host = server.url.removeprefix("http://")
-        said = f"upstream {server.url}/v1/rerank?x=1 ({host}, 127.0.0.1) rejected {PROVIDER_KEY}: too odd a request"
-        with ScriptedServer([Play(status=400, body={"detail": said, "code": f"E-{host}"})]) as upstream:
+        sentence = f"upstream {server.url}/v1/rerank?x=1 ({host}, 127.0.0.1) rejected {PROVIDER_KEY}: too odd a request"
+        with ScriptedServer([Play(status=400, body={"detail": sentence, "code": f"E-{host}"})]) as upstream:
             config = routed(target(server), default={"targets": [target(upstream)]})
-            with client(config) as asked:
-                answer = asked.post(path, json={**BODY, "model": "other"})
+            with client(config) as api:
+                answer = api.post(path, json={**BODY, "model": "other"})
     assert answer.status_code == 400
-    told = dig(answer.json(), compile_path(ru.provider(PATHS[path]).dialect.errors.message))
-    assert told == "upstream … (…, …) rejected [key]: too odd a request"
+    message = dig(answer.json(), compile_path(ru.provider(PATHS[path]).dialect.errors.message))
+    assert message == "upstream … (…, …) rejected [key]: too odd a request"
     assert host not in answer.text
     assert "127.0.0.1" not in answer.text
     assert PROVIDER_KEY not in answer.text
 
 
-def test_a_host_that_is_called_as_a_field_is_garbles_no_answer() -> None:
+def test_a_host_that_is_called_as_a_field_is_garbles_no_response() -> None:
     config = {"models": {"m": {"targets": [{"provider": "xinference", "base_url": "http://detail:9"}]}}}
     made = create_app(config).state.gateway
-    told = {"detail": "detail failed: http://detail:9/v1 detailed", "n": 1, "x": {"y": "at detail."}}
-    assert made.without_hosts(told) == {"detail": "… failed: … detailed", "n": 1, "x": {"y": "at …."}}
+    body = {"detail": "detail failed: http://detail:9/v1 detailed", "n": 1, "x": {"y": "at detail."}}
+    assert made.without_hosts(body) == {"detail": "… failed: … detailed", "n": 1, "x": {"y": "at …."}}
     assert create_app({}).state.gateway.without_hosts({"detail": "detail"}) == {"detail": "detail"}
 
 
-def test_retry_after_and_the_vendors_code_are_passed_on() -> None:
+def test_retry_after_and_the_providers_code_are_passed_on() -> None:
     play = Play(status=429, headers={"retry-after": "7"}, body={"detail": "slow down", "code": "RATE_LIMIT"})
-    with ScriptedServer([play]) as server, client(routed(target(server))) as asked:
-        answer = asked.post("/v2/rerank", json=BODY)
+    with ScriptedServer([play]) as server, client(routed(target(server))) as api:
+        answer = api.post("/v2/rerank", json=BODY)
     assert (answer.status_code, answer.headers["retry-after"]) == (429, "7")
     assert answer.json() == {"message": "slow down"}
     assert answer.headers["x-rerank-attempts"] == "jina=RateLimitError"
     assert answer.headers["x-rerank-provider"] == "jina"
 
 
-def test_a_vendors_odd_texts_break_no_header() -> None:
+def test_a_providers_odd_texts_break_no_header() -> None:
     body = {"id": "a\r\nx-evil: 1", "model": "m\n", "results": [{"index": 0, "relevance_score": 0.5}]}
     with ScriptedServer([Play(body=body)]) as server, serving(routed(target(server))) as port:
         answer = ask(port)

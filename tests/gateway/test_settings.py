@@ -21,7 +21,7 @@ def one(**fields: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("given", "told"),
+    ("given", "expected"),
     [
         ({"prot": 1}, "prot: there is no such setting"),
         ({"limits": {"docs": 1}}, "limits.docs: there is no such setting"),
@@ -79,19 +79,19 @@ def one(**fields: Any) -> dict[str, Any]:
         ),
     ],
 )  # fmt: skip
-def test_what_is_wrong_is_one_sentence_with_its_place(given: Any, told: str) -> None:
+def test_what_is_wrong_is_one_sentence_with_its_place(given: Any, expected: str) -> None:
     with pytest.raises(ru.InvalidRequestError) as caught:
         read_settings(given)
-    assert caught.value.message == told
+    assert caught.value.message == expected
     assert SECRET not in repr(caught.value)
     assert caught.value.__cause__ is None
 
 
-def test_several_that_are_wrong_are_all_told() -> None:
+def test_several_that_are_wrong_are_all_reported() -> None:
     with pytest.raises(ru.InvalidRequestError) as caught:
         read_settings({"prot": 1, "workers": 0, **one(provider="coher")})
-    told = caught.value.message.split("; ")
-    assert [sentence.split(":")[0] for sentence in told if ": " in sentence] == [
+    expected = caught.value.message.split("; ")
+    assert [sentence.split(":")[0] for sentence in expected if ": " in sentence] == [
         "workers", "models.fast.targets.0", "prot",
     ]  # fmt: skip
 
@@ -134,7 +134,7 @@ def test_variables_hold_what_is_deeper(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "told"),
+    ("name", "value", "expected"),
     [
         ("KEYS", SECRET, "keys: expected JSON in RERANK_UNIFY_KEYS"),
         ("LIMITS", "{", "limits: expected JSON in RERANK_UNIFY_LIMITS"),
@@ -144,16 +144,16 @@ def test_variables_hold_what_is_deeper(monkeypatch: pytest.MonkeyPatch) -> None:
         ("DEFAULT", SECRET, "default: input should be 'keys' or 'none'"),
     ],
 )
-def test_a_wrong_variable_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str, told: str) -> None:
+def test_a_wrong_variable_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str, expected: str) -> None:
     monkeypatch.setenv(f"RERANK_UNIFY_{name}", value)
     with pytest.raises(ru.InvalidRequestError) as caught:
         read_settings()
-    assert caught.value.message.startswith(told)
+    assert caught.value.message.startswith(expected)
     assert SECRET not in repr(caught.value)
 
 
 @pytest.mark.parametrize("content", [b"port = \n", b"\xff", b"[limits\n"])
-def test_what_is_no_toml_is_told_with_its_file(tmp_path: Path, content: bytes) -> None:
+def test_what_is_no_toml_is_reported_with_its_file(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "gateway.toml"
     path.write_bytes(content)
     with pytest.raises(ru.InvalidRequestError) as caught:

@@ -13,12 +13,12 @@ import rerank_unify as ru
 from rerank_unify._json import compile_path, dig
 from rerank_unify.gateway.app import rerank_paths
 
-from .helpers import BODY, NEVER, Wire, client, nobody_listens, routed, serving, target
+from .helpers import BODY, NEVER, Wire, client, no_server_listens, routed, serving, target
 
 PATHS = rerank_paths()
 
 
-def told(path: str, answer: Any) -> str:
+def error_message(path: str, answer: Any) -> str:
     sentence = dig(answer.json(), compile_path(ru.provider(PATHS[path]).dialect.errors.message))
     assert isinstance(sentence, str)
     return sentence
@@ -43,24 +43,24 @@ def told(path: str, answer: Any) -> str:
     ],
     ids=lambda value: value.how if isinstance(value, Play) else None,
 )
-def test_what_a_vendor_does_wrong_is_told_and_the_next_request_is_fine(
+def test_what_a_provider_does_wrong_is_reported_and_the_next_request_is_fine(
     play: Play, status: int, kind: str | None
 ) -> None:
     plays = [one for _ in PATHS for one in (play, Play())]
     with ScriptedServer(plays) as server:
         config = routed(target(server))
         config["upstream"] |= {"max_response_bytes": 100_000}
-        with client(config) as asked:
+        with client(config) as api:
             for path in PATHS:
-                failed = asked.post(path, json=BODY)
+                failed = api.post(path, json=BODY)
                 assert failed.status_code == status
-                assert told(path, failed)
+                assert error_message(path, failed)
                 if kind is not None:
                     assert failed.headers["x-rerank-attempts"] == f"jina={kind}"
-                assert asked.post(path, json=BODY).status_code == 200
+                assert api.post(path, json=BODY).status_code == 200
 
 
-def test_a_vendor_that_was_killed_in_mid_answer_and_started_again() -> None:
+def test_a_provider_that_was_killed_in_mid_response_and_started_again() -> None:
     with ExitStack() as first:
         server = first.enter_context(ScriptedServer([NEVER]))
         with serving(routed(target(server))) as port, Wire(port) as wire:
@@ -81,21 +81,21 @@ def test_a_vendor_that_was_killed_in_mid_answer_and_started_again() -> None:
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_a_slow_vendor_is_504_by_the_deadline(path: str) -> None:
+def test_a_slow_provider_is_504_by_the_deadline(path: str) -> None:
     with ScriptedServer([NEVER]) as server:
         for limits in ({"timeout": 0.1}, {"deadline": 0.1}):
             config = {**routed(target(server)), "upstream": {"retries": 0, **limits}}
-            with client(config) as asked:
-                answer = asked.post(path, json=BODY)
+            with client(config) as api:
+                answer = api.post(path, json=BODY)
             assert answer.status_code == 504
-            assert told(path, answer).startswith("no answer within 0.")
+            assert error_message(path, answer).startswith("no answer within 0.")
         server.wait_left(2)
 
 
-def test_a_targets_own_timeout_counts() -> None:
+def test_a_targets_timeout_counts() -> None:
     with ScriptedServer([NEVER]) as slow, ScriptedServer(respond=respond_as("voyage")) as other, ExitStack() as stack:
-        asked = stack.enter_context(client(routed(target(slow, timeout=0.1), target(other, "voyage"))))
-        answer = asked.post("/v1/rerank", json=BODY)
+        api = stack.enter_context(client(routed(target(slow, timeout=0.1), target(other, "voyage"))))
+        answer = api.post("/v1/rerank", json=BODY)
     assert answer.headers["x-rerank-attempts"] == "jina=TimeoutError,voyage=ok"
 
 
@@ -103,8 +103,8 @@ def test_the_slower_one_of_a_hedge_is_called_off() -> None:
     with ScriptedServer([NEVER]) as slow, ScriptedServer(respond=respond_as("voyage")) as other:
         config = routed(target(slow), target(other, "voyage"))
         config["upstream"] = {"hedge_after": 0.05}
-        with client(config) as asked:
-            answer = asked.post("/v1/rerank", json=BODY)
+        with client(config) as api:
+            answer = api.post("/v1/rerank", json=BODY)
             slow.wait_left(1)
     assert answer.headers["x-rerank-provider"] == "voyage"
     assert "jina=cancelled" in answer.headers["x-rerank-attempts"]
@@ -112,27 +112,27 @@ def test_the_slower_one_of_a_hedge_is_called_off() -> None:
 
 def test_every_cause_is_in_a_header_where_every_target_failed() -> None:
     with ScriptedServer([Play(status=429, headers={"retry-after": "3600"})]) as limited:
-        gone = target(limited, "voyage", base_url=nobody_listens())
-        with client(routed(gone, target(limited))) as asked:
-            answer = asked.post("/v2/rerank", json=BODY)
+        gone = target(limited, "voyage", base_url=no_server_listens())
+        with client(routed(gone, target(limited))) as api:
+            answer = api.post("/v2/rerank", json=BODY)
     assert answer.status_code == 429
     assert answer.headers["retry-after"] == "3600"
     assert answer.headers["x-rerank-attempts"] == "voyage=ConnectError,jina=RateLimitError"
     assert "x-rerank-provider" not in answer.headers
 
 
-def test_what_a_vendor_cannot_express_is_the_clients_to_know() -> None:
-    with ScriptedServer(respond=respond_as("cohere")) as server, client(routed(target(server, "cohere"))) as asked:
+def test_what_a_provider_cannot_express_is_the_clients_to_know() -> None:
+    with ScriptedServer(respond=respond_as("cohere")) as server, client(routed(target(server, "cohere"))) as api:
         body = {**BODY, "documents": [{"image": "https://host/a.png"}]}
-        answer = asked.post("/v1/rerank", json=body)
+        answer = api.post("/v1/rerank", json=body)
     assert answer.status_code == 400
     assert answer.json()["detail"].startswith("documents[0]")
     assert server.calls == []
 
 
 def test_large_requests_go_out_in_parts() -> None:
-    with ScriptedServer(respond=respond_as("voyage")) as server, client(routed(target(server, "voyage"))) as asked:
-        answer = asked.post("/v1/rerank", json={**BODY, "documents": [f"d{n}" for n in range(2500)], "top_n": 5})
+    with ScriptedServer(respond=respond_as("voyage")) as server, client(routed(target(server, "voyage"))) as api:
+        answer = api.post("/v1/rerank", json={**BODY, "documents": [f"d{n}" for n in range(2500)], "top_n": 5})
     assert answer.status_code == 200
     assert len(answer.json()["results"]) == 5
     assert len(server.calls) == 3

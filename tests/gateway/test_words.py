@@ -17,7 +17,7 @@ from rerank_unify._json import compile_path, dig
 from rerank_unify.gateway.app import create_app, rerank_paths
 from rerank_unify.gateway.auth import hash_of
 
-from .helpers import BODY, PROVIDER_KEY, ask, client, nobody_listens, routed, serving, target
+from .helpers import BODY, PROVIDER_KEY, ask, client, no_server_listens, routed, serving, target
 
 KEYS: Final = {"first": "ru-key-of-the-first", "second": "ru-key-of-the-second"}
 PATHS: Final = rerank_paths()
@@ -53,9 +53,9 @@ def log(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
 
 
 def assert_log_is_safe(log: pytest.LogCaptureFixture) -> None:
-    own = [record for record in log.records if record.name.startswith("rerank_unify")]
-    assert own
-    for record in own:
+    given = [record for record in log.records if record.name.startswith("rerank_unify")]
+    assert given
+    for record in given:
         assert_safe(record.getMessage())
         assert record.exc_info is None
 
@@ -141,7 +141,7 @@ def test_no_class_of_a_library_is_named(gateway: Any, how: Any) -> None:
     sentence = "no connection: it was refused" if how == "nobody" else "the connection was lost before"
     plays = [] if how == "nobody" else [Play(how=how)] * len(PATHS)
     with ScriptedServer([*plays, Play()]) as server:
-        bad = target(server, base_url=nobody_listens()) if how == "nobody" else target(server)
+        bad = target(server, base_url=no_server_listens()) if how == "nobody" else target(server)
         config = {
             "models": {"m": {"targets": [bad]}, "good": {"targets": [target(server)]}},
             "upstream": {"retries": 0},
@@ -150,9 +150,9 @@ def test_no_class_of_a_library_is_named(gateway: Any, how: Any) -> None:
             for path, name in PATHS.items():
                 first = post("first", path, BODY)
                 assert first.status_code == 502
-                told = dig(first.json(), compile_path(ru.provider(name).dialect.errors.message))
-                assert told.startswith(sentence)
-                assert not [word for word in ("Error", "httpx", "aiohttp", "Client", "(") if word in told]
+                reported = dig(first.json(), compile_path(ru.provider(name).dialect.errors.message))
+                assert reported.startswith(sentence)
+                assert not [word for word in ("Error", "httpx", "aiohttp", "Client", "(") if word in reported]
             assert post("second", "/v1/rerank", {**BODY, "model": "good"}).status_code == 200
 
 

@@ -80,7 +80,7 @@ class Failure(NamedTuple):
     """An error of ours the class by whose name the SDK tells it, and the status."""
 
     error: ru.RerankError
-    told_as: str
+    error_class: str
     status: int
     relay: bool = False
 

@@ -86,21 +86,21 @@ def made(heading: str, url: str, key: str) -> Any:
     return namespace["client"]
 
 
-def rank(client: str, url: str, *, key: str = "any-word", model: str = "m", **asked: Any) -> Ranked:
+def rank(client: str, url: str, *, key: str = "any-word", model: str = "m", **fields: Any) -> Ranked:
     """Rank by one SDK, trying once."""
     needed(client)
-    asked = {"query": QUERY, "documents": list(DOCUMENTS), "top_n": None, **asked}
+    fields = {"query": QUERY, "documents": list(DOCUMENTS), "top_n": None, **fields}
     dialect = CLIENTS[client]
     if ".Async" in client:
-        return asyncio.run(_LATER[dialect](client, url, key, model, asked))
-    return _NOW[dialect](client, url, key, model, asked)
+        return asyncio.run(_LATER[dialect](client, url, key, model, fields))
+    return _NOW[dialect](client, url, key, model, fields)
 
 
 # --- Cohere ----------------------------------------------------------------------------------------------------------
 
 
-def _for_cohere(client: str, model: str, asked: dict[str, Any]) -> dict[str, Any]:
-    arguments = {**asked, "model": model, "request_options": {"max_retries": 0}}
+def _for_cohere(client: str, model: str, fields: dict[str, Any]) -> dict[str, Any]:
+    arguments = {**fields, "model": model, "request_options": {"max_retries": 0}}
     return arguments if client.endswith("V2") else {**arguments, "return_documents": True}
 
 
@@ -109,33 +109,33 @@ def _of_cohere(answer: Any) -> Ranked:
     return Ranked(answer, [(index, score, shown and shown.text) for index, score, shown in rows])
 
 
-def _cohere(client: str, url: str, key: str, model: str, asked: dict[str, Any]) -> Ranked:
+def _cohere(client: str, url: str, key: str, model: str, fields: dict[str, Any]) -> Ranked:
     with made(client, url, key) as opened:
-        return _of_cohere(opened.rerank(**_for_cohere(client, model, asked)))
+        return _of_cohere(opened.rerank(**_for_cohere(client, model, fields)))
 
 
-async def _cohere_later(client: str, url: str, key: str, model: str, asked: dict[str, Any]) -> Ranked:
+async def _cohere_later(client: str, url: str, key: str, model: str, fields: dict[str, Any]) -> Ranked:
     async with made(client, url, key) as opened:
-        return _of_cohere(await opened.rerank(**_for_cohere(client, model, asked)))
+        return _of_cohere(await opened.rerank(**_for_cohere(client, model, fields)))
 
 
 # --- Voyage ----------------------------------------------------------------------------------------------------------
 
 
-def _for_voyage(model: str, asked: dict[str, Any]) -> dict[str, Any]:
-    return {"model": model, "query": asked["query"], "documents": asked["documents"], "top_k": asked["top_n"]}
+def _for_voyage(model: str, fields: dict[str, Any]) -> dict[str, Any]:
+    return {"model": model, "query": fields["query"], "documents": fields["documents"], "top_k": fields["top_n"]}
 
 
 def _of_voyage(answer: Any) -> Ranked:
     return Ranked(answer, [(row.index, row.relevance_score, row.document) for row in answer.results])
 
 
-def _voyage(client: str, url: str, key: str, model: str, asked: dict[str, Any]) -> Ranked:
-    return _of_voyage(made(client, url, key).rerank(**_for_voyage(model, asked)))
+def _voyage(client: str, url: str, key: str, model: str, fields: dict[str, Any]) -> Ranked:
+    return _of_voyage(made(client, url, key).rerank(**_for_voyage(model, fields)))
 
 
-async def _voyage_later(client: str, url: str, key: str, model: str, asked: dict[str, Any]) -> Ranked:
-    return _of_voyage(await made(client, url, key).rerank(**_for_voyage(model, asked)))
+async def _voyage_later(client: str, url: str, key: str, model: str, fields: dict[str, Any]) -> Ranked:
+    return _of_voyage(await made(client, url, key).rerank(**_for_voyage(model, fields)))
 
 
 # --- Xinference ------------------------------------------------------------------------------------------------------
@@ -146,25 +146,25 @@ def _of_xinference(answer: Any) -> Ranked:
     return Ranked(answer, [(index, score, shown and shown["text"]) for index, score, shown in rows])
 
 
-def _xinference(client: str, url: str, key: str, model: str, asked: dict[str, Any]) -> Ranked:
+def _xinference(client: str, url: str, key: str, model: str, fields: dict[str, Any]) -> Ranked:
     opened = made(client, url, key)
     try:
         handle = opened.get_model(model)
         try:
-            return _of_xinference(handle.rerank(**asked, return_documents=True))
+            return _of_xinference(handle.rerank(**fields, return_documents=True))
         finally:
             handle.close()
     finally:
         opened.close()
 
 
-async def _xinference_later(client: str, url: str, key: str, model: str, asked: dict[str, Any]) -> Ranked:
+async def _xinference_later(client: str, url: str, key: str, model: str, fields: dict[str, Any]) -> Ranked:
     with left_open():  # it asks whether keys are needed by a session that it never closes
         opened = made(client, url, key)
     try:
         handle = await opened.get_model(model)
         try:
-            return _of_xinference(await handle.rerank(**asked, return_documents=True))
+            return _of_xinference(await handle.rerank(**fields, return_documents=True))
         finally:
             await handle.close()
     finally:

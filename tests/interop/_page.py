@@ -45,4 +45,4 @@ def errors() -> dict[str, Row]:
     rows = re.findall(
         r"^\| ([^|]+) \| ([45]\d\d[^|]*) \| `(\w+)` \| `(\w+)` \|$", PAGE.read_text("utf-8"), re.MULTILINE
     )
-    return {wrong: Row(*told) for wrong, *told in rows}
+    return {wrong: Row(*cells) for wrong, *cells in rows}

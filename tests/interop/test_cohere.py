@@ -23,25 +23,31 @@ ANSWER_TYPES = {"cohere": "V2RerankResponse", "cohere-v1": "RerankResponse"}
 
 def rerank(loopback: Loopback, client: str, **arguments: Any) -> Any:
     """What the SDK makes of the loopback's answer, trying once."""
-    asked = {"query": QUERY, "documents": DOCUMENTS, "model": "m", "request_options": {"max_retries": 0}, **arguments}
+    arguments = {
+        "query": QUERY,
+        "documents": DOCUMENTS,
+        "model": "m",
+        "request_options": {"max_retries": 0},
+        **arguments,
+    }
     made = getattr(cohere, client)(api_key="key", base_url=loopback.url)
     if client.startswith("Async"):
-        return asyncio.run(_later(made, asked))
+        return asyncio.run(_later(made, arguments))
     with made:
-        return made.rerank(**asked)
+        return made.rerank(**arguments)
 
 
-async def _later(made: Any, asked: dict[str, Any]) -> Any:
+async def _later(made: Any, arguments: dict[str, Any]) -> Any:
     async with made:
-        return await made.rerank(**asked)
+        return await made.rerank(**arguments)
 
 
 # --- requests --------------------------------------------------------------------------------------------------------
 
 SPANS = {"mode": "enabled", "threshold": 0.25}
 FIELDS = {"title": "Öl", "body": "für Motoren: 5W-30", "url": "https://example.com"}
-SAID_WHY = "the API's default; the library says what is meant"
-SAID = {"return_documents": Other(ABSENT, False, SAID_WHY)}
+NO_RETURN_DOCUMENTS_WHY = "the API's default; the library says what is meant"
+NO_RETURN_DOCUMENTS = {"return_documents": Other(ABSENT, False, NO_RETURN_DOCUMENTS_WHY)}
 NULL = Other(None, ABSENT, "langchain-cohere gives nulls, the SDK sends them, the library never does")
 TEXTS = Other([FIELDS], ["title: Öl\nbody: 'für Motoren: 5W-30'\n"], "what is ranked is the same for every vendor")
 APPLIED = Other(["title", "body"], ABSENT, "the library applies it")
@@ -66,17 +72,19 @@ V1_JOBS = {
         {
             "model": Other(None, "rerank-v3.5", "the default"),
             "top_n": NULL,
-            "return_documents": Other(None, False, SAID_WHY),
+            "return_documents": Other(None, False, NO_RETURN_DOCUMENTS_WHY),
         },
     ),
-    "plain": Job(ask(), but=SAID),
-    "top_n": Job(ask(top_n=2), {"top_n": 2}, SAID),
+    "plain": Job(ask(), but=NO_RETURN_DOCUMENTS),
+    "top_n": Job(ask(top_n=2), {"top_n": 2}, NO_RETURN_DOCUMENTS),
     "return_documents": Job(ask(return_documents=True), {"return_documents": True}),
-    "chunks": Job(ask(provider_options={"cohere-v1": {"max_chunks_per_doc": 4}}), {"max_chunks_per_doc": 4}, SAID),
+    "chunks": Job(
+        ask(provider_options={"cohere-v1": {"max_chunks_per_doc": 4}}), {"max_chunks_per_doc": 4}, NO_RETURN_DOCUMENTS
+    ),
     "rank_fields": Job(
         ask(documents=[FIELDS], rank_fields=["title", "body"]),
         {"documents": [FIELDS], "rank_fields": ["title", "body"]},
-        {"documents": TEXTS, "rank_fields": APPLIED, **SAID},
+        {"documents": TEXTS, "rank_fields": APPLIED, **NO_RETURN_DOCUMENTS},
     ),
 }
 JOBS = [
@@ -103,7 +111,7 @@ def test_the_sdk_sends_what_we_send(loopback: Loopback, client: str, name: str, 
 # --- answers ---------------------------------------------------------------------------------------------------------
 
 
-def assert_same_answer(got: Any, given: ru.RerankResponse) -> None:
+def assert_same_response(got: Any, given: ru.RerankResponse) -> None:
     rows = got.model_dump()["results"]
     assert [(row["index"], row["relevance_score"], row.get("document")) for row in rows] == [
         (result.index, result.relevance_score, result.document) for result in given
@@ -121,16 +129,16 @@ def test_the_sdk_reads_what_we_answer(loopback: Loopback, client: str, name: str
     loopback.give(ru.provider(name).encode_response(given, ask()))
     got = rerank(loopback, client)
     assert type(got).__name__ == ANSWER_TYPES[name]
-    assert_same_answer(got, given)
+    assert_same_response(got, given)
 
 
 @pytest.mark.parametrize("name", ANSWER_TYPES)
 @pytest.mark.parametrize("given", ANSWERS.values(), ids=ANSWERS)
-def test_our_answers_are_strictly_the_sdks_type(name: str, given: ru.RerankResponse) -> None:
+def test_our_responses_are_strictly_the_sdks_type(name: str, given: ru.RerankResponse) -> None:
     """The clients check nothing, their types do."""
     kind = getattr(cohere, ANSWER_TYPES[name])
-    assert_same_answer(kind.model_validate_json(ru.provider(name).dump_response(given), strict=True), given)
-    assert_same_answer(kind.model_validate_json(given.to_json(name), strict=True), given)
+    assert_same_response(kind.model_validate_json(ru.provider(name).dump_response(given), strict=True), given)
+    assert_same_response(kind.model_validate_json(given.to_json(name), strict=True), given)
 
 
 def test_spans_keep_their_type(loopback: Loopback) -> None:
@@ -174,12 +182,12 @@ FAILURES = [
 
 @every_client
 @pytest.mark.parametrize("failure", FAILURES, ids=repr)
-def test_the_sdk_raises_its_own_class(loopback: Loopback, client: str, name: str, failure: Failure) -> None:
+def test_the_sdk_raises_its_class(loopback: Loopback, client: str, name: str, failure: Failure) -> None:
     status, headers, body = ru.provider(name).encode_error(failure.error, failure.relay)
     loopback.give(body, status, headers)
     with pytest.raises(cohere.core.ApiError) as caught:
         rerank(loopback, client)
     error = caught.value
-    assert (type(error).__name__, error.status_code, error.body) == (failure.told_as, failure.status, body)
+    assert (type(error).__name__, error.status_code, error.body) == (failure.error_class, failure.status, body)
     assert error.headers.get("retry-after") == headers.get("retry-after")
     assert repr(body) in str(error)

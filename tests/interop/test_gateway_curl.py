@@ -26,8 +26,10 @@ every_example = pytest.mark.parametrize("example", EXAMPLES)
 
 def run(example: str, url: str, key: str) -> Any:
     """The JSON that the page's command prints."""
-    told = subprocess.run(["bash", "-c", _page.after(example, url, key)], capture_output=True, text=True, check=True)
-    return json.loads(told.stdout)
+    completed = subprocess.run(
+        ["bash", "-c", _page.after(example, url, key)], capture_output=True, text=True, check=True
+    )
+    return json.loads(completed.stdout)
 
 
 def body_of(example: str) -> Any:
@@ -39,15 +41,15 @@ def body_of(example: str) -> Any:
 @every_example
 @pytest.mark.parametrize("key", ["sk-any-word", GATEWAY_KEY])
 def test_the_documented_command(offline: str, locked: str, example: str, key: str) -> None:
-    asked = body_of(example)
-    told = run(example, locked if key == GATEWAY_KEY else offline, key)
-    expected = local_ranking(asked["query"], asked["documents"], asked["top_n"])
-    assert told == {
+    request = body_of(example)
+    body = run(example, locked if key == GATEWAY_KEY else offline, key)
+    expected = local_ranking(request["query"], request["documents"], request["top_n"])
+    assert body == {
         "model": "local-bm25",  # what ranks in place of a vendor says its own name
         "object": "list",
         "usage": {},
         "results": [
-            {"index": index, "relevance_score": score, "document": {"text": asked["documents"][index]}}
+            {"index": index, "relevance_score": score, "document": {"text": request["documents"][index]}}
             for index, score in expected
         ],
     }
@@ -58,5 +60,5 @@ def test_a_wrong_key(locked: str, example: str) -> None:
     assert run(example, locked, "sk-of-somebody-else") == {"detail": "the API key is not known here"}
 
 
-def test_the_body_is_new_apis_own() -> None:
+def test_the_body_is_new_apis() -> None:
     assert body_of("New API's example") == json.loads(load_request("newapi-basic"))

@@ -25,8 +25,8 @@ class Failure:
     Attributes:
         wrong: the same in the words of the page's table, which has the exceptions.
         status: what the SDK is answered.
-        said: what it is told.
-        asked: how the request differs from a good one.
+        message: what it is told.
+        changes: how the request differs from a good one.
         play: what the vendor does.
         voyage: the status for Voyage's dialect, where it is another.
         route: the target's own settings.
@@ -34,8 +34,8 @@ class Failure:
 
     wrong: str
     status: int
-    said: str
-    asked: dict[str, Any] = field(default_factory=dict[str, Any])
+    message: str
+    changes: dict[str, Any] = field(default_factory=dict[str, Any])
     play: Play | None = None
     voyage: int | None = None
     route: dict[str, Any] = field(default_factory=dict[str, Any])
@@ -105,7 +105,7 @@ def failing(bare: None, client: str) -> Iterator[str]:
             for name, one in _routes().items()
         }
         models["good"] = {"targets": [{"provider": "local"}]}
-        models["unreachable"] = {"targets": [{**target, "base_url": _nobody_listens()}]}
+        models["unreachable"] = {"targets": [{**target, "base_url": _no_server_listens()}]}
         limits = {"body_bytes": BODY_BYTES}
         config = {"models": models, "default": "none", "upstream": {"retries": 0}, "limits": limits}
         yield stack.enter_context(Served(config)).url
@@ -116,7 +116,7 @@ def _routes() -> dict[str, Failure]:
     return {name.replace(" ", "-").replace("'", ""): one for name, one in FAILURES.items() if one.play is not None}
 
 
-def _nobody_listens() -> str:
+def _no_server_listens() -> str:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         return f"http://127.0.0.1:{listening.getsockname()[1]}"
 
@@ -129,31 +129,31 @@ def _model_of(name: str) -> str:
 # --- what the SDKs say -----------------------------------------------------------------------------------------------
 
 
-def caught(client: str, url: str, **asked: Any) -> Exception:
+def caught(client: str, url: str, **changes: Any) -> Exception:
     """What the SDK raises; to print it is safe."""
     with pytest.raises(Exception) as raised:  # noqa: PT011 - which, is what the caller looks at
-        rank(client, url, **asked)
+        rank(client, url, **changes)
     assert str(raised.value)
     assert repr(raised.value)
     return raised.value
 
 
-def assert_told(client: str, error: Any, wrong: str, status: int, said: str) -> None:
+def assert_error(client: str, error: Any, wrong: str, status: int, message: str) -> None:
     """The exception is the SDK's own for that, as the page says, and our sentence is in it."""
     family = "cohere" if CLIENTS[client].startswith("cohere") else CLIENTS[client]
     if family == "xinference":
         assert type(error) is RuntimeError
-        assert said in str(error)
+        assert message in str(error)
         return
     row = _page.errors()[wrong]
-    told_as = row.cohere if family == "cohere" else row.voyageai
-    assert (type(error).__name__, _status(error)) == (told_as, status), error
+    error_class = row.cohere if family == "cohere" else row.voyageai
+    assert (type(error).__name__, _status(error)) == (error_class, status), error
     if family == "cohere":
-        assert said in error.body["message"]
-        assert said in str(error)
+        assert message in error.body["message"]
+        assert message in str(error)
     else:
         # From 500 on the SDK has a sentence of its own.
-        assert said in (str(error) if status < 500 else error.http_body)
+        assert message in (str(error) if status < 500 else error.http_body)
 
 
 def _status(error: Any) -> int:
@@ -163,20 +163,20 @@ def _status(error: Any) -> int:
 
 
 @pytest.mark.parametrize("name", FAILURES)
-def test_the_sdk_tells_it_in_its_own_way(failing: str, client: str, name: str) -> None:
+def test_the_sdk_tells_it_in_its_way(failing: str, client: str, name: str) -> None:
     failure = FAILURES[name]
-    error = caught(client, failing, **{"model": _model_of(name), **failure.asked})
+    error = caught(client, failing, **{"model": _model_of(name), **failure.changes})
     status = failure.voyage if failure.voyage is not None and CLIENTS[client] == "voyage" else failure.status
-    assert_told(client, error, failure.wrong, status, failure.said)
+    assert_error(client, error, failure.wrong, status, failure.message)
 
 
-def test_a_vendor_that_cannot_be_reached(failing: str, client: str) -> None:
+def test_a_provider_that_cannot_be_reached(failing: str, client: str) -> None:
     error = caught(client, failing, model="unreachable")
-    assert_told(client, error, REFUSED, 502, "no connection")
+    assert_error(client, error, REFUSED, 502, "no connection")
     assert "127.0.0.1" not in f"{error}{getattr(error, 'http_body', '')}{getattr(error, 'body', '')}"
 
 
-def test_how_long_to_wait_is_told(failing: str, client: str) -> None:
+def test_how_long_to_wait_is_reported(failing: str, client: str) -> None:
     error: Any = caught(client, failing, model="rate-limit")
     if CLIENTS[client] != "xinference":  # it keeps no headers
         assert error.headers["retry-after"] == "0"
@@ -197,7 +197,7 @@ def test_retries_of_an_sdk_and_of_the_gateway_do_not_multiply(bare: None, client
 @every_client
 def test_the_gateways_key_is_wrong(bare: None, locked: str, client: str) -> None:
     error = caught(client, locked, key="ru-of-somebody-else")
-    assert_told(client, error, "the gateway's key", 401, "the API key is not known here")
+    assert_error(client, error, "the gateway's key", 401, "the API key is not known here")
 
 
 @every_client
@@ -205,7 +205,7 @@ def test_more_than_a_socket_holds_is_refused_in_words(offline: str, client: str)
     """The gateway refuses by the length alone, while the client still sends."""
     with left_open():
         error = caught(client, offline, documents=["a" * 2**20] * 9)
-        assert_told(client, error, "a body that is too large", 413, "the body has more than 8,388,608 bytes")
+        assert_error(client, error, "a body that is too large", 413, "the body has more than 8,388,608 bytes")
         del error
 
 
@@ -218,7 +218,7 @@ def test_the_gateway_is_full(bare: None, client: str) -> None:
         config = {"models": {"m": {"targets": [target]}}, "limits": {"concurrency": 1}}
         with Served({**config, "drain_seconds": 1}) as served, _under_way(served.url, server):
             error = caught(client, served.url)
-            assert_told(client, error, "the vendor or the gateway is busy", 503, "busy")
+            assert_error(client, error, "the vendor or the gateway is busy", 503, "busy")
 
 
 class _under_way:  # noqa: N801 - used as a function

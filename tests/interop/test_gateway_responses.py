@@ -46,7 +46,7 @@ def _shown(client: str, ranking: list[tuple[int, float]]) -> list[str | None]:
 
 
 @every_client
-def test_nobody_invents_a_bill(offline: str, client: str) -> None:
+def test_no_usage_is_invented(offline: str, client: str) -> None:
     """`local` reports no usage, and so does the SDK."""
     assert _usage(client, rank(client, offline).answer) == (None, None)
 
@@ -58,11 +58,11 @@ def test_with_the_gateways_key(locked: str, client: str) -> None:
 
 def test_cohere_by_environment_variables(offline: str) -> None:
     pytest.importorskip("cohere")
-    asked = "model='m', query='b', documents=['a', 'b']"
-    code = f"import cohere; print([row.index for row in cohere.ClientV2().rerank({asked}).results])"
+    arguments = "model='m', query='b', documents=['a', 'b']"
+    code = f"import cohere; print([row.index for row in cohere.ClientV2().rerank({arguments}).results])"
     environ = {**os.environ, "CO_API_URL": f"{offline}/cohere", "CO_API_KEY": "any-word"}
-    told = subprocess.run([sys.executable, "-c", code], env=environ, capture_output=True, text=True, check=True)
-    assert told.stdout == "[1, 0]\n"
+    completed = subprocess.run([sys.executable, "-c", code], env=environ, capture_output=True, text=True, check=True)
+    assert completed.stdout == "[1, 0]\n"
 
 
 # --- every vendor behind it ------------------------------------------------------------------------------------------
@@ -83,7 +83,7 @@ def everybody(bare: None) -> Iterator[str]:
 
 @every_client
 @pytest.mark.parametrize("upstream", UPSTREAMS)
-def test_every_vendor_ranks_alike(everybody: str, client: str, upstream: str) -> None:
+def test_every_provider_ranks_alike(everybody: str, client: str, upstream: str) -> None:
     texts = [text for text in DOCUMENTS if text]
     ranked = rank(client, everybody, model=f"by-{upstream}", documents=texts)
     assert ranked.ranking == rank(client, everybody, model="by-jina", documents=texts).ranking

@@ -34,20 +34,22 @@ every_client = pytest.mark.parametrize("client", ["Client", "AsyncClient"])
 
 def rerank(loopback: Loopback, client: str, **arguments: Any) -> Any:
     """What the SDK makes of the loopback's answer, trying once."""
-    asked = {"query": QUERY, "documents": list(DOCUMENTS), "model": "m", **arguments}
+    arguments = {"query": QUERY, "documents": list(DOCUMENTS), "model": "m", **arguments}
     made = getattr(voyageai, client)(api_key="key", base_url=f"{loopback.url}/v1", max_retries=0)
-    return asyncio.run(made.rerank(**asked)) if client == "AsyncClient" else made.rerank(**asked)
+    return asyncio.run(made.rerank(**arguments)) if client == "AsyncClient" else made.rerank(**arguments)
 
 
 # --- requests --------------------------------------------------------------------------------------------------------
 
-SAID = {"return_documents": Other(ABSENT, False, "the SDK has no such argument: it fills documents in itself")}
-NULL = {**SAID, "top_k": Other(None, ABSENT, "the SDK sends nulls, the library never does")}
+NO_RETURN_DOCUMENTS = {
+    "return_documents": Other(ABSENT, False, "the SDK has no such argument: it fills documents in itself")
+}
+NULL = {**NO_RETURN_DOCUMENTS, "top_k": Other(None, ABSENT, "the SDK sends nulls, the library never does")}
 INSTRUCTION = "Rank by Öko-Siegel"
 FOLDED = f"{INSTRUCTION}\nQuery: {QUERY}"
 JOBS = {
     "plain": Job(ask(truncation=True), but=NULL),
-    "top_n": Job(ask(truncation=True, top_n=2), {"top_k": 2}, SAID),
+    "top_n": Job(ask(truncation=True, top_n=2), {"top_k": 2}, NO_RETURN_DOCUMENTS),
     "refuse long": Job(ask(truncation=False), {"truncation": False}, NULL),
     "folded": Job(
         ask(model="rerank-2.5", instruction=INSTRUCTION, truncation=True),
@@ -107,13 +109,13 @@ FAILURES = [
 
 @every_client
 @pytest.mark.parametrize("failure", FAILURES, ids=repr)
-def test_the_sdk_raises_its_own_class(loopback: Loopback, client: str, failure: Failure) -> None:
+def test_the_sdk_raises_its_class(loopback: Loopback, client: str, failure: Failure) -> None:
     status, headers, body = VOYAGE.encode_error(failure.error, failure.relay)
     loopback.give(body, status, headers)
     with pytest.raises(voyageai.error.VoyageError) as caught:
         rerank(loopback, client)
     error = caught.value
-    assert (type(error).__name__, error.http_status) == (failure.told_as, failure.status)
+    assert (type(error).__name__, error.http_status) == (failure.error_class, failure.status)
     assert error.headers.get("retry-after") == headers.get("retry-after")
     # Under 5xx the SDK has a sentence of its own and keeps ours in the body.
     assert body["detail"] in (str(error) if status < 500 else error.http_body)

@@ -23,23 +23,23 @@ every_client = pytest.mark.parametrize("client", ["RESTfulClient", "AsyncRESTful
 def rerank(loopback: Loopback, client: str, *, model: str = "m", **arguments: Any) -> Any:
     """What the client makes of the loopback's answer. It asks for the server's and the model's kind first."""
     loopback.pages = {"/v1/cluster/auth": {"auth": False}, f"/v1/models/{model}": {"model_type": "rerank"}}
-    asked = {"query": QUERY, "documents": list(DOCUMENTS), **arguments}
+    arguments = {"query": QUERY, "documents": list(DOCUMENTS), **arguments}
     if client == "AsyncRESTfulClient":
-        return asyncio.run(_later(loopback.url, model, asked))
+        return asyncio.run(_later(loopback.url, model, arguments))
     made = xinference.RESTfulClient(loopback.url)
     handle = made.get_model(model)
     try:
-        return handle.rerank(**asked)
+        return handle.rerank(**arguments)
     finally:
         handle.close()
         made.close()
 
 
-async def _later(url: str, model: str, asked: dict[str, Any]) -> Any:
+async def _later(url: str, model: str, arguments: dict[str, Any]) -> Any:
     made = xinference.AsyncRESTfulClient(url)
     handle = await made.get_model(model)
     try:
-        return await handle.rerank(**asked)
+        return await handle.rerank(**arguments)
     finally:
         await handle.close()
         await made.close()

@@ -14,9 +14,9 @@ from .helpers import ASYNC, TRANSPORTS, Rerank, ask, call
 @pytest.fixture(params=TRANSPORTS)
 def rerank(request: pytest.FixtureRequest) -> Rerank:
     def run(
-        targets: Any, asked: ru.RerankRequest | None = None, *, settings: Any = None, **options: Any
+        targets: Any, rerank_request: ru.RerankRequest | None = None, *, settings: Any = None, **options: Any
     ) -> ru.RerankResponse:
-        return call(request.param, targets, asked or ask(), settings or {}, options)
+        return call(request.param, targets, rerank_request or ask(), settings or {}, options)
 
     return run
 

@@ -53,7 +53,7 @@ def voyage(server: ScriptedServer, **more: Any) -> ru.Target:
     return target("voyage", server, **more)
 
 
-def nobody_listens() -> str:
+def no_server_listens() -> str:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         return f"http://127.0.0.1:{listening.getsockname()[1]}"
 
@@ -108,17 +108,17 @@ def run(over: str, main: Callable[[], Awaitable[T]]) -> T:
     return anyio.run(main, backend=ASYNC[over])
 
 
-def call(over: str, targets: Any, asked: ru.RerankRequest, settings: Any, options: Any) -> ru.RerankResponse:
+def call(over: str, targets: Any, rerank_request: ru.RerankRequest, settings: Any, options: Any) -> ru.RerankResponse:
     """One `rerank` over a transport, by a client of its own."""
 
     async def main() -> ru.RerankResponse:
         async with opened(over, targets, **settings) as client:
-            return await client.rerank(asked, **options)
+            return await client.rerank(rerank_request, **options)
 
     if over in ASYNC:
         return run(over, main)
     with ru.Client(targets, **settings) as client:
-        return client.rerank(asked, **options)
+        return client.rerank(rerank_request, **options)
 
 
 @contextmanager

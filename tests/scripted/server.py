@@ -126,8 +126,8 @@ def respond_as(name: str) -> Respond:
         try:
             request = provider.decode_request(body)
         except ru.InvalidRequestError as error:
-            status, headers, told = provider.encode_error(error)
-            return Play(status=status, headers=headers, body=told)
+            status, headers, body = provider.encode_error(error)
+            return Play(status=status, headers=headers, body=body)
         texts = [_text(document, request.rank_fields, at) for at, document in enumerate(request.documents)]
         results: list[ru.Result] = []
         for index in sorted(range(len(texts)), key=lambda at: -score(texts[at]))[: request.top_n]:
@@ -168,10 +168,10 @@ def _wire(play: Play) -> Iterable[bytes]:
     if how == "gzip_bomb":
         body = _bomb(play.inflated, body)
     length = str(len(body) + (play.off if how == "wrong_length" else 0))
-    own = {"content-type": "application/json", **({} if how in _ENDLESS else {"content-length": length})}
-    own |= {"location": play.location} if how == "redirect" else _OWN_HEADERS.get(how, {})
+    defaults = {"content-type": "application/json", **({} if how in _ENDLESS else {"content-length": length})}
+    defaults |= {"location": play.location} if how == "redirect" else _OWN_HEADERS.get(how, {})
     status = 302 if how == "redirect" and play.status < 300 else play.status
-    lines = [f"HTTP/1.1 {status} {_phrase(status)}", *(f"{k}: {v}" for k, v in {**own, **play.headers}.items())]
+    lines = [f"HTTP/1.1 {status} {_phrase(status)}", *(f"{k}: {v}" for k, v in {**defaults, **play.headers}.items())]
     head = ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
     if how in _ENDLESS:
         return chain((head,), repeat(_ENDLESS[how]))

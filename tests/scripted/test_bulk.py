@@ -57,7 +57,7 @@ def first_is_slow(body: Any) -> Play:
     return replace(refusing(body), delay=3600 * (body["documents"] == ["0", "1"]))
 
 
-class Caller:
+class ClientCall:
     """`rerank_many` over one transport, of which so many results are taken; None for all."""
 
     def __init__(self, over: str) -> None:
@@ -91,8 +91,8 @@ class Caller:
 
 
 @pytest.fixture(params=TRANSPORTS)
-def call(request: pytest.FixtureRequest) -> Caller:
-    return Caller(request.param)
+def call(request: pytest.FixtureRequest) -> ClientCall:
+    return ClientCall(request.param)
 
 
 # --- what comes ------------------------------------------------------------------------------------------------------
@@ -100,7 +100,7 @@ def call(request: pytest.FixtureRequest) -> Caller:
 
 @pytest.mark.parametrize("concurrency", [1, 3, 50])
 @pytest.mark.parametrize("ordered", [False, True])
-def test_each_request_gets_its_own_answer(call: Caller, concurrency: int, *, ordered: bool) -> None:
+def test_each_request_gets_its_response(call: ClientCall, concurrency: int, *, ordered: bool) -> None:
     with ScriptedServer() as server:
         found = call(server, asks(20), concurrency=concurrency, ordered=ordered)
         assert len(server.calls) == 20
@@ -110,18 +110,18 @@ def test_each_request_gets_its_own_answer(call: Caller, concurrency: int, *, ord
     assert (numbers if ordered else sorted(numbers)) == [*range(20)]
 
 
-def test_nothing_of_nothing(call: Caller) -> None:
+def test_nothing_of_nothing(call: ClientCall) -> None:
     with ScriptedServer() as server:
         assert (call(server, []), call(server, iter([])), server.calls) == ([], [], [])
 
 
 @pytest.mark.parametrize("ordered", [False, True])
-def test_the_slow_one_comes_last_or_in_its_turn(call: Caller, *, ordered: bool) -> None:
-    told: list[ru.Progress] = []
+def test_the_slow_one_comes_last_or_in_its_turn(call: ClientCall, *, ordered: bool) -> None:
+    reported: list[ru.Progress] = []
     with ScriptedServer(respond=first_is_slow) as server:
 
         def progress(now: ru.Progress) -> None:
-            told.append(now)
+            reported.append(now)
             if now.done == 5:
                 server.release()
 
@@ -130,10 +130,10 @@ def test_the_slow_one_comes_last_or_in_its_turn(call: Caller, *, ordered: bool) 
     assert numbers[-1] == (5 if ordered else 0)
     assert sorted(numbers) == [*range(6)]
     assert numbers == sorted(numbers) or not ordered
-    assert [now.done for now in told] == [1, 2, 3, 4, 5, 6]
+    assert [now.done for now in reported] == [1, 2, 3, 4, 5, 6]
 
 
-def test_failures_are_values(call: Caller) -> None:
+def test_failures_are_values(call: ClientCall) -> None:
     requests = [*asks(3), ru.RerankRequest(query=FAILING, documents=["a"]), *asks(1)]
     with ScriptedServer(respond=refusing) as server:
         found = call(server, requests, ordered=True)
@@ -146,7 +146,7 @@ def test_failures_are_values(call: Caller) -> None:
 
 
 @pytest.mark.parametrize("wrong", [None, "q", {"query": "q", "documents": ["d"]}, ("q", ["d"])])
-def test_what_is_no_request_is_such_a_value_too(call: Caller, wrong: Any) -> None:
+def test_what_is_no_request_is_such_a_value_too(call: ClientCall, wrong: Any) -> None:
     with ScriptedServer() as server:
         found = call(server, [*asks(1), wrong, *asks(1)], ordered=True)
         assert len(server.calls) == 2
@@ -154,7 +154,7 @@ def test_what_is_no_request_is_such_a_value_too(call: Caller, wrong: Any) -> Non
     assert str(found[1].error) == f"requests: expected RerankRequest, not {type(wrong).__name__}"
 
 
-def test_must_keep_holds_for_each(call: Caller) -> None:
+def test_must_keep_holds_for_each(call: ClientCall) -> None:
     requests = [request.replace(instruction="i") for request in asks(2)]
     with ScriptedServer() as server:
         found = call(server, requests, must_keep=iter(["instruction"]))
@@ -169,7 +169,7 @@ def test_it_may_come_from_an_asynchronous_iterable(over: str) -> None:
             yield request
 
     with ScriptedServer() as server:
-        found = Caller(over)(server, source(), ordered=True)
+        found = ClientCall(over)(server, source(), ordered=True)
     assert [done.index for done in found] == [*range(5)]
     assert all(map(right, found))
 
@@ -178,23 +178,23 @@ def test_it_may_come_from_an_asynchronous_iterable(over: str) -> None:
 
 
 @pytest.mark.parametrize(("kind", "total"), [(list, 3), (tuple, 3), (iter, None)])
-def test_progress_is_told(call: Caller, kind: Any, total: int | None) -> None:
-    told: list[ru.Progress] = []
+def test_progress_is_reported(call: ClientCall, kind: Any, total: int | None) -> None:
+    reported: list[ru.Progress] = []
     requests = [*asks(2), ru.RerankRequest(query=FAILING, documents=["a"])]
     with ScriptedServer(respond=refusing) as server:
-        call(server, kind(requests), concurrency=1, progress=told.append)
-    assert told == [ru.Progress(1, 0, total), ru.Progress(2, 0, total), ru.Progress(3, 1, total)]
+        call(server, kind(requests), concurrency=1, progress=reported.append)
+    assert reported == [ru.Progress(1, 0, total), ru.Progress(2, 0, total), ru.Progress(3, 1, total)]
 
 
-def test_progress_is_told_in_the_callers_own_thread(call: Caller) -> None:
-    told: set[int] = set()
+def test_progress_is_reported_in_the_callers_thread(call: ClientCall) -> None:
+    reported: set[int] = set()
 
     def progress(now: ru.Progress) -> None:
-        told.add(threading.get_ident())
+        reported.add(threading.get_ident())
 
     with ScriptedServer() as server:
         call(server, asks(5), progress=progress)
-    assert told == {threading.get_ident()}
+    assert reported == {threading.get_ident()}
 
 
 # --- how much is read and under way ----------------------------------------------------------------------------------
@@ -202,7 +202,7 @@ def test_progress_is_told_in_the_callers_own_thread(call: Caller) -> None:
 
 @pytest.mark.parametrize("ordered", [False, True])
 @pytest.mark.parametrize("taken", [1, 7])
-def test_of_an_endless_source_little_is_read_ahead(call: Caller, taken: int, *, ordered: bool) -> None:
+def test_of_an_endless_source_little_is_read_ahead(call: ClientCall, taken: int, *, ordered: bool) -> None:
     read: list[int] = []
     with ScriptedServer() as server:
         found = call(server, endless(read), taken, concurrency=3, ordered=ordered)
@@ -212,7 +212,7 @@ def test_of_an_endless_source_little_is_read_ahead(call: Caller, taken: int, *, 
     assert len(read) <= taken + 4 * 3
 
 
-def test_in_order_a_slow_first_holds_the_reading_up(call: Caller) -> None:
+def test_in_order_a_slow_first_holds_the_reading_up(call: ClientCall) -> None:
     read: list[int] = []
     with ScriptedServer(respond=first_is_slow) as server:
 
@@ -226,7 +226,7 @@ def test_in_order_a_slow_first_holds_the_reading_up(call: Caller) -> None:
 
 
 @pytest.mark.parametrize("concurrency", [1, 4])
-def test_so_many_are_under_way_and_no_more(call: Caller, concurrency: int) -> None:
+def test_so_many_are_under_way_and_no_more(call: ClientCall, concurrency: int) -> None:
     with ScriptedServer([Play(delay=3600)] * concurrency, respond=refusing) as server:
         with released(server, after={server: concurrency}):
             found = call(server, asks(5 * concurrency), concurrency=concurrency)
@@ -238,14 +238,14 @@ def test_so_many_are_under_way_and_no_more(call: Caller, concurrency: int) -> No
 
 def test_stopping_early_cancels_what_is_under_way(over: str) -> None:
     with ScriptedServer([Play(), *[Play(delay=3600)] * 100]) as server:
-        (done,) = Caller(over)(server, asks(100), 1, concurrency=4)
+        (done,) = ClientCall(over)(server, asks(100), 1, concurrency=4)
         assert right(done)
         server.wait_left(len(server.calls) - 1)
 
 
 def test_stopping_early_waits_for_what_is_under_way() -> None:
     with ScriptedServer() as server:
-        (done,) = Caller("httpx")(server, asks(100), 1, concurrency=4)
+        (done,) = ClientCall("httpx")(server, asks(100), 1, concurrency=4)
         assert (server.left, right(done)) == (0, True)
         assert len(server.calls) <= 8
     assert not [one for one in threading.enumerate() if one.name.startswith("rerank-unify")]
@@ -262,7 +262,7 @@ def breaking(after: int) -> Iterator[ru.RerankRequest]:
 
 @pytest.mark.parametrize("ordered", [False, True])
 @pytest.mark.parametrize("after", [0, 5])
-def test_what_the_source_raises_comes_as_it_is(call: Caller, after: int, *, ordered: bool) -> None:
+def test_what_the_source_raises_comes_as_it_is(call: ClientCall, after: int, *, ordered: bool) -> None:
     with ScriptedServer() as server, pytest.raises(OddError, match="in the source"):
         call(server, breaking(after), concurrency=2, ordered=ordered)
 
@@ -273,10 +273,10 @@ def test_what_an_asynchronous_source_raises_comes_as_it_is(over: str) -> None:
             yield request
 
     with ScriptedServer() as server, pytest.raises(OddError, match="in the source"):
-        Caller(over)(server, source())
+        ClientCall(over)(server, source())
 
 
-def test_what_progress_raises_comes_as_it_is(call: Caller) -> None:
+def test_what_progress_raises_comes_as_it_is(call: ClientCall) -> None:
     def progress(now: ru.Progress) -> None:
         raise OddError("in progress")
 
@@ -317,7 +317,7 @@ def test_what_an_asynchronous_sender_raises_comes_as_it_is(backend: str) -> None
         anyio.run(main, backend=backend)
 
 
-def test_what_was_asked_before_the_source_broke_is_answered() -> None:
+def test_requests_read_before_the_source_broke_is_answered() -> None:
     found: list[ru.Completed] = []
     with ScriptedServer() as server, ru.Client(jina(server)) as client:
         with pytest.raises(OddError, match="in the source"):

@@ -16,9 +16,9 @@ from pydantic import SecretStr
 
 import rerank_unify as ru
 from rerank_unify.transport import AsyncHttpxSender, HttpxSender
-from rerank_unify.transport.httpx import own_async_sender, own_sender
+from rerank_unify.transport.httpx import default_async_sender, default_sender
 
-from .helpers import DOCUMENTS, KEY, RANKED, Rerank, ask, failure, indices, jina, nobody_listens, voyage
+from .helpers import DOCUMENTS, KEY, RANKED, Rerank, ask, failure, indices, jina, no_server_listens, voyage
 from .server import Play, ScriptedServer, respond_as, score
 
 # --- a good answer ---------------------------------------------------------------------------------------------------
@@ -48,7 +48,7 @@ def test_a_query_and_documents_will_do() -> None:
             client.rerank("skin")
 
 
-def test_an_answer_under_any_2xx_counts(rerank: Rerank) -> None:
+def test_a_response_under_any_2xx_counts(rerank: Rerank) -> None:
     with ScriptedServer([Play(status=201)], respond=respond_as("jina")) as server:
         assert indices(rerank(jina(server))) == RANKED
 
@@ -89,15 +89,15 @@ def test_one_failing_part_fails_the_whole(rerank: Rerank) -> None:
 # --- connections, limits, life time ----------------------------------------------------------------------------------
 
 
-def test_nobody_there(rerank: Rerank) -> None:
-    target = ru.Target("xinference", base_url=nobody_listens())
+def test_no_server_there(rerank: Rerank) -> None:
+    target = ru.Target("xinference", base_url=no_server_listens())
     policy = ru.FallbackPolicy(retries=0)
     with pytest.raises(ru.ConnectError, match="xinference: ConnectError: no connection") as caught:
         rerank(target, settings={"policy": policy})
     assert caught.value.__cause__ is not None
 
 
-def test_a_client_of_your_own_stays_yours() -> None:
+def test_a_client_of_yours_stays_yours() -> None:
     with ScriptedServer() as server, httpx.Client(headers={"x-mine": "1"}, follow_redirects=True) as mine:
         with ru.Client(jina(server), http_client=mine) as client:
             client.rerank(ask())
@@ -168,12 +168,12 @@ class Counting(httpx.AsyncBaseTransport):
     """Answers when the gate is open; tells how many calls there were, and the most at a time."""
 
     def __init__(self, gate: anyio.Event) -> None:
-        self.gate, self.calls, self.now, self.most = gate, 0, 0, 0
+        self.gate, self.calls, self.now, self.highest = gate, 0, 0, 0
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         self.calls += 1
         self.now += 1
-        self.most = max(self.most, self.now)
+        self.highest = max(self.highest, self.now)
         try:
             await self.gate.wait()
         finally:
@@ -204,19 +204,19 @@ def test_calls_spread_over_several_pools(backend: str) -> None:
         for _ in range(5):
             await one()
         assert waiting == [2, 2, 2]
-        return [(pool.calls, pool.most) for pool in pools]
+        return [(pool.calls, pool.highest) for pool in pools]
 
-    told = anyio.run(main, backend=backend)
+    counts = anyio.run(main, backend=backend)
     assert bodies == [b"whole"] * 25
-    assert sum(calls for calls, _ in told) == 25
-    assert [most for _, most in told] == [2, 2, 2]
-    assert told[0][0] >= 2 + 5  # one call after the other stays on the connections that are warm
+    assert sum(calls for calls, _ in counts) == 25
+    assert [highest for _, highest in counts] == [2, 2, 2]
+    assert counts[0][0] >= 2 + 5  # one call after the other stays on the connections that are warm
 
 
 @pytest.mark.parametrize(("max_concurrent", "pools"), [(1, 1), (25, 1), (26, 2), (100, 4)])
-def test_its_own_pools_are_small(max_concurrent: int, pools: int) -> None:
+def test_default_pools_are_small(max_concurrent: int, pools: int) -> None:
     async def main() -> None:
-        sender, aclose = own_async_sender(max_concurrent)
+        sender, aclose = default_async_sender(max_concurrent)
         assert len(sender._lines) == pools  # pyright: ignore[reportPrivateUsage]
         await aclose()
 
@@ -269,14 +269,14 @@ def test_bad_settings(client: Any, targets: Any, settings: dict[str, Any], sente
     assert "hunter2" not in str(caught.value)
 
 
-def test_keys_of_the_environment_go_to_the_vendors_own_host(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_keys_of_the_environment_go_to_the_providers_host(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JINA_API_KEY", KEY)
-    kept = SecretStr(KEY)
-    assert ru.Client("jina").settings.targets[0].api_key == kept
-    assert ru.Client("jina", base_url="https://api.jina.ai/v1").settings.targets[0].api_key == kept
+    secret = SecretStr(KEY)
+    assert ru.Client("jina").settings.targets[0].api_key == secret
+    assert ru.Client("jina", base_url="https://api.jina.ai/v1").settings.targets[0].api_key == secret
     assert ru.Client("jina", base_url="http://elsewhere").settings.targets[0].api_key is None
     assert ru.Client(ru.Target("jina", url="http://elsewhere/rerank")).settings.targets[0].api_key is None
-    assert ru.Client("jina", base_url="http://elsewhere", env_keys=True).settings.targets[0].api_key == kept
+    assert ru.Client("jina", base_url="http://elsewhere", env_keys=True).settings.targets[0].api_key == secret
 
 
 def test_a_key_is_nowhere_to_be_read(caplog: pytest.LogCaptureFixture) -> None:
@@ -304,11 +304,11 @@ def test_without_httpx_one_sentence_says_what_to_install() -> None:
         "import sys; sys.modules['httpx'] = None\nimport rerank_unify as ru\n"
         "try: ru.Client('local')\nexcept ru.MissingExtraError as error: print(error)"
     )
-    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert "pip install 'rerank-unify[http]'" in told.stdout
+    completed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "pip install 'rerank-unify[http]'" in completed.stdout
 
 
-def test_a_chain_tells_that_the_requests_own_model_was_not_sent(rerank: Rerank) -> None:
+def test_a_chain_tells_that_the_requests_model_was_not_sent(rerank: Rerank) -> None:
     with ScriptedServer() as server, ScriptedServer() as other:
         alone = rerank(jina(server), ask(model="m"))
         chained = rerank([jina(server), voyage(other)], ask(model="m"))
@@ -326,7 +326,7 @@ def test_an_error_tells_what_was_tried(rerank: Rerank) -> None:
             assert all(one.error is not None for one in error.attempts)
 
 
-def test_each_request_raises_an_error_of_its_own(rerank: Rerank) -> None:
+def test_each_request_raises_an_error(rerank: Rerank) -> None:
     settings = {"policy": ru.FallbackPolicy(retries=0, breaker_failures=1), "health": ru.Health()}
     with ScriptedServer([Play(status=500)]) as server:
         errors = [failure(rerank, jina(server), settings=settings) for _ in range(3)]
@@ -342,7 +342,7 @@ def test_a_proxy_of_the_environment_counts(monkeypatch: pytest.MonkeyPatch) -> N
         for exception, called in (("", 1), ("api.nobody.example", 1), ("127.0.0.1", 0)):
             monkeypatch.setenv("http_proxy", proxy.url)
             monkeypatch.setenv("no_proxy", exception)
-            target = ru.Target("jina", api_key=KEY, base_url=nobody_listens(), timeout=5)
+            target = ru.Target("jina", api_key=KEY, base_url=no_server_listens(), timeout=5)
             before = len(proxy.calls)
             with ru.Client(target, policy=ru.FallbackPolicy(retries=0)) as client:
                 if called:
@@ -357,6 +357,6 @@ def test_exceptions_from_proxies_alone_are_no_proxy(monkeypatch: pytest.MonkeyPa
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    sender, close = own_sender()
+    sender, close = default_sender()
     assert type(sender._line._client).__name__ == "Lanes"  # pyright: ignore[reportPrivateUsage]
     close()

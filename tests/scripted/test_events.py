@@ -21,8 +21,8 @@ import rerank_unify as ru
 from .helpers import KEY, MANY, NEVER, Rerank, ask, failure, indices, jina, opened, released, run, voyage
 from .server import Play, ScriptedServer, respond_as
 
-QUERY, DOCUMENT, SAID, KEY_2 = "whatquery", "whichdocument", "sosaidthevendor", "pa-0123456789"
-PRIVATE: Final = (QUERY, DOCUMENT, SAID, KEY, KEY_2)
+QUERY, DOCUMENT, SENTENCE, KEY_2 = "whatquery", "whichdocument", "sosaidthevendor", "pa-0123456789"
+PRIVATE: Final = (QUERY, DOCUMENT, SENTENCE, KEY, KEY_2)
 SOON: Final[dict[str, Any]] = {"policy": ru.FallbackPolicy(hedge_after=0.02)}
 
 
@@ -30,8 +30,10 @@ def private() -> ru.RerankRequest:
     return ask(query=QUERY, documents=[DOCUMENT, f"{DOCUMENT} 2"])
 
 
-def told(status: int) -> Play:
-    return Play(status=status, body={"detail": f"{SAID} {QUERY} {DOCUMENT} {KEY}", "code": "c-1", "request_id": "r-1"})
+def failing_play(status: int) -> Play:
+    return Play(
+        status=status, body={"detail": f"{SENTENCE} {QUERY} {DOCUMENT} {KEY}", "code": "c-1", "request_id": "r-1"}
+    )
 
 
 class Hooks:
@@ -66,7 +68,7 @@ def lines(log: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
 
 
 def test_each_attempt_is_logged(rerank: Rerank, log: pytest.LogCaptureFixture) -> None:
-    with ScriptedServer([told(503)]) as first, ScriptedServer(respond=respond_as("voyage")) as second:
+    with ScriptedServer([failing_play(503)]) as first, ScriptedServer(respond=respond_as("voyage")) as second:
         rerank([jina(first), voyage(second)], private())
         hosts = [server.url.removeprefix("http://") for server in (first, second)]
     shown = [(level, message.partition(" after ")[0]) for level, message in lines(log)]
@@ -80,13 +82,16 @@ def test_each_attempt_is_logged(rerank: Rerank, log: pytest.LogCaptureFixture) -
     assert lines(log)[1][1].endswith("s: ProviderOverloadedError (HTTP 503, c-1, r-1)")
 
 
-@pytest.mark.parametrize("play", [told(401), told(400), told(500), Play(how="reset"), Play(body=b"[" + SAID.encode())])
+@pytest.mark.parametrize(
+    "play",
+    [failing_play(401), failing_play(400), failing_play(500), Play(how="reset"), Play(body=b"[" + SENTENCE.encode())],
+)
 def test_the_log_keeps_what_is_private(rerank: Rerank, log: pytest.LogCaptureFixture, play: Play) -> None:
     with ScriptedServer([play]) as server:
         failure(rerank, jina(server), private(), settings={"policy": ru.FallbackPolicy(retries=0)})
-    own = " ".join(message for _, message in lines(log))
-    assert own
-    assert not [word for word in PRIVATE if word in own or word in log.text]
+    text = " ".join(message for _, message in lines(log))
+    assert text
+    assert not [word for word in PRIVATE if word in text or word in log.text]
 
 
 def test_without_a_handler_nothing_is_printed() -> None:
@@ -96,16 +101,16 @@ def test_without_a_handler_nothing_is_printed() -> None:
         "client = ru.Client('jina', api_key='jina_1', sender=send, policy=ru.FallbackPolicy(retries=0))\n"
         "try: client.rerank('q', ['d'])\nexcept ru.ConnectError: pass"
     )
-    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert (told.stdout, told.stderr) == ("", "")
+    completed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert (completed.stdout, completed.stderr) == ("", "")
 
 
 # --- hooks -----------------------------------------------------------------------------------------------------------
 
 
-def test_hooks_are_told_of_each_attempt(rerank: Rerank) -> None:
+def test_hooks_are_called_for_each_attempt(rerank: Rerank) -> None:
     hooks = Hooks()
-    with ScriptedServer([told(500)]) as first, ScriptedServer(respond=respond_as("voyage")) as second:
+    with ScriptedServer([failing_play(500)]) as first, ScriptedServer(respond=respond_as("voyage")) as second:
         rerank([jina(first), voyage(second)], ask(instruction="i", top_n=2), settings={**hooks.settings, "timeout": 9})
         hosts = [server.url.removeprefix("http://") for server in (first, second)]
     assert hooks.paired
@@ -121,7 +126,7 @@ def test_hooks_are_told_of_each_attempt(rerank: Rerank) -> None:
     assert failed.seconds >= 0
 
 
-def test_an_answer_that_is_not_taken_is_an_error_with_results(rerank: Rerank) -> None:
+def test_a_response_that_is_not_taken_is_an_error_with_results(rerank: Rerank) -> None:
     hooks = Hooks()
     lacking = Play(body={"results": [{"index": 0, "relevance_score": 0.5}]})
     settings = {**hooks.settings, "policy": ru.FallbackPolicy(incomplete="next", retries=0)}
@@ -139,7 +144,7 @@ def test_one_attempt_may_be_several_calls(rerank: Rerank) -> None:
     assert (begun.documents, begun.calls, hooks.paired) == (2500, 3, True)
 
 
-def test_who_is_passed_over_makes_no_attempt(rerank: Rerank) -> None:
+def test_a_target_that_is_passed_over_makes_no_attempt(rerank: Rerank) -> None:
     hooks = Hooks()
     with ScriptedServer(respond=respond_as("voyage")) as server:
         targets = [ru.Target("cohere", api_key="k"), voyage(server)]
@@ -176,7 +181,7 @@ def test_what_the_caller_cancels_was_cancelled(over: str, settings: dict[str, An
     assert hooks.paired
 
 
-def test_a_hook_that_raises_hurts_nobody(rerank: Rerank, log: pytest.LogCaptureFixture) -> None:
+def test_a_hook_that_raises_breaks_no_request(rerank: Rerank, log: pytest.LogCaptureFixture) -> None:
     def raises(_: object) -> None:
         raise LookupError("in a hook")
 
@@ -213,7 +218,7 @@ def about(span: ReadableSpan) -> dict[str, Any]:
 
 
 def test_each_attempt_is_a_span_of_the_callers(rerank: Rerank, spans: InMemorySpanExporter) -> None:
-    with ScriptedServer([told(503)]) as first, ScriptedServer(respond=respond_as("voyage")) as second:
+    with ScriptedServer([failing_play(503)]) as first, ScriptedServer(respond=respond_as("voyage")) as second:
         with trace.get_tracer("mine").start_as_current_span("mine") as mine:
             rerank([jina(first), voyage(second)], private())
         ports = [int(server.url.rpartition(":")[2]) for server in (first, second)]
@@ -240,7 +245,7 @@ def test_each_attempt_is_a_span_of_the_callers(rerank: Rerank, spans: InMemorySp
 
 
 def test_spans_keep_what_is_private(rerank: Rerank, spans: InMemorySpanExporter) -> None:
-    with ScriptedServer([told(401)]) as first, ScriptedServer([told(500)]) as second:
+    with ScriptedServer([failing_play(401)]) as first, ScriptedServer([failing_play(500)]) as second:
         failure(rerank, [jina(first), voyage(second)], private())
     shown = " ".join(span.to_json() for span in spans.get_finished_spans())
     assert len(spans.get_finished_spans()) == 2
@@ -249,9 +254,9 @@ def test_spans_keep_what_is_private(rerank: Rerank, spans: InMemorySpanExporter)
 
 def test_spans_hold_a_providers_words_on_one_line(rerank: Rerank, spans: InMemorySpanExporter) -> None:
     request = ask(query=QUERY, documents=[DOCUMENT, "oil"], model="m\nFORGED \x1b[31m")
-    said = f"{DOCUMENT}\nFORGED {KEY}\x1b[31m" + "x" * 1000
-    good = {"results": [{"index": 0, "relevance_score": 0.5}], "model": said, "id": said, "warnings": [said]}
-    bad = Play(status=400, headers={"x-request-id": KEY}, body={"detail": said, "code": said, "request_id": said})
+    stated = f"{DOCUMENT}\nFORGED {KEY}\x1b[31m" + "x" * 1000
+    good = {"results": [{"index": 0, "relevance_score": 0.5}], "model": stated, "id": stated, "warnings": [stated]}
+    bad = Play(status=400, headers={"x-request-id": KEY}, body={"detail": stated, "code": stated, "request_id": stated})
     with ScriptedServer([bad, Play(body=good), Play()]) as server:
         failure(rerank, jina(server), request)
         rerank(jina(server), request)
@@ -292,8 +297,8 @@ def test_nothing_breaks_without_opentelemetry(absent: list[str]) -> None:
         "import rerank_unify as ru\n"
         "with ru.Client('local') as client: print(client.rerank('skin', ['oil', 'skin']).results[0].index)"
     )
-    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert told.stdout == "1\n"
+    completed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert completed.stdout == "1\n"
 
 
 def test_indices_are_the_same_watched_or_not(rerank: Rerank) -> None:

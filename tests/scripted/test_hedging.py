@@ -15,7 +15,7 @@ import pytest
 
 import rerank_unify as ru
 from rerank_unify.declaration import HttpResponse
-from rerank_unify.transport.httpx import own_sender
+from rerank_unify.transport.httpx import default_sender
 
 from .helpers import (
     ASYNC,
@@ -163,7 +163,7 @@ def test_a_failing_second_leaves_the_first_alone(rerank: Rerank) -> None:
     )
 
 
-def test_all_fail_and_every_cause_is_told(rerank: Rerank) -> None:
+def test_all_fail_and_every_cause_is_reported(rerank: Rerank) -> None:
     with ScriptedServer([Play(delay=3600, status=500)]) as first, ScriptedServer([Play(status=429)]) as second:
         with released(first, after={second: 1}):
             error = failure(rerank, [jina(first), voyage(second)], settings=SOON)
@@ -188,13 +188,13 @@ def test_the_deadline_ends_both(rerank: Rerank) -> None:
 
 
 def test_what_a_loser_says_later_changes_nothing() -> None:
-    released, said = threading.Event(), threading.Event()
+    released, spoken = threading.Event(), threading.Event()
 
     def sends(http: ru.HttpRequest, timeout: float) -> ru.HttpResponse:
         if "voyage" in http.url:
             return ru.HttpResponse(200, {}, b'{"data": [{"index": 0, "relevance_score": 0.5}]}')
         released.wait()
-        said.set()
+        spoken.set()
         raise ru.ConnectError("too late")
 
     health = ru.Health()
@@ -202,7 +202,7 @@ def test_what_a_loser_says_later_changes_nothing() -> None:
     with ru.Client(targets, sender=sends, health=health, **SOON) as client:
         response = client.rerank("skin", ["a"])
     released.set()
-    assert said.wait(PROMPT)
+    assert spoken.wait(PROMPT)
     assert fates(response) == [("jina", "cancelled"), ("voyage", "answered")]
     assert health.error(targets[0], time.monotonic()) is None
     assert health.opened_at(targets[0], time.monotonic()) is None
@@ -346,7 +346,7 @@ def test_a_loser_on_a_connection_that_was_used_before_is_ended() -> None:
         ScriptedServer([Play(), NEVER], respond=respond_as("jina")) as first,
         ScriptedServer(respond=respond_as("voyage")) as second,
     ):
-        sender, close = own_sender()
+        sender, close = default_sender()
         with ru.Client([jina(first), voyage(second)], sender=sender, **LATER) as warm:
             assert warm.rerank(ask()).provider == "jina"
         with ru.Client([jina(first), voyage(second)], sender=sender, **SOON) as client:

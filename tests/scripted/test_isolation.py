@@ -68,7 +68,7 @@ def test_an_error_about_the_request_sets_no_cool_down(rerank: Rerank, status: in
         assert indices(rerank(jina(server), settings=settings)) == RANKED
 
 
-def test_a_cool_down_has_an_error_of_its_own_for_each_request(rerank: Rerank) -> None:
+def test_a_cool_down_has_a_separate_error_for_each_request(rerank: Rerank) -> None:
     settings = {"health": ru.Health()}
     limited = Play(status=429, headers={"retry-after": "120", "x-request-id": "id-of-the-first"}, body=BODY)
     with ScriptedServer([limited]) as server:

@@ -30,7 +30,7 @@ from .helpers import (
     failure,
     indices,
     jina,
-    nobody_listens,
+    no_server_listens,
     opened,
     run,
 )
@@ -124,7 +124,7 @@ def test_the_synchronous_client_ends_on_time_over_a_connection_that_was_used_bef
     assert time.monotonic() - began < 10
 
 
-def test_a_gap_in_the_answer_may_have_its_own_limit(rerank: Rerank) -> None:
+def test_a_gap_in_the_response_may_have_its_limit(rerank: Rerank) -> None:
     began = time.monotonic()
     with ScriptedServer([Play(how="drip", gap=3600)]) as server:
         error = failure(rerank, jina(server), settings={**ONCE, "timeout": 3000, "read_timeout": 0.2})
@@ -151,7 +151,7 @@ def test_reading_stops_at_the_limit(rerank: Rerank, how: Any) -> None:
     assert error.message == "the answer is too long and was not read to its end"
 
 
-def test_an_answer_of_just_that_length_passes(rerank: Rerank) -> None:
+def test_a_response_of_just_that_length_passes(rerank: Rerank) -> None:
     body = b'{"results": [{"index": 0, "relevance_score": 0.5}]}'
     with ScriptedServer([Play(body=body)]) as server:
         assert indices(rerank(jina(server), settings={"max_response_bytes": len(body)})) == [0]
@@ -230,7 +230,7 @@ def test_the_wrong_kind_of_client_is_one_sentence(client: Any, given: Any, sente
 # --- life time -------------------------------------------------------------------------------------------------------
 
 
-def test_a_closed_client_calls_nobody(over: str) -> None:
+def test_a_closed_client_makes_no_call(over: str) -> None:
     async def main() -> ru.RerankError:
         async with opened(over, jina(server)) as client:
             await client.aclose()
@@ -240,13 +240,13 @@ def test_a_closed_client_calls_nobody(over: str) -> None:
             return caught.value
 
     with ScriptedServer() as server:
-        told = [run(over, main)]
+        outcomes = [run(over, main)]
         client = ru.Client(jina(server))
         client.close()
         client.close()
-        told.append(failure(client.rerank, ask()))
+        outcomes.append(failure(client.rerank, ask()))
         assert server.calls == []
-    assert [str(error) for error in told] == ["the client is closed"] * 2
+    assert [str(error) for error in outcomes] == ["the client is closed"] * 2
 
 
 # --- settings --------------------------------------------------------------------------------------------------------
@@ -262,7 +262,7 @@ def test_headers_cannot_begin_another(rerank: Rerank, headers: dict[str, str]) -
     assert "x-c: d" not in str(error)
 
 
-def test_headers_of_the_callers_own_are_sent(rerank: Rerank) -> None:
+def test_headers_of_the_caller_are_sent(rerank: Rerank) -> None:
     with ScriptedServer() as server:
         rerank(jina(server), settings={"headers": {"X-Mine": "1", "User-Agent": "me"}})
         (seen,) = server.calls
@@ -270,23 +270,23 @@ def test_headers_of_the_callers_own_are_sent(rerank: Rerank) -> None:
     assert seen.credentials == {"authorization": f"Bearer {KEY}"}
 
 
-def test_the_connections_own_headers_may_be_the_callers(rerank: Rerank) -> None:
+def test_the_connections_headers_may_be_the_callers(rerank: Rerank) -> None:
     with ScriptedServer() as server:
         rerank(jina(server))
         rerank(jina(server), settings={"headers": {"Host": "mine.example", "Accept-Encoding": "identity"}})
-        plain, own = server.calls
+        plain, with_header = server.calls
     assert (plain.headers["host"], "gzip" in plain.headers["accept-encoding"]) == (server.url[len("http://") :], True)
-    assert (own.headers["host"], own.headers["accept-encoding"]) == ("mine.example", "identity")
+    assert (with_header.headers["host"], with_header.headers["accept-encoding"]) == ("mine.example", "identity")
 
 
 def test_a_request_of_megabytes_arrives_whole(rerank: Rerank) -> None:
-    asked = ask(documents=[f"{at} {'long ' * 500}" for at in range(1000)])
+    request = ask(documents=[f"{at} {'long ' * 500}" for at in range(1000)])
     with ScriptedServer() as server:
-        response = rerank(jina(server), asked)
+        response = rerank(jina(server), request)
         (seen,) = server.calls
     assert len(response) == 1000
     assert seen.headers["content-length"] == str(len(seen.body))
-    assert seen.json["documents"] == list(asked.documents)
+    assert seen.json["documents"] == list(request.documents)
 
 
 SECONDS: Final = ("timeout", "connect_timeout", "read_timeout", "deadline")
@@ -331,7 +331,7 @@ def certificate(tmp_path: Path) -> Path:
     return made
 
 
-def test_a_certificate_of_its_own_is_refused(rerank: Rerank, certificate: Path) -> None:
+def test_a_certificate_is_refused(rerank: Rerank, certificate: Path) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
     with ScriptedServer(tls=context) as server:
@@ -344,8 +344,8 @@ def test_a_certificate_of_its_own_is_refused(rerank: Rerank, certificate: Path) 
             assert indices(client.rerank(ask())) == RANKED
 
 
-def test_nobody_listens_in_one_line(rerank: Rerank) -> None:
-    target = ru.Target("jina", api_key=KEY, base_url=nobody_listens())
+def test_no_server_listens_in_one_line(rerank: Rerank) -> None:
+    target = ru.Target("jina", api_key=KEY, base_url=no_server_listens())
     error = failure(rerank, target, settings=ONCE)
     assert type(error) is ru.ConnectError
     assert "\n" not in str(error)

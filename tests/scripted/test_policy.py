@@ -23,7 +23,7 @@ from .helpers import (
     failure,
     indices,
     jina,
-    nobody_listens,
+    no_server_listens,
     target,
     tried,
     voyage,
@@ -43,7 +43,7 @@ def answering(name: str, *script: Play) -> ScriptedServer:
 # --- an answer -------------------------------------------------------------------------------------------------------
 
 
-def test_an_answer_is_taken_and_nobody_else_is_called(rerank: Rerank) -> None:
+def test_a_response_is_taken_and_no_other_is_called(rerank: Rerank) -> None:
     with answering("jina") as first, answering("voyage") as second:
         response = rerank([jina(first), voyage(second)], ask(top_n=2))
         assert (indices(response), response.provider, response.warnings) == (RANKED[:2], "jina", ())
@@ -63,7 +63,7 @@ class Failing:
     provider: str = "jina"
 
 
-def said(status: int, detail: str, **more: Any) -> Play:
+def refusal(status: int, detail: str, **more: Any) -> Play:
     return Play(status=status, body={"detail": detail, **more})
 
 
@@ -74,33 +74,33 @@ def ranked(*rows: Any) -> Play:
 ROW: Final = {"index": 0, "relevance_score": 0.5}
 
 STATUSES: Final = {
-    "401": Failing(ru.AuthenticationError, said(401, "bad key")),
-    "402": Failing(ru.QuotaExceededError, said(402, "pay")),
-    "403": Failing(ru.PermissionDeniedError, said(403, "not yours")),
-    "404 model": Failing(ru.ModelNotFoundError, said(404, "x", code="model_not_found")),
-    "400 model, by jina's code": Failing(ru.ModelNotFoundError, said(400, "x", code="INPUT_MODEL_NOT_FOUND")),
+    "401": Failing(ru.AuthenticationError, refusal(401, "bad key")),
+    "402": Failing(ru.QuotaExceededError, refusal(402, "pay")),
+    "403": Failing(ru.PermissionDeniedError, refusal(403, "not yours")),
+    "404 model": Failing(ru.ModelNotFoundError, refusal(404, "x", code="model_not_found")),
+    "400 model, by jina's code": Failing(ru.ModelNotFoundError, refusal(400, "x", code="INPUT_MODEL_NOT_FOUND")),
     "404 model, in cohere's words": Failing(
         ru.ModelNotFoundError, Play(status=404, body={"message": "model 'm' not found"}), "cohere"
     ),
     "400 model, in voyage's words": Failing(
-        ru.ModelNotFoundError, said(400, "Value 'm' supplied for argument 'model' is not valid"), "voyage"
+        ru.ModelNotFoundError, refusal(400, "Value 'm' supplied for argument 'model' is not valid"), "voyage"
     ),
     "404 model, in xinference's words": Failing(
-        ru.ModelNotFoundError, said(404, "Model not found in the model list, uid: m"), "xinference"
+        ru.ModelNotFoundError, refusal(404, "Model not found in the model list, uid: m"), "xinference"
     ),
     "404 page": Failing(ru.WrongEndpointError, Play(status=404, how="html")),
-    "405": Failing(ru.WrongEndpointError, said(405, "Method Not Allowed")),
+    "405": Failing(ru.WrongEndpointError, refusal(405, "Method Not Allowed")),
     "302": Failing(ru.WrongEndpointError, Play(how="redirect", location="http://127.0.0.1:9/")),
-    "413": Failing(ru.RequestTooLargeError, said(413, "large")),
+    "413": Failing(ru.RequestTooLargeError, refusal(413, "large")),
     "400 tokens, in voyage's words": Failing(
-        ru.RequestTooLargeError, said(400, "The max allowed tokens per submitted batch is 600000."), "voyage"
+        ru.RequestTooLargeError, refusal(400, "The max allowed tokens per submitted batch is 600000."), "voyage"
     ),
-    "429": Failing(ru.RateLimitError, said(429, "slow down")),
+    "429": Failing(ru.RateLimitError, refusal(429, "slow down")),
     "429 until in 30 s": Failing(ru.RateLimitError, Play(status=429, headers={"retry-after": "30"})),
     "500": Failing(ru.ProviderServerError, Play(status=500, body=b"oops")),
     "520": Failing(ru.ProviderServerError, Play(status=520, how="html")),
-    "503": Failing(ru.ProviderOverloadedError, said(503, "loading")),
-    "529": Failing(ru.ProviderOverloadedError, said(529, "overloaded")),
+    "503": Failing(ru.ProviderOverloadedError, refusal(503, "loading")),
+    "529": Failing(ru.ProviderOverloadedError, refusal(529, "overloaded")),
 }
 NONSENSE: Final = {
     "no JSON": Failing(ru.InvalidResponseError, Play(body=b'{"results": [')),
@@ -150,8 +150,8 @@ def test_each_failure_moves_on_at_once(rerank: Rerank, name: str) -> None:
     assert all(one.seconds >= 0 and not one.cancelled for one in response.attempts)
 
 
-def test_nobody_listens(rerank: Rerank) -> None:
-    first = ru.Target("xinference", base_url=nobody_listens())
+def test_no_server_listens(rerank: Rerank) -> None:
+    first = ru.Target("xinference", base_url=no_server_listens())
     with answering("voyage") as second:
         response = rerank([first, voyage(second)], settings={"policy": UNHURRIED})
     assert tried(response) == [("xinference", ru.ConnectError), ("voyage", None)]
@@ -179,7 +179,7 @@ def test_the_body_is_made_anew_for_each_target(rerank: Rerank) -> None:
     assert tried(response) == [*((name, ru.ProviderServerError) for name in BODIES), ("local", None)]
 
 
-def test_without_a_model_each_sends_its_own_default(rerank: Rerank) -> None:
+def test_without_a_model_each_sends_its_default(rerank: Rerank) -> None:
     with ScriptedServer([Play(status=500)]) as first, answering("voyage") as second:
         rerank([jina(first), voyage(second)])
         models = [server.calls[0].json["model"] for server in (first, second)]
@@ -189,7 +189,9 @@ def test_without_a_model_each_sends_its_own_default(rerank: Rerank) -> None:
 # --- what stops ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("play", [said(400, "top_n"), said(422, "top_n"), said(429, "top_n", code="INPUT_INVALID")])
+@pytest.mark.parametrize(
+    "play", [refusal(400, "top_n"), refusal(422, "top_n"), refusal(429, "top_n", code="INPUT_INVALID")]
+)
 def test_a_bad_request_stops(rerank: Rerank, play: Play) -> None:
     with ScriptedServer([play]) as first, answering("voyage") as second:
         error = failure(rerank, [jina(first), voyage(second)])
@@ -197,7 +199,7 @@ def test_a_bad_request_stops(rerank: Rerank, play: Play) -> None:
         assert (len(first.calls), second.calls) == (1, [])
 
 
-def test_a_wrong_request_is_sent_to_nobody(rerank: Rerank) -> None:
+def test_a_wrong_request_is_not_sent(rerank: Rerank) -> None:
     wrong = ask(documents=[{"a": "b"}], rank_fields=["c"])
     with answering("jina") as first, answering("voyage") as second:
         assert type(failure(rerank, [jina(first), voyage(second)], wrong)) is ru.InvalidRequestError
@@ -207,7 +209,7 @@ def test_a_wrong_request_is_sent_to_nobody(rerank: Rerank) -> None:
 def test_rules_are_the_callers_to_change(rerank: Rerank) -> None:
     policy = ru.FallbackPolicy(rules={ru.AuthenticationError: ru.Rule("stop"), ru.BadRequestError: ru.Rule("next")})
     settings = {"policy": policy}
-    with ScriptedServer([said(400, "x"), said(401, "y")]) as first, answering("voyage") as second:
+    with ScriptedServer([refusal(400, "x"), refusal(401, "y")]) as first, answering("voyage") as second:
         targets = [jina(first), voyage(second)]
         assert tried(rerank(targets, settings=settings)) == [("jina", ru.BadRequestError), ("voyage", None)]
         assert type(failure(rerank, targets, settings=settings)) is ru.AuthenticationError
@@ -227,7 +229,7 @@ def test_rules_are_the_callers_to_change(rerank: Rerank) -> None:
         ([], {"empty": "accept", "incomplete": "next"}, False),
     ],
 )
-def test_an_answer_that_lacks_rows(rerank: Rerank, rows: list[Any], policy: dict[str, Any], *, taken: bool) -> None:
+def test_a_response_that_lacks_rows(rerank: Rerank, rows: list[Any], policy: dict[str, Any], *, taken: bool) -> None:
     with ScriptedServer([ranked(*rows)]) as first, answering("voyage") as second:
         response = rerank([jina(first), voyage(second)], settings={"policy": ru.FallbackPolicy(**policy)})
         assert (len(first.calls), len(second.calls)) == (1, 0 if taken else 1)
@@ -266,7 +268,7 @@ def test_what_cannot_help_is_tried_once(rerank: Rerank, failing: Failing) -> Non
         assert (type(error), error.retryable, len(server.calls)) == (failing.kind, False, 1)
 
 
-def test_a_chain_is_tried_again_where_it_is_told_to(rerank: Rerank) -> None:
+def test_a_chain_is_tried_again_where_the_policy_says_so(rerank: Rerank) -> None:
     policy = ru.FallbackPolicy(retries=1, backoff=lambda _, __: 0.01)
     with ScriptedServer([Play(status=500)]) as first, ScriptedServer([Play(status=503)]) as second:
         error = failure(rerank, [jina(first), voyage(second)], settings={"policy": policy})
@@ -278,13 +280,13 @@ def test_a_chain_is_tried_again_where_it_is_told_to(rerank: Rerank) -> None:
 
 def test_a_chain_comes_back_to_the_first(rerank: Rerank) -> None:
     policy = ru.FallbackPolicy(retries=1, backoff=lambda _, tried: 0.01 * tried)
-    with answering("jina", Play(status=500)) as first, ScriptedServer([said(401, "no")]) as second:
+    with answering("jina", Play(status=500)) as first, ScriptedServer([refusal(401, "no")]) as second:
         response = rerank([jina(first), voyage(second)], settings={"policy": policy})
         assert (response.provider, len(first.calls)) == ("jina", 2)
         assert len(second.calls) <= 1
 
 
-def test_now_is_what_the_vendor_said(rerank: Rerank) -> None:
+def test_now_is_what_the_provider_set(rerank: Rerank) -> None:
     script = [Play(status=503, headers=AGAIN_NOW), Play(status=429, headers=AGAIN_NOW)]
     with answering("jina", *script) as server:
         response = rerank(jina(server), settings={"policy": ru.FallbackPolicy(max_wait=0.001)})
@@ -313,14 +315,14 @@ def test_xinferences_validation_is_a_bad_request(rerank: Rerank) -> None:
 
 
 def test_xinferences_engine_fails_again_and_is_not_tried_again(rerank: Rerank) -> None:
-    with ScriptedServer([said(500, "CUDA out of memory")]) as server:
+    with ScriptedServer([refusal(500, "CUDA out of memory")]) as server:
         error = failure(rerank, target("xinference", server))
         assert (type(error), error.retryable, len(server.calls)) == (ru.ProviderServerError, False, 1)
 
 
 def test_xinferences_model_that_is_loading_is_waited_for(rerank: Rerank) -> None:
     policy = ru.FallbackPolicy(backoff=lambda _, __: 0.0)
-    with answering("xinference", *[said(503, "Model is loading")] * 2) as server:
+    with answering("xinference", *[refusal(503, "Model is loading")] * 2) as server:
         response = rerank(target("xinference", server), settings={"policy": policy})
         assert (indices(response), len(server.calls)) == (RANKED, 3)
 
@@ -328,7 +330,7 @@ def test_xinferences_model_that_is_loading_is_waited_for(rerank: Rerank) -> None
 # --- passed over without a call, and order ---------------------------------------------------------------------------
 
 
-def test_who_ranks_no_images_is_passed_over(rerank: Rerank) -> None:
+def test_a_target_that_ranks_no_images_is_passed_over(rerank: Rerank) -> None:
     images = ask(documents=[{"image": "https://example.com/a.png"}, {"image": "https://example.com/b.png"}])
     answer = ranked({"index": 1, "relevance_score": 0.9}, {"index": 0, "relevance_score": 0.1})
     with answering("voyage") as first, ScriptedServer([answer]) as second:
@@ -342,7 +344,7 @@ def test_who_ranks_no_images_is_passed_over(rerank: Rerank) -> None:
 
 
 @pytest.mark.parametrize("must_keep", [{"instruction"}, ["instruction"], "all"])
-def test_who_would_lose_what_must_be_kept_is_passed_over(rerank: Rerank, must_keep: Any) -> None:
+def test_a_target_that_would_lose_what_must_not_be_lost_is_passed_over(rerank: Rerank, must_keep: Any) -> None:
     with answering("cohere") as first, answering("voyage") as second:
         response = rerank([target("cohere", first), voyage(second)], ask(instruction="i"), must_keep=must_keep)
         assert (response.provider, first.calls) == ("voyage", [])
@@ -370,7 +372,7 @@ def called_at(targets: list[ru.Target], health: ru.Health, now: float) -> str:
     return step.target.name
 
 
-def test_retry_after_is_kept_by_all_requests(rerank: Rerank) -> None:
+def test_retry_after_holds_for_all_requests(rerank: Rerank) -> None:
     health = ru.Health()
     with (
         ScriptedServer([Play(status=429, headers={"retry-after": "30"})]) as first,
@@ -432,9 +434,12 @@ def test_where_every_breaker_is_open_the_first_to_open_is_tried_first(rerank: Re
         assert (len(first.calls), len(second.calls)) == (2, 1)
 
 
-def test_what_is_not_the_vendors_breakdown_opens_no_breaker(rerank: Rerank) -> None:
+def test_what_is_not_the_providers_breakdown_opens_no_breaker(rerank: Rerank) -> None:
     settings = {"health": ru.Health(), "policy": ru.FallbackPolicy(breaker_failures=1)}
-    with ScriptedServer([said(401, "no"), said(413, "large"), said(429, "slow")]) as first, answering("voyage") as good:
+    with (
+        ScriptedServer([refusal(401, "no"), refusal(413, "large"), refusal(429, "slow")]) as first,
+        answering("voyage") as good,
+    ):
         for calls in range(1, 4):
             rerank([jina(first), voyage(good)], settings=settings)
             assert len(first.calls) == calls
@@ -455,7 +460,7 @@ def test_what_is_left_of_the_deadline_is_each_attempts_timeout(rerank: Rerank) -
     assert 0 < begun[1].timeout <= 0.4
 
 
-def test_after_the_deadline_nobody_is_called(rerank: Rerank) -> None:
+def test_after_the_deadline_no_target_is_called(rerank: Rerank) -> None:
     began = time.monotonic()
     with ScriptedServer([NEVER]) as first, answering("voyage") as second:
         error = failure(rerank, [jina(first, timeout=50), voyage(second)], settings={"deadline": 0.2})
@@ -468,7 +473,7 @@ def test_after_the_deadline_nobody_is_called(rerank: Rerank) -> None:
 
 
 def test_a_single_targets_error_is_raised_itself(rerank: Rerank) -> None:
-    with ScriptedServer([said(401, "bad key", request_id="r-1")]) as server:
+    with ScriptedServer([refusal(401, "bad key", request_id="r-1")]) as server:
         error = failure(rerank, jina(server))
     assert (type(error), str(error)) == (ru.AuthenticationError, "jina: AuthenticationError (HTTP 401): bad key")
     assert (error.status, error.request_id) == (401, "r-1")
@@ -476,7 +481,7 @@ def test_a_single_targets_error_is_raised_itself(rerank: Rerank) -> None:
 
 def test_the_errors_of_several_are_one_group(rerank: Rerank) -> None:
     with (
-        ScriptedServer([said(401, "a")]) as first,
+        ScriptedServer([refusal(401, "a")]) as first,
         ScriptedServer([Play(status=429, headers={"retry-after": "7"})]) as second,
         ScriptedServer([Play(how="reset")]) as third,
     ):
@@ -499,7 +504,7 @@ def test_the_errors_of_several_are_one_group(rerank: Rerank) -> None:
 CHANGED: Final = "scores are of kind cosine, not probability as the first target's"
 
 
-def test_another_kind_of_scores_is_told(rerank: Rerank) -> None:
+def test_another_kind_of_scores_is_reported(rerank: Rerank) -> None:
     health = ru.Health()
     limited = Play(status=429, headers={"retry-after": "30"})
     with ScriptedServer([limited]) as first, answering("jina") as second:
@@ -518,7 +523,7 @@ def test_the_same_kind_of_scores_is_no_news(rerank: Rerank) -> None:
 # --- parts -----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("play", [said(413, "large"), Play(how="reset"), ranked()], ids=["413", "reset", "nonsense"])
+@pytest.mark.parametrize("play", [refusal(413, "large"), Play(how="reset"), ranked()], ids=["413", "reset", "nonsense"])
 def test_one_failing_part_fails_the_whole(rerank: Rerank, play: Play) -> None:
     with answering("voyage", Play(), play) as first, answering("jina") as second:
         response = rerank([voyage(first), jina(second)], ask(documents=MANY, top_n=1), settings={"policy": UNHURRIED})

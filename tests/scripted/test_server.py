@@ -20,7 +20,7 @@ from .server import Play, ScriptedServer, respond_as, score
 
 SECRET = "Bearer k-secret"
 DOCUMENTS = ("aloe vera cream", "motor oil", "天然 soap 🌿")
-ASKED = {"query": "q", "documents": list(DOCUMENTS)}
+REQUEST = {"query": "q", "documents": list(DOCUMENTS)}
 
 
 class Client(HTTPConnection):
@@ -35,13 +35,13 @@ class Client(HTTPConnection):
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def post(self, path: str = "/v1/rerank", body: Any = ASKED) -> tuple[int, dict[str, str], bytes]:
+    def post(self, path: str = "/v1/rerank", body: Any = REQUEST) -> tuple[int, dict[str, str], bytes]:
         self.request("POST", path, json.dumps(body), {"authorization": SECRET})
         with self.getresponse() as answer:
             return answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read()
 
 
-def post(server: ScriptedServer, path: str = "/v1/rerank", body: Any = ASKED) -> tuple[int, dict[str, str], bytes]:
+def post(server: ScriptedServer, path: str = "/v1/rerank", body: Any = REQUEST) -> tuple[int, dict[str, str], bytes]:
     with Client(server) as client:
         return client.post(path, body)
 
@@ -59,7 +59,7 @@ def everything(plain: socket.socket) -> bytes:
 
 @pytest.mark.parametrize("name", ["jina", "voyage", "cohere"])
 @pytest.mark.parametrize("more", [{}, {"top_n": 2}, {"return_documents": False}])
-def test_good_answers_are_the_vendors(name: str, more: dict[str, Any]) -> None:
+def test_good_responses_are_the_providers(name: str, more: dict[str, Any]) -> None:
     request = ru.RerankRequest(query="q", documents=(*DOCUMENTS, {"title": "t", "text": "soap"}), **more)
     with ScriptedServer(respond=respond_as(name)) as server, Client(server) as client:
         call = ru.provider(name).prepare(request, api_key="k", base_url=server.url)
@@ -75,7 +75,7 @@ def test_good_answers_are_the_vendors(name: str, more: dict[str, Any]) -> None:
     assert not response.warnings
 
 
-def test_a_faulty_request_gets_the_vendors_error() -> None:
+def test_a_faulty_request_gets_the_providers_error() -> None:
     with ScriptedServer(respond=respond_as("voyage")) as server:
         status, _, body = post(server, body={"query": "q", "documents": []})
     assert status == 400
@@ -102,7 +102,7 @@ def test_what_is_recorded() -> None:
         ("POST", "/e", 0),
         ("GET", "/f", 1),
     ]
-    assert calls[0].body == json.dumps(ASKED).encode()
+    assert calls[0].body == json.dumps(REQUEST).encode()
     assert calls[2].json == {"query": "q", "documents": ["d"]}
     assert (calls[3].body, calls[3].json, calls[3].credentials) == (b"", None, {})
     assert all(a.at <= b.at for a, b in pairwise(calls))
@@ -120,7 +120,7 @@ def test_the_last_play_repeats() -> None:
     ] * 3
 
 
-def test_or_good_answers_follow() -> None:
+def test_or_good_responses_follow() -> None:
     with ScriptedServer([Play(status=503), Play(status=529)], respond=lambda _: {"good": True}) as server:
         answers = [post(server) for _ in range(4)]
     assert [status for status, _, _ in answers] == [503, 529, 200, 200]
@@ -167,14 +167,14 @@ def test_a_delay_can_be_released() -> None:
     assert server.peak == 3
 
 
-def test_an_answer_may_have_a_delay_of_its_own() -> None:
+def test_a_response_may_have_a_delay() -> None:
     with ScriptedServer(respond=lambda _: Play(body={"good": 1}, delay=0.05)) as server:
         assert post(server)[2] == b'{"good": 1}'
         answered = time.monotonic()
     assert answered - server.calls[0].at >= 0.045
 
 
-def test_who_leaves_is_counted() -> None:
+def test_a_client_that_leaves_is_counted() -> None:
     with ScriptedServer([Play(delay=3600)]) as server:
         for _ in range(2):
             dialled(server).close()
@@ -183,14 +183,14 @@ def test_who_leaves_is_counted() -> None:
             server.wait_calls(3, timeout=0.01)
 
 
-def test_close_before_answer() -> None:
+def test_close_before_response() -> None:
     with ScriptedServer([Play(how="close_before_answer")]) as server:
         with pytest.raises(RemoteDisconnected):
             post(server)
         assert len(server.calls) == 1
 
 
-def test_a_kept_connection_closes_on_the_second_request() -> None:
+def test_a_persistent_connection_closes_on_the_second_request() -> None:
     with ScriptedServer([Play(), Play(how="close_before_answer"), Play()]) as server, Client(server) as client:
         assert client.post()[0] == 200
         with pytest.raises(RemoteDisconnected):
@@ -213,7 +213,7 @@ def test_close_mid_body() -> None:
 def test_endless(how: Any, named: str | None) -> None:
     with ScriptedServer([Play(how=how)]) as server:
         with Client(server) as client:
-            client.request("POST", "/", json.dumps(ASKED))
+            client.request("POST", "/", json.dumps(REQUEST))
             with client.getresponse() as answer:
                 assert answer.getheader("content-length") is None
                 assert named is None or answer.getheader(named) == "chunked"
@@ -288,11 +288,11 @@ def test_gzip_bomb() -> None:
     assert json.loads(inflated) == {"good": 1}
 
 
-@pytest.mark.parametrize(("status", "told"), [(200, 302), (307, 307)])
-def test_redirect(status: int, told: int) -> None:
+@pytest.mark.parametrize(("status", "expected"), [(200, 302), (307, 307)])
+def test_redirect(status: int, expected: int) -> None:
     with ScriptedServer() as other, ScriptedServer([Play(how="redirect", status=status, location=other.url)]) as server:
         got, headers, body = post(server)
-        assert (got, headers["location"], body) == (told, other.url, b"")
+        assert (got, headers["location"], body) == (expected, other.url, b"")
         assert other.calls == []
         post(other)  # as a careless client would, with the key
         assert other.calls[0].credentials == {"authorization": SECRET}
@@ -305,7 +305,7 @@ def test_reset() -> None:
         assert len(server.calls) == 1
 
 
-def test_what_an_answer_raises_is_not_lost() -> None:
+def test_what_a_response_raises_is_not_lost() -> None:
     def fails(_: Any) -> Any:
         raise LookupError("in the test's own answer")
 

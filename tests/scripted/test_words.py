@@ -16,7 +16,7 @@ import rerank_unify as ru
 from rerank_unify.errors import MESSAGE_LIMIT, MODEL_LIMIT
 from rerank_unify.transport.base import no_connection
 
-from .helpers import KEY, Rerank, ask, failure, jina, nobody_listens
+from .helpers import KEY, Rerank, ask, failure, jina, no_server_listens
 from .server import Play, ScriptedServer, respond_as
 
 if sys.version_info < (3, 11):
@@ -80,9 +80,9 @@ def assert_safe(text: str | None, limit: int = 600) -> None:
 
 
 def lines(log: pytest.LogCaptureFixture) -> list[str]:
-    own = [record.getMessage() for record in log.records if record.name.startswith("rerank_unify")]
-    assert own
-    return own
+    given = [record.getMessage() for record in log.records if record.name.startswith("rerank_unify")]
+    assert given
+    return given
 
 
 @pytest.fixture
@@ -140,7 +140,7 @@ def test_a_good_responses_words_are_safe(
     assert second.warnings == ()
 
 
-def test_a_clients_own_words_for_a_model_forge_no_line(rerank: Rerank, log: pytest.LogCaptureFixture) -> None:
+def test_a_clients_words_for_a_model_forge_no_line(rerank: Rerank, log: pytest.LogCaptureFixture) -> None:
     started: list[ru.AttemptStarted] = []
     model = "m\nFORGED LINE \x1b[31m" + "x" * 1000
     settings = {"on_attempt_start": started.append, "policy": ru.FallbackPolicy(retries=0)}
@@ -160,9 +160,9 @@ def test_the_log_tells_a_wait_in_plain_digits(rerank: Rerank, log: pytest.LogCap
         rerank(jina(server), settings=settings)
     assert error.retry_after is not None
     (failed,) = [line for line in lines(log) if " failed after " in line]
-    told = failed.rpartition("retry after ")[2].removesuffix(" s)")
-    assert told.isdigit()
-    assert int(told) == error.retry_after
+    reported = failed.rpartition("retry after ")[2].removesuffix(" s)")
+    assert reported.isdigit()
+    assert int(reported) == error.retry_after
 
 
 # --- no response at all ----------------------------------------------------------------------------------------------
@@ -172,7 +172,7 @@ LOST: Final = "the connection was lost before a whole HTTP response came"
 
 
 @pytest.mark.parametrize("how", ["reset", "close_mid_body", "garbage"])
-def test_a_lost_connection_is_told_in_our_words(rerank: Rerank, log: pytest.LogCaptureFixture, how: Any) -> None:
+def test_a_lost_connection_is_reported_in_our_words(rerank: Rerank, log: pytest.LogCaptureFixture, how: Any) -> None:
     settings = {"health": ru.Health(), "policy": ru.FallbackPolicy(retries=0)}
     with ScriptedServer([Play(how=how), Play()]) as server:
         error = failure(rerank, jina(server), private(), settings=settings)
@@ -184,8 +184,8 @@ def test_a_lost_connection_is_told_in_our_words(rerank: Rerank, log: pytest.LogC
         assert_safe(line)
 
 
-def test_a_refused_connection_is_told_in_our_words(rerank: Rerank) -> None:
-    to = ru.Target("jina", api_key=KEY, base_url=nobody_listens())
+def test_a_refused_connection_is_reported_in_our_words(rerank: Rerank) -> None:
+    to = ru.Target("jina", api_key=KEY, base_url=no_server_listens())
     error = failure(rerank, to, settings={"policy": ru.FallbackPolicy(retries=0)})
     assert (type(error), error.message) == (ru.ConnectError, "no connection: it was refused")
     assert error.__cause__ is not None

@@ -44,9 +44,9 @@ def client_side(body: Mapping[str, Any], error: ru.RerankError) -> tuple[int, by
     jina = ru.provider("jina")
     request: ru.RerankRequest = jina.decode_request(body)
     wire: dict[str, Any] = jina.encode_response(ru.RerankResponse(results=[ru.Result(0, 0.5)]), request)
-    status, headers, told = jina.encode_error(error, relay=True)
+    status, headers, body = jina.encode_error(error, relay=True)
     through: ru.Transcoder = ru.transcoder(client="jina", provider="voyage", model=None)
     sent: ru.TranscodedRequest = through.request(b"{}")
     answer: tuple[int, dict[str, str], bytes] = through.response(status, headers, b"", sent)
-    del wire, told
+    del wire, body
     return answer[0], answer[2]
