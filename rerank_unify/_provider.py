@@ -141,32 +141,10 @@ class Provider:
         encoded = self.encode_fields(
             fields_of(request), model=model, base_model=base_model, echo_documents=echo_documents
         )
-        address = self.address(
-            encoded.model, api_key=api_key, base_url=base_url, url=url, headers=headers, auth_header=auth_header
+        address = address_of_call(
+            self, encoded.model, api_key=api_key, base_url=base_url, url=url, headers=headers, auth_header=auth_header
         )
-        return self.call(encoded, *address)
-
-    def address(
-        self,
-        model: str,
-        *,
-        api_key: Key | None,
-        base_url: str | None = None,
-        url: str | None = None,
-        headers: Headers | None = None,
-        auth_header: str | None = None,
-    ) -> tuple[str, dict[str, str]]:
-        """The URL and the headers of a call: all that its request does not decide."""
-        key = plain_key(api_key)
-        send = _HEADERS | validate_headers(headers)
-        target = self.endpoint.resolve(base_url=base_url, url=url, api_key=key, model=model)
-        at_provider = (base_url is None and url is None) or self.endpoint.serves(target)
-        self.auth.write(send, key, self.name, header=auth_header, at_provider=at_provider)
-        return target, send
-
-    def call(self, encoded: EncodedRequest, url: str, headers: Mapping[str, str]) -> Call:
-        """The call of an encoded request to an `address`."""
-        return Call(self, HttpRequest("POST", url, headers, dump(encoded.body)), encoded)
+        return make_call(self, encoded, *address)
 
     def build_request(
         self,
@@ -295,6 +273,30 @@ class Provider:
             relay: whether the key upstream is the client's own; else its rejection is our 502, not the client's 401.
         """
         return self.dialect.errors.encode(error, relay=relay)
+
+
+def address_of_call(
+    provider: Provider,
+    model: str,
+    *,
+    api_key: Key | None,
+    base_url: str | None = None,
+    url: str | None = None,
+    headers: Headers | None = None,
+    auth_header: str | None = None,
+) -> tuple[str, dict[str, str]]:
+    """The URL and the headers of a call: all that its request does not decide."""
+    key = plain_key(api_key)
+    send = _HEADERS | validate_headers(headers)
+    target = provider.endpoint.resolve(base_url=base_url, url=url, api_key=key, model=model)
+    at_provider = (base_url is None and url is None) or provider.endpoint.serves(target)
+    provider.auth.write(send, key, provider.name, header=auth_header, at_provider=at_provider)
+    return target, send
+
+
+def make_call(provider: Provider, encoded: EncodedRequest, url: str, headers: Mapping[str, str]) -> Call:
+    """The call of an encoded request to an address."""
+    return Call(provider, HttpRequest("POST", url, headers, dump(encoded.body)), encoded)
 
 
 def _copies(rows: Any) -> Any:

@@ -181,7 +181,7 @@ def test_further_fields_come_back_as_extra() -> None:
     response = ru.provider("cohere").decode(200, {}, json.dumps(body), ask(return_documents=False))
     assert response.results[0].extra == {"relevant_spans": spans}
     assert json.loads(response.to_json())["results"] == [{"index": 0, "relevance_score": 0.5, "relevant_spans": spans}]
-    assert json.loads(response.to_json("voyage"))["data"][0]["relevant_spans"] == spans
+    assert json.loads(ru.provider("voyage").dump_response(response))["data"][0]["relevant_spans"] == spans
 
 
 @pytest.mark.parametrize(

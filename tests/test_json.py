@@ -45,7 +45,7 @@ def test_without_it_nothing_else_changes() -> None:
         "request = ru.RerankRequest(query='crème', documents=['a', {'n': 2**70, 'f': 1e-7}, '\\x00漢'], top_n=2)\n"
         "call = ru.provider('cohere').prepare(request, api_key='k')\n"
         'answer = call.decode(200, {}, b\'{"results":[{"index":2,"relevance_score":1e-7}]}\')\n'
-        "print(call.http.content, answer.to_json('voyage'))"
+        "print(call.http.content, ru.provider('voyage').dump_response(answer))"
     )
     completed = [
         subprocess.run([sys.executable, "-c", lines], capture_output=True, text=True, check=True).stdout

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from math import exp, isfinite
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypeVar, get_args
 
+from .._json import dump
 from ..errors import InvalidRequestError, ScoreKindError
 from .usage import NO_USAGE, Usage
 
@@ -254,13 +254,18 @@ class RerankResponse:
         vars(self)["attempts"] = attempts
         return self
 
-    def to_json(self, dialect: str = "jina") -> bytes:
-        """This answer as a vendor of that name would write it: JSON in UTF-8.
+    def to_json(self) -> bytes:
+        """Return this response in Jina's wire format: JSON in UTF-8.
 
-        Raises:
-            UnknownProviderError: no provider is called so.
+        `Provider.encode_response` writes other dialects.
         """
-        return _writer(dialect)(self)
+        body: dict[str, Any] = {} if self.model is None else {"model": self.model}
+        body |= {"object": "list", "usage": self.usage.to_dict(), "results": self.rows}
+        if self.id is not None:
+            body["id"] = self.id
+        if self.warnings:
+            body["warnings"] = self.warnings
+        return dump(body)
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -286,14 +291,6 @@ class RerankResponse:
 
 _FIELDS: Final = ("model", "usage", "id", "provider", "score_kind", "warnings", "missing", "losses", "attempts")
 _plain = attrgetter(*_FIELDS)
-
-
-@cache
-def _writer(dialect: str) -> Callable[[RerankResponse], bytes]:
-    """Upwards, and late on purpose: an answer knows how to ask, only the registry knows the dialects."""
-    from ..registry import provider as provider_by_name
-
-    return provider_by_name(dialect).dump_response
 
 
 def _restore(rows: list[Row], fields: dict[str, Any]) -> RerankResponse:

@@ -10,7 +10,7 @@ from random import random
 from typing import Any, Final, TypeAlias
 
 from .._http import HttpResponse, MaskedHeaders
-from .._provider import Call
+from .._provider import Call, make_call
 from ..batching import fits, split_request
 from ..canonical import Document, Query, RequestFields, RerankRequest, RerankResponse, checked_fields
 from ..errors import InvalidRequestError, RerankError
@@ -169,7 +169,7 @@ def _call(settings: Settings, target: Target, fields: RequestFields, model: str 
         if len(settings.addresses) >= _ADDRESSES:
             settings.addresses.clear()
         address = settings.addresses[key] = (url, MaskedHeaders(headers))
-    return provider.call(encoded, *address)
+    return make_call(provider, encoded, *address)
 
 
 def _parts(

@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeAlias
 
 from .._endpoint import Key, plain_key
 from .._http import Headers, validate_headers
-from .._provider import Provider
+from .._provider import Provider, address_of_call
 from ..batching import Estimate, estimate_tokens
 from ..canonical import check_number
 from ..errors import InvalidRequestError, MissingApiKeyError
@@ -43,7 +43,7 @@ class Settings:
         concurrency: parts of one request that are under way at the same time.
         max_connections: calls that an asynchronous client hands to httpx at a time.
         observers: whom to tell of each attempt.
-        addresses: what `Provider._address` gave, by target and, where the URL has a place for it, model.
+        addresses: what `address_of_call` gave, by target and, where the URL has a place for it, model.
     """
 
     targets: tuple[Target, ...]
@@ -174,7 +174,8 @@ def _with_key(target: Target, *, env_keys: bool) -> Target:
 
 def address_of(target: Target, model: str, headers: Headers | None = None) -> Address:
     """The URL and the headers of a target's calls, with the client's further headers."""
-    return target.resolved_provider.address(
+    return address_of_call(
+        target.resolved_provider,
         model,
         api_key=target.api_key,
         base_url=target.base_url,

@@ -138,7 +138,6 @@ def test_our_responses_are_strictly_the_sdks_type(name: str, given: ru.RerankRes
     """The clients check nothing, their types do."""
     kind = getattr(cohere, ANSWER_TYPES[name])
     assert_same_response(kind.model_validate_json(ru.provider(name).dump_response(given), strict=True), given)
-    assert_same_response(kind.model_validate_json(given.to_json(name), strict=True), given)
 
 
 def test_spans_keep_their_type(loopback: Loopback) -> None:

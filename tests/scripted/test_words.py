@@ -130,7 +130,7 @@ def test_a_good_responses_words_are_safe(
     for warning in first.warnings:
         assert_safe(warning, MESSAGE_LIMIT)
     for name in ("jina", "cohere"):
-        for text in strings_of(json.loads(first.to_json(name))):
+        for text in strings_of(json.loads(ru.provider(name).dump_response(first))):
             assert_safe(text)
     for one in ended:
         assert_safe(one.model, MODEL_LIMIT)

@@ -35,7 +35,7 @@ def response_side(call: ru.Call, body: bytes) -> list[str]:
     text: str | None = first.text
     tokens: int | None = response.usage.total_tokens
     unit: ru.RerankResponse = response.unit_scores(kind="logit")
-    raw: bytes = unit.to_json(dialect="cohere")
+    raw: bytes = ru.provider("cohere").dump_response(unit)
     del score, text, tokens, raw
     return response.pick(["a", "b"])
 
