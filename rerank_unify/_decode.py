@@ -21,9 +21,8 @@ from .errors import (
     RerankError,
     cut,
     parse_json,
-    redact,
+    redact_name,
     safe_id,
-    scrub_name,
 )
 
 Body: TypeAlias = bytes | str | Mapping[str, Any] | Sequence[Any]
@@ -121,7 +120,7 @@ class Decoder:
         model, id, details = table.read_model(value), table.read_id(value), table.read_warnings(value)  # noqa: A001 - the wire's
         # What was sent, and what is declared, needs no redacting: nearly every answer names one of these.
         if model is not None and model != context.model and model not in self.models:
-            model = cut(scrub_name(model, _texts(context), _secrets(http)), MODEL_LIMIT)
+            model = cut(redact_name(model, _texts(context), _secrets(http)), MODEL_LIMIT)
         missing: tuple[int, ...] = ()
         warnings: tuple[str, ...] = (UNCHECKED,)
         fill: Callable[[list[Row]], object] | None = None
@@ -186,7 +185,7 @@ def _secrets(http: HttpRequest | None) -> tuple[str, ...]:
 def _redacted(warnings: tuple[str, ...], context: DecodeContext, http: HttpRequest | None) -> tuple[str, ...]:
     """A vendor's own warnings, fit for a log, and not too many of them."""
     texts, secrets = _texts(context), _secrets(http)
-    shown = [cut(redact(warning, texts, secrets), MESSAGE_LIMIT) for warning in warnings[:WARNING_COUNT_LIMIT]]
+    shown = [cut(redact_message(warning, texts, secrets), MESSAGE_LIMIT) for warning in warnings[:WARNING_COUNT_LIMIT]]
     more = len(warnings) - WARNING_COUNT_LIMIT
     return (*filter(None, shown), *([f"{more:,} further warnings of the provider"] if more > 0 else []))
 

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timezone
-from math import inf, isfinite
-from typing import Final, NamedTuple, TypeAlias, cast
+from math import isfinite
+from typing import NamedTuple, TypeAlias, cast
 from urllib.parse import parse_qsl, urlsplit
 
-from .errors import InvalidRequestError
+from .errors import InvalidRequestError, bounded_wait, is_id
 
 Headers: TypeAlias = Mapping[str, str] | Iterable[tuple[str, str]]
 """HTTP headers in any case, as a mapping or as pairs."""
@@ -124,11 +124,6 @@ _EPOCH = 1e9
 # From here on (the year 5138) it is in milliseconds, as some servers write it.
 _EPOCH_MS = 1e11
 
-LONGEST_WAIT: Final = 366 * 86_400.0
-"""Seconds, a year: the longest `retry_after`. No provider means more, and `time.sleep` cannot take some of it."""
-
-_ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,128}")
-
 _REQUEST_IDS = (
     "x-request-id",
     "request-id",
@@ -159,11 +154,6 @@ def _text(value: object) -> str:
     return value.decode("latin-1") if isinstance(value, bytes) else str(value)
 
 
-def is_id(value: object) -> bool:
-    """Return whether a value can be an id: 1 to 128 of the characters that ids are made of, and nothing else."""
-    return isinstance(value, str) and _ID.fullmatch(value) is not None
-
-
 def request_id_of(headers: Mapping[str, str]) -> str | None:
     """The vendor's id of the call, from folded headers."""
     return next((headers[name] for name in _REQUEST_IDS if is_id(headers.get(name))), None)
@@ -187,13 +177,6 @@ def retry_after_seconds(headers: Mapping[str, str], now: float | None = None) ->
     if seconds is None:
         seconds = _seconds(_number(headers.get("x-ratelimit-reset", "")), now)
     return bounded_wait(seconds)
-
-
-def bounded_wait(seconds: float | None) -> float | None:
-    """The seconds within 0 and `LONGEST_WAIT`; None for None, and for what is no finite number."""
-    if seconds is None or seconds != seconds or seconds in (inf, -inf):  # noqa: PLR0124 - NaN; an int may be too large for isnan
-        return None
-    return min(seconds, LONGEST_WAIT) if seconds > 0 else 0.0
 
 
 def _seconds(number: float | None, now: float | None) -> float | None:

@@ -2,8 +2,9 @@
 
 from .classify import Codes, classify_error, classify_success_body
 from .parse import ParsedError, parse_error, parse_json, text_of
-from .redact import cut, one_line, redact_message, safe_id, scrub_name
+from .redact import cut, is_id, one_line, redact_message, redact_name, safe_id
 from .tree import (
+    LONGEST_WAIT,
     MESSAGE_LIMIT,
     MODEL_LIMIT,
     WARNING_COUNT_LIMIT,
@@ -32,6 +33,7 @@ from .tree import (
     UnknownProviderError,
     UnsupportedRequestError,
     WrongEndpointError,
+    bounded_wait,
 )
 
 __all__ = [
@@ -75,7 +77,7 @@ __all__ = [
     "parse_error",
     "parse_json",
     "redact_message",
+    "redact_name",
     "safe_id",
-    "scrub_name",
     "text_of",
 ]

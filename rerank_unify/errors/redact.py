@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache
-
-from .._http import is_id
+from typing import Final
 
 _WINDOW = 8  # characters that are looked for at a time; a run of 15 holds one whole window
 _LEAST = 12  # characters of a run that is replaced: a shorter one may be chance
@@ -32,6 +31,13 @@ _MACHINE = re.compile(
 )
 KEY = "[key]"
 TEXT = "[…]"
+
+_ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+
+
+def is_id(value: object) -> bool:
+    """Return whether a value can be an id: 1 to 128 of the characters that ids are made of, and nothing else."""
+    return isinstance(value, str) and _ID.fullmatch(value) is not None
 
 
 def one_line(text: str) -> str:
@@ -66,7 +72,7 @@ def redact_message(message: str, texts: Iterable[str] = (), secrets: Iterable[st
     return _without_runs(message, "\0".join(texts))
 
 
-def scrub_name(name: str, texts: Iterable[str] = (), secrets: Iterable[str] = ()) -> str:
+def redact_name(name: str, texts: Iterable[str] = (), secrets: Iterable[str] = ()) -> str:
     """Redact a name, such as a model's. Short texts are ignored: their words may well be part of the name."""
     return redact_message(name, (text for text in texts if len(text) >= _LEAST), secrets)
 
@@ -81,7 +87,7 @@ def safe_id(found: str, texts: Callable[[], Iterable[str]], secrets: Sequence[st
     """
     if not is_id(found) or any(secret in found for secret in secrets if len(secret) >= _WHOLE):
         return None
-    plain = len(found) < _LEAST or _MACHINE.fullmatch(found) or scrub_name(found, texts()) == found
+    plain = len(found) < _LEAST or _MACHINE.fullmatch(found) or redact_name(found, texts()) == found
     return found if plain else None
 
 

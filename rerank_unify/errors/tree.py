@@ -32,14 +32,13 @@ The four that only group others (``RerankError``, ``RequestError``, ``StatusErro
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from math import inf
+from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 
 if sys.version_info >= (3, 11):
     from builtins import ExceptionGroup
 else:  # pragma: no cover - only on Python 3.10
     from exceptiongroup import ExceptionGroup
-
-from .._http import bounded_wait
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,6 +48,16 @@ if TYPE_CHECKING:
 MESSAGE_LIMIT = 300  # characters of a vendor's sentence that `str(error)` repeats, and of one of its warnings
 MODEL_LIMIT = 200  # characters of a vendor's word for its model
 WARNING_COUNT_LIMIT = 10  # warnings of a vendor that a response repeats
+
+LONGEST_WAIT: Final = 366 * 86_400.0
+"""Seconds, a year: the longest `retry_after`. No provider means more, and `time.sleep` cannot take some of it."""
+
+
+def bounded_wait(seconds: float | None) -> float | None:
+    """The seconds within 0 and `LONGEST_WAIT`; None for None, and for what is no finite number."""
+    if seconds is None or seconds != seconds or seconds in (inf, -inf):  # noqa: PLR0124 - NaN; an int may be too large for isnan
+        return None
+    return min(seconds, LONGEST_WAIT) if seconds > 0 else 0.0
 
 
 class RerankError(Exception):

@@ -13,6 +13,7 @@ from typing import Any, Final
 import pytest
 
 import rerank_unify as ru
+from rerank_unify._json import is_list, is_object
 from rerank_unify.errors import MESSAGE_LIMIT, MODEL_LIMIT
 from rerank_unify.transport.base import no_connection
 
@@ -63,10 +64,10 @@ def private(**fields: Any) -> ru.RerankRequest:
 def strings_of(value: Any) -> Iterator[str]:
     if isinstance(value, str):
         yield value
-    elif isinstance(value, dict):
+    elif is_object(value):
         for key, inner in value.items():
             yield from strings_of([key, inner])
-    elif isinstance(value, (list, tuple)):
+    elif is_list(value):
         for inner in value:
             yield from strings_of(inner)
 
