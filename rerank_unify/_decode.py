@@ -21,6 +21,7 @@ from .errors import (
     RerankError,
     cut,
     parse_json,
+    redact_message,
     redact_name,
     safe_id,
 )
