@@ -137,14 +137,16 @@ class Endpoint:
             _split(url, "url")
             return url
         default_url = self.url
+        bare_key = (api_key or "").rpartition(" ")[2]  # a key may have its scheme before it
         for beginning, other in self.by_key.items():
-            if api_key is not None and api_key.startswith(beginning):
+            if bare_key.startswith(beginning):
                 default_url = other
         if "{model}" in default_url:
             default_url = default_url.replace("{model}", quote(model, safe=""))
         if base_url is None:
             return default_url
-        _split(base_url, "base_url")
+        if not isinstance(base_url, str):  # pyright: ignore[reportUnnecessaryIsInstance] - users without a type checker
+            _split(base_url, "base_url")  # raises; what cannot be hashed cannot be looked up below
         return _join(base_url, urlsplit(default_url).path)
 
     def serves(self, url: str) -> bool:

@@ -22,10 +22,25 @@ _NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 
 
 class MaskedHeaders(dict[str, str]):
-    """Headers whose `repr` hides keys: a debugger's or a monitor's list of local variables shows that."""
+    """Headers whose `repr` hides keys: a debugger's or a monitor's list of local variables shows that.
+
+    Attributes:
+        auth_header: the header that carries the key, in lower case; "" for none. Others are known by their names.
+    """
+
+    def __init__(self, headers: Mapping[str, str], auth_header: str = "") -> None:
+        super().__init__(headers)
+        self.auth_header = auth_header
+
+    def is_secret(self, name: str) -> bool:
+        """Return whether the header of that name, in lower case, holds a key."""
+        return name == self.auth_header or _SECRET.search(name) is not None
 
     def __repr__(self) -> str:
-        return repr({name: "…" if _SECRET.search(name) else value for name, value in self.items()})
+        return repr({name: "…" if self.is_secret(name) else value for name, value in self.items()})
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return MaskedHeaders, (dict(self), self.auth_header)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +60,14 @@ class HttpRequest:
     content: bytes
 
     def __post_init__(self) -> None:
-        if type(self.headers) is not MaskedHeaders:
+        if not isinstance(self.headers, MaskedHeaders):
             object.__setattr__(self, "headers", MaskedHeaders(self.headers))
 
     @property
     def secrets(self) -> tuple[str, ...]:
         """What must not get into a message: keys in headers, with and without their scheme, and in the URL's query."""
-        values = [value for name, value in self.headers.items() if _SECRET.search(name)]
+        headers = cast("MaskedHeaders", self.headers)
+        values = [value for name, value in headers.items() if headers.is_secret(name)]
         if "?" in self.url:
             values += [value for name, value in parse_qsl(urlsplit(self.url).query) if _SECRET.search(name.lower())]
         return tuple(dict.fromkeys(part for value in values for part in (value, value.split(" ", 1)[-1].strip())))

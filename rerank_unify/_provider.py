@@ -9,7 +9,7 @@ from typing import Any, Final, TypeAlias, cast
 
 from ._decode import NO_CONTEXT, Body, Decoder, parse_request_body, plain_body
 from ._endpoint import Auth, Endpoint, Key, plain_key
-from ._http import Headers, HttpRequest, HttpResponse, validate_headers
+from ._http import Headers, HttpRequest, HttpResponse, MaskedHeaders, validate_headers
 from ._json import dump, is_list, is_object
 from .canonical import Loss, RequestFields, RerankRequest, RerankResponse, ScoreKind, fields_of, validate_model
 from .dialect import DecodeContext, Dialect, EncodeContext, EncodedRequest, Limits, Model, withheld_loss
@@ -284,10 +284,10 @@ def address_of_call(
     url: str | None = None,
     headers: Headers | None = None,
     auth_header: str | None = None,
-) -> tuple[str, dict[str, str]]:
+) -> tuple[str, MaskedHeaders]:
     """The URL and the headers of a call: all that its request does not decide."""
     key = plain_key(api_key)
-    send = _HEADERS | validate_headers(headers)
+    send = MaskedHeaders(_HEADERS | validate_headers(headers), (auth_header or provider.auth.header).lower())
     target = provider.endpoint.resolve(base_url=base_url, url=url, api_key=key, model=model)
     at_provider = (base_url is None and url is None) or provider.endpoint.serves(target)
     provider.auth.write(send, key, provider.name, header=auth_header, at_provider=at_provider)

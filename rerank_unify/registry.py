@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -50,16 +49,6 @@ def register(provider: Provider) -> None:
     _registered[name] = provider
 
 
-def registered(name: str) -> Provider | None:
-    """Return the registered provider of that name, or None."""
-    return _registered.get(name)
-
-
-def all_names() -> list[str]:
-    """Return the names of all providers, installed and registered, sorted."""
-    return sorted({*entry_points(), *_registered})
-
-
 def unregister(name: str) -> None:
     """Undo `register`; a name that is not registered is ignored."""
     _registered.pop(name, None)
@@ -85,13 +74,10 @@ def unknown_provider(name: object) -> str:
     """Return the sentence for a name that no provider has, with the nearest name."""
     from difflib import get_close_matches  # with the first mistake
 
-    known = sorted({*entry_points(), *_registered})
+    known = provider_names()
     near = get_close_matches(str(name).lower(), known, n=1)
     hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}"
     return f"no provider is called {str(name)[:40]!r}; {hint}"
-
-
-# --- by name ---------------------------------------------------------------------------------------------------------
 
 
 def provider(name: str | Provider) -> Provider:
@@ -104,7 +90,7 @@ def provider(name: str | Provider) -> Provider:
         UnknownProviderError: no provider has that name; the message suggests the nearest one.
     """
     if isinstance(name, str):
-        made = registered(name)
+        made = _registered.get(name)
         return made if made is not None else _installed(name)
     if not hasattr(name, "dialect"):  # users without a type checker
         raise UnknownProviderError(f"provider: expected a name or a Provider, not a {type(name).__name__}")
@@ -122,4 +108,4 @@ def _installed(name: str) -> Provider:
 
 def provider_names() -> list[str]:
     """Return the names of all providers, installed and registered, sorted."""
-    return all_names()
+    return sorted({*entry_points(), *_registered})

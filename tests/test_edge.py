@@ -115,6 +115,24 @@ def test_how_a_key_is_sent(key: str, header: str | None, name: str, value: str) 
     assert ("authorization" in http.headers) == (name == "authorization")
 
 
+def test_a_key_in_a_header_of_any_name_is_hidden() -> None:
+    call = ru.provider("jina").prepare(REQUEST, api_key="hush-0123", base_url="http://h", auth_header="X-Team")
+    assert call.http.headers["x-team"] == "hush-0123"
+    assert "hush" not in repr(call.http) + repr(call)
+    with pytest.raises(ru.BadRequestError) as caught:
+        call.decode(400, {}, b'{"detail": "hush-0123 is no team"}')
+    assert caught.value.message == "[key] is no team"
+
+
+def test_a_key_with_its_scheme_goes_to_the_host_of_its_kind() -> None:
+    hosts = {ru.provider("voyage").prepare(REQUEST, api_key=key).http.url for key in ("al-1", "Bearer al-1")}
+    assert hosts == {"https://ai.mongodb.com/v1/rerank"}
+
+
+def test_a_plan_that_was_never_asked_makes_up_no_cool_down() -> None:
+    assert type(ru.FallbackPlan("jina").error()) is ru.TimeoutError
+
+
 def test_a_targets_headers_go_out_and_are_hidden() -> None:
     target = ru.Target("jina", base_url="http://h", headers={"X-Secret-Token": "hush", "x-team": "a"})
     assert "hush" not in repr(target)

@@ -9,7 +9,7 @@ from operator import itemgetter
 from random import random
 from typing import Any, Final, TypeAlias
 
-from .._http import HttpResponse, MaskedHeaders
+from .._http import HttpResponse
 from .._provider import Call, make_call
 from ..batching import fits, split_request
 from ..canonical import Document, Query, RequestFields, RerankRequest, RerankResponse, checked_fields
@@ -168,7 +168,7 @@ def _call(settings: Settings, target: Target, fields: RequestFields, model: str 
         url, headers = address_of(target, encoded.model, settings.headers)
         if len(settings.addresses) >= _ADDRESSES:
             settings.addresses.clear()
-        address = settings.addresses[key] = (url, MaskedHeaders(headers))
+        address = settings.addresses[key] = (url, headers)
     return make_call(provider, encoded, *address)
 
 

@@ -72,7 +72,7 @@ class Health:
         with self._lock:
             state = self._states.get(target.identity, _HEALTHY)
             left, kind, status, provider = state.cool_until - now, state.kind, state.status, state.provider
-        if left <= 0:
+        if not 0 < left < inf:  # without an instant nothing is known
             return None
         sentence = f"in cool-down for {left:.3g} more seconds, as the provider asked for"
         return kind(sentence, provider=provider, status=status, retry_after=left)

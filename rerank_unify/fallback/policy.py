@@ -21,9 +21,7 @@ class Rule:
     Attributes:
         action: ``stop`` raises it at once, ``next`` moves on to the next target.
         trips_breaker: whether it counts against the target's breaker. An error that says that the same request would
-            fail
-            again, such as one of a provider's ``non_retryable_statuses`` statuses, speaks of the request and never
-            counts.
+            fail again, such as one of a provider's ``non_retryable_statuses``, speaks of the request and never counts.
         retries: how often the same target is tried again after this error, where the error is ``retryable``; None for
             the policy's ``retries``.
         waits: whether the same target is tried again after the ``retry_after`` of this error; False moves on at once.

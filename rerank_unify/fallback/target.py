@@ -29,7 +29,7 @@ class Target:
         weight: of several targets the heaviest first, where the policy orders by weight; 0 or more.
         base_model: the known model behind a name that says nothing.
         url: the whole URL to call, in place of ``base_url``; it is not changed.
-        headers: further headers of each call; their values are hidden from every ``repr``.
+        headers: further headers of each call; hidden from the target's ``repr``.
         auth_header: the header that carries the key, in place of the provider's own.
         resolved_provider: the provider itself.
         name: the provider's name.
@@ -63,10 +63,10 @@ class Target:
         provider = provider_by_name(self.provider)
         object.__setattr__(self, "resolved_provider", provider)
         object.__setattr__(self, "name", provider.name)
+        headers = validate_headers(self.headers)
         if self.headers is not None:
-            object.__setattr__(self, "headers", MaskedHeaders(validate_headers(self.headers)))
-        headers = tuple(sorted(validate_headers(self.headers).items()))
-        where = (self.base_url, self.url, self.auth_header, hash(headers))
+            object.__setattr__(self, "headers", MaskedHeaders(headers))
+        where = (self.base_url, self.url, self.auth_header, hash(tuple(sorted(headers.items()))))
         identity = (provider.name, self.model, *where, hash(self.api_key))
         object.__setattr__(self, "identity", identity)
 

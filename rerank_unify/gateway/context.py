@@ -31,7 +31,7 @@ class Gateway:
         settings: as they were read.
         metrics: what is counted.
         router: who answers for a model.
-        room: how much is under way.
+        limiter: limits the requests under way.
     """
 
     def __init__(self, settings: GatewaySettings, environ: Mapping[str, str]) -> None:

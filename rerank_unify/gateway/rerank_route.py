@@ -15,7 +15,7 @@ from uuid import uuid4
 from .._json import dump
 from .._provider import Provider
 from ..canonical import RequestFields, RerankResponse
-from ..errors import AllProvidersFailedError, ProviderServerError, RequestTooLargeError, RerankError
+from ..errors import AllProvidersFailedError, ProviderServerError, RequestTooLargeError, RerankError, is_id
 from ..fallback import AttemptRecord
 from .auth import admit
 from .body import BodyRefusedError, ClientDisconnected, Receive, cancel_on_disconnect, drain, is_endless, read_body
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 
 LOG: Final = logging.getLogger("rerank_unify.gateway")
-_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 _UNSAFE = re.compile(r"[^\x21-\x7e]|[,;=]")
 
 
@@ -41,8 +40,8 @@ class RerankRoute:
         """ASGI."""
         began = time.perf_counter()
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
-        known = _ID.fullmatch(headers.get("x-request-id", ""))
-        number = known[0] if known else uuid4().hex
+        client_id = headers.get("x-request-id", "")
+        number = client_id if is_id(client_id) else uuid4().hex
         try:
             reply = await self._reply(scope, headers, receive)
         except ClientDisconnected:
