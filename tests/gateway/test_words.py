@@ -126,8 +126,10 @@ def test_no_machine_behind_the_gateway_is_named_in_a_good_response(gateway: Any)
         "meta": {"warnings": ["slow worker 10.1.2.3:8000, pid=7", "1 of 2 rows are missing"]},
     }
     with ScriptedServer([Play(body=body), Play(body=body), Play()]) as server:
-        targets = [target(server, "cohere-v1")]
-        config = {"models": {"m": {"targets": targets}}, "default": {"targets": targets}}
+        config = {
+            "models": {"m": {"targets": [target(server, "cohere-v1")]}},
+            "default": {"targets": [target(server, "jina")]},
+        }
         with gateway(config) as post:
             first = post("first", "/cohere/v1/rerank", BODY).json()
             second = post("second", "/v1/rerank", {**BODY, "model": None})
