@@ -42,7 +42,7 @@ def test_a_query_and_documents_will_do() -> None:
         assert indices(client.rerank({"text": "skin"}, DOCUMENTS)) == RANKED
         assert server.calls[0].json["model"] == "m"
         assert indices(client.rerank(ask(), top_n=2)) == RANKED[:2]
-        with pytest.raises(ru.InvalidRequestError, match="documents: the request has its own"):
+        with pytest.raises(ru.InvalidRequestError, match="documents: expected none beside a whole request"):
             client.rerank(ask(), ["a"])
         with pytest.raises(ru.InvalidRequestError, match="documents: this field is required"):
             client.rerank("skin")
@@ -251,8 +251,8 @@ def test_threads_share_a_client() -> None:
         ("jina", {"api_key": "a\nb"}, "api_key: has a line break"),
         ("jina", {"api_key": KEY, "base_url": "h:80"}, "base_url: expected http"),
         ("jina", {"api_key": KEY, "base_url": "http://u:hunter2@h"}, "base_url: credentials do not belong"),
-        (["local"], {"api_key": KEY}, "api_key: belongs to each Target"),
-        (["local"], {"model": "m"}, "model: belongs to each Target"),
+        (["local"], {"api_key": KEY}, "api_key: expected in each Target"),
+        (["local"], {"model": "m"}, "model: expected in each Target"),
         ("local", {"timeout": 0}, "timeout: expected a number of seconds above 0"),
         ("local", {"deadline": float("inf")}, "deadline: expected a number of seconds above 0"),
         (ru.Target("jina", base_url="http://h", url="http://h/rerank"), {}, "url: it is the whole URL"),
@@ -315,7 +315,7 @@ def test_a_chain_tells_that_the_requests_model_was_not_sent(rerank: Rerank) -> N
         named = rerank([jina(server, model="m"), voyage(other)], ask(model="m"))
     assert [seen.json["model"] for seen in server.calls] == ["m", chained.model, "m"]
     assert (alone.warnings, named.warnings) == ((), ())
-    assert chained.warnings == ("model: m was not sent, as each target of a chain has its own",)
+    assert chained.warnings == ("model: m was not sent, as each target of a chain names its model",)
 
 
 def test_an_error_tells_what_was_tried(rerank: Rerank) -> None:

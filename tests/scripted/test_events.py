@@ -77,7 +77,7 @@ def test_each_attempt_is_logged(rerank: Rerank, log: pytest.LogCaptureFixture) -
         ("DEBUG", f"attempt 0: jina {model} at {hosts[0]}, 2 documents in 1 calls"),
         ("WARNING", f"attempt 0: jina {model} failed"),
         ("DEBUG", f"attempt 1: voyage rerank-2.5 at {hosts[1]}, 2 documents in 1 calls"),
-        ("DEBUG", "attempt 1: voyage rerank-2.5 answered"),
+        ("DEBUG", "attempt 1: voyage rerank-2.5 succeeded"),
     ]
     assert lines(log)[1][1].endswith("s: ProviderOverloadedError (HTTP 503, c-1, r-1)")
 
