@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 from pydantic_core import from_json
 
 from ._http import Headers, HttpRequest
+from ._json import parse_json
 from .canonical import NO_USAGE, RequestFields, RerankResponse, Row, ScoreKind
 from .dialect import UNCHECKED, DecodeContext, Dialect, Model, fill_documents, texts_of
 from .errors import (
@@ -20,7 +21,6 @@ from .errors import (
     InvalidResponseError,
     RerankError,
     cut,
-    parse_json,
     redact_message,
     redact_name,
     safe_id,

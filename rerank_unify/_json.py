@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, Final, TypeAlias, TypeGuard
 
-from pydantic_core import to_json
+from pydantic_core import from_json, to_json
 
 Path: TypeAlias = tuple[str, ...]
 
@@ -62,6 +62,14 @@ def merge(body: dict[str, Any], more: Mapping[str, Any]) -> None:
             merge(there, value)  # pyright: ignore[reportUnknownArgumentType] - any JSON object
         else:
             body[key] = value
+
+
+def parse_json(body: bytes | str) -> Any:
+    """Parse JSON in UTF-8; NaN and the infinities are accepted. Return ``ABSENT`` for what is not JSON."""
+    try:
+        return from_json(body)
+    except (ValueError, TypeError):  # a str with a lone surrogate is a TypeError
+        return ABSENT
 
 
 def dump(value: Any) -> bytes:

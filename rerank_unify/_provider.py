@@ -174,7 +174,7 @@ class Provider:
         echo_documents: bool = True,
     ) -> EncodedRequest:
         """Encode plain canonical fields: what `prepare` and the transcoder have in common."""
-        sent_model = validate_model(model) or fields["model"] or self.default_model
+        sent_model = fields["model"] or self.default_model if model is None else validate_model(model)
         if sent_model is None:
             raise InvalidRequestError(f"model: {self.name} has no default model, so name one", field="model")
         draft = EncodeContext(

@@ -14,7 +14,7 @@ from .request import (
     validate_fields,
 )
 from .response import Action, Loss, RerankResponse, Result, Row, ScoreKind
-from .usage import NO_USAGE, USAGE_FIELDS, Usage, usage_of
+from .usage import NO_USAGE, USAGE_FIELDS, Usage
 from .validation import check_number, validate_model
 
 __all__ = [
@@ -39,7 +39,6 @@ __all__ = [
     "checked_fields",
     "fields_of",
     "select_fields",
-    "usage_of",
     "validate_fields",
     "validate_model",
 ]

@@ -9,7 +9,7 @@ from typing import Any
 
 from .. import errors as e
 from .._http import Headers, lowercase_headers, request_id_of, retry_after_seconds
-from .._json import ABSENT, compile_path, is_object, put
+from .._json import ABSENT, compile_path, is_object, parse_json, put
 from ..errors import Codes, ParsedError, RerankError, StatusError
 
 ClassifyMessage = Callable[[int, str, str | None], type[StatusError] | None]
@@ -79,7 +79,7 @@ class ErrorFormat:
         secrets: Sequence[str] = (),
     ) -> StatusError:
         """The error that an answer with an error status is."""
-        parsed, folded = e.parse_error(e.parse_json(body), body), lowercase_headers(headers)
+        parsed, folded = e.parse_error(parse_json(body), body), lowercase_headers(headers)
         kind = self.classify_message(status, e.text_of(body[:4096]), parsed.message) if self.classify_message else None
         return (kind or e.classify_error(status, parsed.code, self.codes, parsed.message))(
             self._sentence(parsed.message, texts, secrets) or "the vendor gave no reason",

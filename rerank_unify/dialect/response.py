@@ -8,22 +8,60 @@ names the exact place of a fault.
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import inf, isfinite
 from operator import itemgetter
-from typing import Any
+from typing import Any, Final, TypeAlias
 
 from .._json import Path, compile_path, dig, is_list, is_object, put, reach
-from ..canonical import NO_USAGE, RequestFields, RerankResponse, Row, Usage, usage_of
+from ..canonical import NO_USAGE, RequestFields, RerankResponse, Row, Usage
 from ..errors import InvalidResponseError
 from .document_shapes import Form, as_object, normal_document
-from .usage import READS, Read, count, text_at
 
 _SCORE = itemgetter("relevance_score")
 _HUGE = sys.float_info.max
 UNCHECKED = "read without its request: missing rows and indices beyond the caller's list could not be noticed"
+
+
+# --- single values ---------------------------------------------------------------------------------------------------
+
+Read: TypeAlias = Callable[[Any], Any]
+"""From the value at a path to the figure; None for a value that is not one."""
+
+_MAX_FIGURE: Final = 2**63  # no bill is larger, and programs with 64-bit integers could not read it
+
+
+def _text_at(value: Any, path: Path) -> str | None:
+    """Return the text at a path; None where there is none, or an empty one."""
+    found = dig(value, path) if path else None
+    return found if isinstance(found, str) and found else None
+
+
+def _units(found: Any) -> float | None:
+    """Return a number of 0 or more, fractions included."""
+    number = type(found) in (int, float) and 0 <= found < _MAX_FIGURE
+    return found if number else None
+
+
+def _count(found: Any) -> int | None:
+    """Return a whole number of 0 or more; 3.0 is one."""
+    if type(found) is float and found.is_integer() and 0 <= found < _MAX_FIGURE:
+        return int(found)
+    return found if type(found) is int and 0 <= found < _MAX_FIGURE else None
+
+
+def _details(found: Any) -> Mapping[str, Any] | None:
+    return found if is_object(found) else None
+
+
+_READS: Final[Mapping[str, Read]] = {
+    "search_units": _units,
+    "prompt_tokens_details": _details,
+    "completion_tokens_details": _details,
+}
+"""How a field of `Usage` is read; every other field is a `_count`."""
 
 
 # --- the table -------------------------------------------------------------------------------------------------------
@@ -93,7 +131,7 @@ class ResponseFormat:
         grouped: dict[Path, list[tuple[str, str, Read]]] = {}
         for name, paths in self._usage_paths:
             for path in paths:
-                grouped.setdefault(path[:-1], []).append((path[-1], name, READS.get(name, count)))
+                grouped.setdefault(path[:-1], []).append((path[-1], name, _READS.get(name, _count)))
         return tuple((parent, tuple(leaves)) for parent, leaves in grouped.items())
 
     @cached_property
@@ -152,7 +190,7 @@ class ResponseFormat:
 
     def _check(self, rows: Sequence[Any], count: int | None) -> tuple[bool, bool]:
         """Check every row; whether they are sorted already, and whether every score is a float."""
-        index_key, score_key = self._parsed_keys(rows)
+        index_key, score_key = self.index, self.score
         in_order = floats = True
         last = _HUGE
         seen: Any = {} if count is None else [False] * count  # by index; a list ends where the documents do
@@ -178,12 +216,6 @@ class ResponseFormat:
             self._refuse_infinite(rows)
         self._refuse_duplicates(rows, len(seen) if count is None else seen.count(True))
         return in_order, floats
-
-    def _parsed_keys(self, rows: Sequence[Any]) -> tuple[str, str]:
-        """The parser's own strings, where it has some: a look-up by the very same string needs no comparing."""
-        first: Any = rows[0] if rows else None
-        keys = {key: key for key in first} if is_object(first) else {}
-        return keys.get(self.index, self.index), keys.get(self.score, self.score)
 
     def _odd_score(self, rows: Sequence[Any], row: Any) -> float:
         """The score of a row that the fast test did not pass: an integer is fine, anything else is a fault."""
@@ -236,11 +268,11 @@ class ResponseFormat:
 
     def read_model(self, value: Any) -> str | None:
         """The vendor's word for the model, not redacted yet."""
-        return text_at(value, self._model_path)
+        return _text_at(value, self._model_path)
 
     def read_id(self, value: Any) -> str | None:
         """The vendor's id of the answer, not checked yet."""
-        return text_at(value, self._id_path)
+        return _text_at(value, self._id_path)
 
     def read_warnings(self, value: Any) -> tuple[str, ...]:
         """The vendor's own warnings, not redacted yet."""
@@ -258,7 +290,7 @@ class ResponseFormat:
                         figure = read(found[key])
                         if figure is not None:
                             figures[name] = figure
-        return usage_of(figures) if figures else NO_USAGE
+        return Usage(**figures) if figures else NO_USAGE
 
     # --- towards a client
 

@@ -1,7 +1,7 @@
 """Errors: the tree, and the pure functions that make one from a vendor's answer."""
 
 from .classify import Codes, classify_error, classify_success_body
-from .parse import ParsedError, parse_error, parse_json, text_of
+from .parse import ParsedError, parse_error, text_of
 from .redact import cut, is_id, one_line, redact_message, redact_name, safe_id
 from .tree import (
     LONGEST_WAIT,
@@ -75,7 +75,6 @@ __all__ = [
     "is_id",
     "one_line",
     "parse_error",
-    "parse_json",
     "redact_message",
     "redact_name",
     "safe_id",

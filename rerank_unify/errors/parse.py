@@ -6,9 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from pydantic_core import from_json
-
-from .._json import ABSENT, is_list, is_object
+from .._json import is_list, is_object
 from .redact import is_id
 
 _PAGE = re.compile(r"\s*<(!doctype|html|head|body|\?xml)", re.IGNORECASE)
@@ -33,14 +31,6 @@ class ParsedError(NamedTuple):
     message: str | None
     code: str | None
     request_id: str | None
-
-
-def parse_json(body: bytes | str) -> Any:
-    """The JSON value in the body, or ``ABSENT`` where it is no JSON."""
-    try:
-        return from_json(body)
-    except (ValueError, TypeError):  # a str with a lone surrogate is a TypeError
-        return ABSENT
 
 
 def text_of(body: bytes | str) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import inf
 from threading import Lock
-from typing import Final
 
 from ..errors import ProviderOverloadedError, RerankError, tree
 from .policy import FallbackPolicy
@@ -30,9 +29,6 @@ class _State:
     provider: str | None = None
 
 
-_HEALTHY: Final = _State()
-
-
 class Health:
     """Cool-downs and breakers of all targets. Share one between requests; it is safe under threads and tasks.
 
@@ -46,13 +42,16 @@ class Health:
     def wait(self, target: Target, now: float) -> float:
         """Return the seconds until the target's cool-down, its open breaker and the probe under way end; 0 or more."""
         with self._lock:
-            state = self._states.get(target.identity, _HEALTHY)
+            state = self._states.get(target.identity)
+            if state is None:
+                return 0.0
             return max(state.cool_until - now, state.open_until - now, state.probe_until - now, 0.0)
 
     def cool_down(self, target: Target, now: float) -> float:
         """Return the seconds until the target's cool-down ends; 0 where it has none."""
         with self._lock:
-            return max(self._states.get(target.identity, _HEALTHY).cool_until - now, 0.0)
+            state = self._states.get(target.identity)
+            return 0.0 if state is None else max(state.cool_until - now, 0.0)
 
     def opened_at(self, target: Target, now: float) -> float | None:
         """Return the instant at which the target's breaker opened; None where it is closed.
@@ -60,8 +59,10 @@ class Health:
         A breaker counts as open while another attempt probes the target.
         """
         with self._lock:
-            state = self._states.get(target.identity, _HEALTHY)
-            return state.opened_at if max(state.open_until, state.probe_until) > now else None
+            state = self._states.get(target.identity)
+            if state is None or max(state.open_until, state.probe_until) <= now:
+                return None
+            return state.opened_at
 
     def error(self, target: Target, now: float) -> RerankError | None:
         """Make the error for a target in cool-down; None where it has none.
@@ -70,10 +71,10 @@ class Health:
         sentence is ours, and ``retry_after`` holds the seconds that are left.
         """
         with self._lock:
-            state = self._states.get(target.identity, _HEALTHY)
+            state = self._states.get(target.identity)
+            if state is None or state.cool_until <= now:
+                return None
             left, kind, status, provider = state.cool_until - now, state.kind, state.status, state.provider
-        if not 0 < left < inf:  # without an instant nothing is known
-            return None
         sentence = f"in cool-down for {left:.3g} more seconds, as the provider asked for"
         return kind(sentence, provider=provider, status=status, retry_after=left)
 

@@ -27,7 +27,7 @@ def _nested(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 
 
 def _documents(*, empty: bool, images: bool) -> st.SearchStrategy[Any]:
-    text = _TEXT if empty else _TEXT.filter(bool)
+    text = _TEXT if empty else _TEXT.filter(lambda text: text != "")
     plain: st.SearchStrategy[Any] = text | st.fixed_dictionaries({"text": text})
     with_extra: st.SearchStrategy[Any] = st.fixed_dictionaries({"text": text, "year": json_values()})
     fields: st.SearchStrategy[Any] = st.dictionaries(_KEY.filter(lambda key: key != "text"), json_values(), max_size=3)
