@@ -72,9 +72,11 @@ class Health:
         """
         with self._lock:
             state = self._states.get(target.identity)
-            if state is None or state.cool_until <= now:
+            if state is None:
                 return None
             left, kind, status, provider = state.cool_until - now, state.kind, state.status, state.provider
+        if not 0 < left < inf:  # infinite before the plan's first instant
+            return None
         sentence = f"in cool-down for {left:.3g} more seconds, as the provider asked for"
         return kind(sentence, provider=provider, status=status, retry_after=left)
 
