@@ -123,7 +123,8 @@ def split_request(
         UnsupportedRequestError: it must be split, and the model scores the list as a whole.
         UnknownProviderError: no provider is called so.
     """
-    resolved, fields = provider_by_name(provider), fields_of(request)
+    resolved = provider_by_name(provider) if isinstance(provider, str) else provider
+    fields = fields_of(request)
     name = model or request.model or resolved.default_model
     model_info = resolved.model(name, base_model=base_model)
     ends = _cuts(fields, model_info.limits, estimate)
