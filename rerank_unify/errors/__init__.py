@@ -1,4 +1,4 @@
-"""Errors: the tree, and the pure functions that make one from a vendor's answer."""
+"""Error classes, and pure functions that parse, classify and redact a provider's error."""
 
 from .classify import Codes, classify_error, classify_success_body
 from .parse import ParsedError, parse_error, text_of
@@ -28,7 +28,7 @@ from .tree import (
     RerankError,
     ScoreKindError,
     StatusError,
-    TimeoutError,  # noqa: A004 - the field's word; see tree
+    TimeoutError,  # noqa: A004 - the term of the field; see tree
     TransportError,
     UnknownProviderError,
     UnsupportedRequestError,
