@@ -25,7 +25,7 @@ class MaskedHeaders(dict[str, str]):
     """Headers whose `repr` hides keys, because debuggers and monitors show the `repr` of local variables.
 
     Attributes:
-        auth_header: the header that carries the key, in lower case; "" for none. Headers with names such as ``cookie`` are hidden, too.
+        auth_header: the header that carries the key, in lower case; "" for none. Further headers are hidden by name.
     """
 
     def __init__(self, headers: Mapping[str, str], auth_header: str = "") -> None:

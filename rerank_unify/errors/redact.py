@@ -124,7 +124,7 @@ def _without_runs(message: str, texts: str) -> str:
 
 
 def _run(message: str, start: int, texts: str, find: Callable[[str], int]) -> tuple[int, int]:
-    """Return the bounds in the message of a run that holds the window at ``start``; equal bounds where there is none."""
+    """Return the bounds in the message of a run that holds the window at ``start``; equal where there is none."""
     found = find(message[start : start + _WINDOW])
     if found < 0:
         return start, start

@@ -1,4 +1,4 @@
-"""How the targets are doing, for all requests together: cool-downs and breakers.
+"""Cool-downs and breakers of targets, shared by all requests.
 
 Requests share this, so it holds nothing of a request: of an error only its class, its status, its provider and the
 seconds to wait. A message, a body or a traceback may repeat a query or a document.
@@ -17,7 +17,7 @@ from .target import Target
 
 @dataclass(slots=True)
 class _State:
-    """What is known of one target. Instants are on the clock of ``now``."""
+    """The state of one target. Instants are on the clock of ``now``."""
 
     cool_until: float = -inf
     failures: int = 0
@@ -68,7 +68,7 @@ class Health:
         """Make the error for a target in cool-down; None where it has none.
 
         The error is a new one: its class, status and provider are those of the error that began the cool-down, its
-        sentence is ours, and ``retry_after`` holds the seconds that are left.
+        message is new, and ``retry_after`` holds the seconds that are left.
         """
         with self._lock:
             state = self._states.get(target.identity)
@@ -93,7 +93,7 @@ class Health:
             return True
 
     def succeed(self, target: Target, began: float) -> None:
-        """Clear what is known of the target: it answered a call that began at the instant ``began``.
+        """Clear the state of a target that succeeded; the call began at the instant ``began``.
 
         A call from before the breaker opened says nothing of the time since, and a cool-down that began later stands.
         """
@@ -145,7 +145,7 @@ class Health:
 
 
 def _class_of(error: RerankError) -> type[RerankError]:
-    """The error's nearest class of this library's own: others may need more to be made than a sentence."""
+    """Return the nearest class of this library: other classes may need more arguments than a message."""
     kinds = (kind for kind in type(error).__mro__ if kind.__module__ == tree.__name__)
     kind = next(kind for kind in kinds if issubclass(kind, RerankError))
     made = "abstract" not in vars(kind) and kind is not tree.AllProvidersFailedError

@@ -71,7 +71,7 @@ class Target:
         object.__setattr__(self, "identity", identity)
 
     def sends(self, *, chained: bool) -> str | None:
-        """The model that is sent: its own, else in a chain the provider's default; None for the request's."""
+        """Return the model to send: the target's, else in a chain the provider's default; None for the request's."""
         return self.model or (self.resolved_provider.default_model if chained else None)
 
 
