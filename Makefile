@@ -23,9 +23,10 @@ test: $(VENV)/.test ## the tests
 check: lint docs wheel ## everything: format, lint, types, thorough tests with coverage, docs, the wheel tested elsewhere
 	RERANK_UNIFY_PROFILE=thorough $(BIN)/python -m pytest -n auto -q --cov --cov-report=term
 
-lint: $(VENV)/.dev ## ruff, mypy and pyright, all strict
+lint: $(VENV)/.dev ## ruff, import-linter, mypy and pyright, all strict
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(BIN)/lint-imports
 	$(BIN)/mypy
 	$(BIN)/pyright
 
@@ -58,7 +59,7 @@ fuzz: $(VENV)/.test ## a million broken answers, for a nightly run
 	RERANK_UNIFY_FUZZ=1000000 $(BIN)/python -m pytest -q tests/test_fuzz.py
 
 clean: ## remove what the other commands made
-	rm -rf $(VENV) $(INTEROP) $(WHEEL) .venv-peers .venv-litellm dist build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage*
+	rm -rf $(VENV) $(INTEROP) $(WHEEL) .venv-peers .venv-litellm dist build *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage*
 
 # --- environments ----------------------------------------------------------------------------------------------------
 

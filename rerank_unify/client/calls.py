@@ -94,7 +94,8 @@ def noted(response: RerankResponse, model: str | None, settings: Settings) -> Re
 
 def work(settings: Settings, fields: RequestFields, must_keep: MustKeep) -> Work:
     """Rerank one request with its targets: the generator that both clients drive."""
-    check_option_names(fields["provider_options"], settings.providers)
+    if fields["provider_options"]:
+        check_option_names(fields["provider_options"], settings.providers)
     ends = None if settings.deadline is None else time.monotonic() + settings.deadline
     plan = FallbackPlan(settings.targets, settings.policy, settings.health, ends, random=random)
     under_way: dict[int, _Flight] = {}
