@@ -108,7 +108,8 @@ class Gateway:
 def _configured_hosts(settings: GatewaySettings) -> re.Pattern[str] | None:
     """Finds URLs and hosts that stand in the settings."""
     routes = [*settings.models.values(), *([] if isinstance(settings.default, str) else [settings.default])]
-    urls = [urlsplit(one.base_url) for route in routes for one in route.targets if one.base_url is not None]
+    targets = [target for route in routes for target in route.targets]
+    urls = [urlsplit(url) for target in targets for url in (target.base_url, target.url) if url is not None]
     hosts = {re.escape(host) for url in urls for host in (url.netloc, url.hostname) if host}
     found = "|".join(sorted(hosts, key=len, reverse=True))
     return re.compile(rf"(?i)(?:\w+://)?(?<!\w)(?:{found})(?![\w-])(?:/[^\s\"'<>]*)?") if hosts else None

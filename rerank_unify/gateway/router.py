@@ -25,7 +25,7 @@ from ..registry import provider_names
 from ..transport import AsyncSender
 from .auth import AuthenticatedClient
 from .metrics import Metrics
-from .settings import GatewaySettings, RouteSettings, TargetSettings
+from .settings import EnvironmentValue, GatewaySettings, RouteSettings, TargetSettings
 
 LOCAL = "local"
 LONGEST = 200  # characters of a model's name: names are kept, for the next request
@@ -120,8 +120,11 @@ class Router:
         configured = {name: Target(name, None, provider_by_name(name).key(self._environ)) for name in self.keyed}
         routes = [*self._settings.models.values(), self._settings.default]
         for one in (one for route in routes if isinstance(route, RouteSettings) for one in route.targets):
-            if one.key_env is None and not one.relay:
-                configured.setdefault(one.provider, Target(one.provider, None, None, one.base_url, one.timeout))
+            if one.key_env is None and not one.relay and not one.headers:
+                target = Target(
+                    one.provider, base_url=one.base_url, url=one.url, auth_header=one.auth_header, timeout=one.timeout
+                )
+                configured.setdefault(one.provider, target)
         return configured
 
     def _of_route(self, route: RouteSettings, place: str) -> AsyncClient | None:
@@ -147,9 +150,27 @@ class Router:
 
     def _target(self, one: TargetSettings, provider_key: str | None) -> Target:
         provider = provider_by_name(one.provider)
-        key = provider_key if one.relay else self._key(one, provider)
-        model = one.model or provider.default_model  # never the public name
-        return Target(one.provider, model, key, one.base_url, one.timeout, one.weight, one.base_model)
+        headers = {name: self._header(name, value) for name, value in one.headers.items()}
+        return Target(
+            one.provider,
+            one.model or provider.default_model,  # never the public name
+            provider_key if one.relay else self._key(one, provider),
+            base_url=one.base_url,
+            timeout=one.timeout,
+            weight=one.weight,
+            base_model=one.base_model,
+            url=one.url,
+            headers=headers or None,
+            auth_header=one.auth_header,
+        )
+
+    def _header(self, name: str, value: str | EnvironmentValue) -> str:
+        if isinstance(value, str):
+            return value
+        header = self._environ.get(value.env, "").strip()
+        if not header:
+            raise InvalidRequestError(f"the header {name} needs {value.env}, which is not set")
+        return header
 
     def _key(self, one: TargetSettings, provider: Provider) -> str | None:
         if one.key_env is not None:
@@ -157,12 +178,15 @@ class Router:
             if not key:
                 raise InvalidRequestError(f"{one.provider} needs the key in {one.key_env}, which is not set")
             return key
-        # A key of the environment goes to the vendor's own host alone.
-        key_value = provider.key(self._environ) if one.base_url is None else None
-        if key_value is None and provider.auth.required:
-            variable = provider.env[0] if one.base_url is None and provider.env else "key_env"
-            raise InvalidRequestError(f"{one.provider} needs a key: set {variable}")
-        return key_value
+        url = one.url or one.base_url
+        if url is not None and not provider.endpoint.serves(url):
+            return None  # another host: it gets no key that the route does not name, and may need none
+        key = provider.key(self._environ)
+        auth_header = (one.auth_header or provider.auth.header).lower()
+        if key is None and provider.auth.required and auth_header not in map(str.lower, one.headers):
+            variables = " or ".join([*provider.env[:1], "key_env"])
+            raise InvalidRequestError(f"{one.provider} needs a key: set {variables}")
+        return key
 
     def _client(self, targets: list[Target], health: Health) -> AsyncClient:
         upstream = self._settings.upstream

@@ -34,6 +34,7 @@ from pydantic_settings import (
 from typing_extensions import Self
 
 from .. import errors
+from .._json import is_object
 from ..canonical import RerankRequest
 from ..errors import InvalidRequestError, ProviderOverloadedError, RateLimitError, RerankError
 from ..fallback import DEFAULT_POLICY, FallbackPolicy, Rule
@@ -68,15 +69,49 @@ class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
+class EnvironmentValue(_Part):
+    """A value that an environment variable holds.
+
+    Attributes:
+        env: the variable's name.
+    """
+
+    env: str
+
+
+def _header_value(value: Any) -> Any:
+    """Build the value here, so that the message names the two forms and not each failed union member."""
+    if isinstance(value, (str, EnvironmentValue)):
+        return value
+    if is_object(value) and value.keys() == {"env"} and isinstance(value["env"], str) and value["env"]:
+        return EnvironmentValue(env=value["env"])
+    raise ValueError('expected a string or { env = "VARIABLE" }')
+
+
+HeaderValue = Annotated[str | EnvironmentValue, BeforeValidator(_header_value)]
+
+
 class TargetSettings(_Part):
-    """One vendor to try."""
+    """One provider to try."""
 
     provider: str = Field(description="A provider's name, such as cohere; `rerank-unify providers` lists them.")
     model: str | None = Field(default=None, description="The model to send; without it the provider's default.")
     key_env: str | None = Field(
         default=None, description="The environment variable with the key; else the provider's own."
     )
-    base_url: str | None = Field(default=None, description="Where, instead of the vendor's own host.")
+    base_url: str | None = Field(
+        default=None,
+        description="The server to call instead of the provider's own; the provider's path is joined to it.",
+    )
+    url: str | None = Field(default=None, description="The whole URL to call, never changed; excludes `base_url`.")
+    headers: dict[str, HeaderValue] = Field(
+        default={},
+        repr=False,
+        description='Further headers. A value is a string, or `{ env = "VARIABLE" }` for an environment variable.',
+    )
+    auth_header: str | None = Field(
+        default=None, description="The header that carries the key, instead of the provider's own."
+    )
     timeout: Seconds | None = Field(default=None, description="Seconds for one attempt.")
     weight: NotNegative = Field(default=1.0, description="The heaviest first, with upstream.order = weight.")
     base_model: str | None = Field(default=None, description="The known model behind a name that says nothing.")
@@ -89,7 +124,16 @@ class TargetSettings(_Part):
         try:
             provider = provider_by_name(self.provider)
             model = self.model or provider.default_model or "m"
-            provider.build_request(_PROBE, model=model, api_key="k", base_url=self.base_url)
+            headers = {name: value if isinstance(value, str) else "v" for name, value in self.headers.items()}
+            provider.prepare(
+                _PROBE,
+                model=model,
+                api_key="k",
+                base_url=self.base_url,
+                url=self.url,
+                headers=headers,
+                auth_header=self.auth_header,
+            )
         except RerankError as error:
             raise ValueError(error.message) from None  # pydantic adds the place
         return self
