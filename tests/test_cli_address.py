@@ -71,7 +71,9 @@ def test_a_wrong_address_is_a_wrong_command_line(request_file: str, options: tup
 
 
 def test_a_header_that_http_does_not_allow_is_one_line(request_file: str) -> None:
-    ended = run("rerank", request_file, "--provider", "voyage", "--url", "http://127.0.0.1:1", "--header", f"a b={SECRET}")
+    ended = run(
+        "rerank", request_file, "--provider", "voyage", "--url", "http://127.0.0.1:1", "--header", f"a b={SECRET}"
+    )
     assert (ended.exit_code, ended.stderr.count("\n")) == (1, 1)
     assert "headers: a name has a character that HTTP does not allow" in ended.stderr
     assert SECRET not in ended.stderr

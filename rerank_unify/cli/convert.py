@@ -6,6 +6,7 @@ import click
 
 from .._provider import Provider
 from ..errors import RerankError
+from ..registry import check_option_names
 from ..registry import provider as provider_by_name
 from .inputs import names_from, read_bytes
 from .options import base_model_option, model_option
@@ -44,6 +45,7 @@ def convert_request(file: str, source: Provider, target: Provider, model: str | 
     The body goes to stdout; what the vendor cannot be told goes to stderr, one line each.
     """
     request = source.decode_request(read_bytes(file))
+    check_option_names(request.provider_options, {source.name: source, target.name: target})
     encoded = target.encode_fields(request.fields, model=model, base_model=base_model)
     write_json(encoded.body)
     complain(map(loss_line, encoded.losses))

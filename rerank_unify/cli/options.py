@@ -29,7 +29,31 @@ base_model_option = click.option(
 )
 
 
-# --- whom to ask -----------------------------------------------------------------------------------------------------
+def _headers(ctx: click.Context, param: click.Parameter, given: tuple[str, ...]) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not name or not equals:
+            raise click.BadParameter(f"{name!r}: expected NAME=VALUE.", ctx, param)
+        headers[name.strip()] = value.strip()
+    return headers
+
+
+base_url_option = click.option(
+    "--base-url", metavar="URL",
+    help="The server to call instead of the provider's own: a root, a version root, a prefix or the full path.",
+)  # fmt: skip
+url_option = click.option("--url", metavar="URL", help="The whole URL to call; it is never changed.")
+header_option = click.option(
+    "--header", "headers", metavar="NAME=VALUE", multiple=True, callback=_headers,
+    help="A further header for --provider; may be repeated. Other users of this machine can read a command line.",
+)  # fmt: skip
+auth_header_option = click.option(
+    "--auth-header", metavar="NAME", help="The header that carries the key, instead of the provider's own."
+)
+
+
+# --- targets ---------------------------------------------------------------------------------------------------------
 
 
 def seconds(value: str) -> float:
@@ -70,12 +94,14 @@ _OPTIONS: Final = (
     ),
     click.option("--model", metavar="MODEL", help="The model that --provider is sent, instead of the request's own."),
     base_model_option,
+    base_url_option,
+    url_option,
+    header_option,
+    auth_header_option,
     click.option(
-        "--base-url", metavar="URL",
-        help="Your own server for --provider. A key from the environment goes to another host than the vendor's only"
-        " with --env-keys.",
+        "--env-keys", is_flag=True,
+        help="Send the key from the environment to --base-url or --url even if its host is not the provider's own.",
     ),
-    click.option("--env-keys", is_flag=True, help="Let a key from the environment go to --base-url, whosever it is."),
     click.option("--timeout", type=seconds, metavar="SECONDS", help="For one attempt.  [default: 60]"),
     click.option(
         "--deadline", type=seconds, metavar="SECONDS", help="For one request, all attempts and waits included."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -23,8 +24,8 @@ class TargetOptions:
     Attributes:
         provider: the first provider.
         chain: the further ones, in order.
-        model, base_url, base_model: of the first provider.
-        env_keys: whether keys from the environment may go to ``base_url`` on another host than the vendor's.
+        model, base_url, url, headers, auth_header, base_model: of the first provider; see `Target`.
+        env_keys: whether a key from the environment may go to a host that is not the provider's own.
         timeout: seconds for one attempt.
         deadline: seconds for one request, all attempts and waits included.
         hedge_after: seconds after which the next provider is started beside a slow one.
@@ -37,6 +38,9 @@ class TargetOptions:
     chain: tuple[Target, ...]
     model: str | None
     base_url: str | None
+    url: str | None
+    headers: Mapping[str, str]
+    auth_header: str | None
     env_keys: bool
     base_model: str | None
     timeout: float | None
@@ -78,11 +82,25 @@ class TargetOptions:
     def _targets(self) -> list[Target]:
         from ..fallback import Target
 
-        if self.base_url is not None and self.provider.sender is not None:
-            raise click.UsageError(
-                f"--base-url is for providers over HTTP; {self.provider.name} ranks in this process."
-            )
-        return [Target(self.provider, self.model, base_url=self.base_url, base_model=self.base_model), *self.chain]
+        check_one_url(self.base_url, self.url)
+        addresses = {
+            "--base-url": self.base_url, "--url": self.url, "--header": self.headers, "--auth-header": self.auth_header
+        }  # fmt: skip
+        for option, value in addresses.items():
+            if value and self.provider.sender is not None:
+                raise click.UsageError(
+                    f"{option} is for providers over HTTP; {self.provider.name} ranks in this process."
+                )
+        first = Target(
+            self.provider,
+            self.model,
+            base_url=self.base_url,
+            base_model=self.base_model,
+            url=self.url,
+            headers=self.headers or None,
+            auth_header=self.auth_header,
+        )
+        return [first, *self.chain]
 
     def _settings(self) -> dict[str, Any]:
         from ..fallback import FallbackPolicy
@@ -90,6 +108,16 @@ class TargetOptions:
         policy = FallbackPolicy(retries=self.retries, hedge_after=self.hedge_after)
         timeout = {} if self.timeout is None else {"timeout": self.timeout}
         return {**timeout, "policy": policy, "deadline": self.deadline, "split": self.split, "env_keys": self.env_keys}
+
+
+def check_one_url(base_url: str | None, url: str | None) -> None:
+    """Refuse a base URL beside a whole URL.
+
+    Raises:
+        UsageError: both are set.
+    """
+    if base_url is not None and url is not None:
+        raise click.UsageError("--base-url and --url exclude each other.")
 
 
 def _no_http(http: HttpRequest, timeout: float) -> HttpResponse:
