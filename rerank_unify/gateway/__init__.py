@@ -1,8 +1,8 @@
-"""The gateway: any rerank client, any rerank vendor. A thin ASGI app over the client, to be mounted or served.
+"""The gateway: any rerank client, any rerank provider. A thin ASGI app over the client, mounted or served.
 
     app = rerank_unify.gateway.create_app("rerank-unify.toml")
 
-It needs the extra ``gateway``, so what needs its packages is imported late: without them one sentence says so.
+It needs the extra ``gateway``. Names are imported on first use, so that a missing extra gives one clear sentence.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _NEEDED = ("starlette", "uvicorn", "prometheus_client", "pydantic_settings", "ai
 
 
 def __getattr__(name: str) -> Any:
-    """What is loaded late."""
+    """Import a public name on first use."""
     if name not in _WHERE:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
