@@ -1,4 +1,4 @@
-"""``explain``: what a provider would be sent, and what would be lost."""
+"""``explain``: show the request that a provider would receive, and its losses."""
 
 from __future__ import annotations
 
@@ -26,9 +26,11 @@ from .tables import console, on_terminal, show_http, write_json
 from .targets import check_one_url
 from .text import loss_line
 
-# Stands where a key would, so that a call can be prepared without one; it is masked wherever it is shown.
-_NO_KEY = "key-of-nobody"
-_UNKNOWN_MODEL = "note: {!r} is no model that {} is known to have; --model sends another, --base-model says what it is"
+# A placeholder for the key, so that a call can be prepared without one; it is masked in the output.
+_NO_KEY = "placeholder-of-a-key"
+_UNKNOWN_MODEL = (
+    "note: {1} has no known model {0!r}; --model sends another, --base-model names the known model behind it"
+)
 
 
 @click.command()
@@ -39,7 +41,7 @@ _UNKNOWN_MODEL = "note: {!r} is no model that {} is known to have; --model sends
     type=provider_by_name,
     shell_complete=names_from,
     required=True,
-    help="Who would be asked.",
+    help="The provider that would receive the request.",
 )
 @model_option
 @base_model_option
@@ -59,7 +61,7 @@ def explain(
     auth_header: str | None,
     as_json: bool,
 ) -> None:
-    """Show what a provider would be sent, and what would be lost.
+    """Show what a provider would receive, and what would be lost.
 
     REQUEST is a file in Jina's format, - for standard input. Nothing is sent, and no key is needed.
     """

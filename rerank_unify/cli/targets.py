@@ -1,4 +1,4 @@
-"""Whom to ask, and how: what ``rerank`` and ``batch`` are told alike, and the clients made of it."""
+"""The targets of `rerank` and `batch`, and the clients made of them."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class TargetOptions:
-    """The options as they were given; None is for the client to decide.
+    """The options of a command line; None leaves the choice to the client.
 
     Attributes:
         provider: the first provider.
-        chain: the further ones, in order.
+        chain: the fallback targets, in order.
         model, base_url, url, headers, auth_header, base_model: of the first provider; see `Target`.
         env_keys: whether a key from the environment may go to a host that is not the provider's own.
-        timeout: seconds for one attempt.
+        timeout: seconds for an attempt.
         deadline: seconds for one request, all attempts and waits included.
-        hedge_after: seconds after which the next provider is started beside a slow one.
-        retries: how often one provider is tried again.
+        hedge_after: seconds after which the next provider is called beside a slow one.
+        retries: retries per provider.
         must_keep: canonical fields that must not be lost, or ``all``.
-        split: which models a request that is too large for one call is split for.
+        split: the models for which a request too large for one call is split.
     """
 
     provider: Provider
@@ -52,18 +52,18 @@ class TargetOptions:
 
     @property
     def required_fields(self) -> MustKeep:
-        """What the clients call ``must_keep``."""
+        """The value of the clients' ``must_keep``."""
         return "all" if "all" in self.must_keep else self.must_keep
 
     @property
     def in_process(self) -> bool:
-        """Whether nobody is called over HTTP, so that no HTTP client is needed."""
+        """Whether all targets rank in this process, so that no HTTP client is needed."""
         return self.provider.sender is not None and all(
             target.resolved_provider.sender is not None for target in self.chain
         )
 
     def client(self, **more: Any) -> Client:
-        """A client for these targets.
+        """Create a client for these targets.
 
         Raises:
             RerankError: a key or an extra is missing, or an option is wrong.
@@ -74,7 +74,7 @@ class TargetOptions:
         return Client(self._targets(), sender=sender, **self._settings(), **more)
 
     def async_client(self) -> AsyncClient:
-        """The same, asynchronously, for targets of which at least one is called over HTTP."""
+        """Create an asynchronous client, for targets of which at least one is called over HTTP."""
         from ..client import AsyncClient
 
         return AsyncClient(self._targets(), **self._settings())
@@ -121,5 +121,5 @@ def check_one_url(base_url: str | None, url: str | None) -> None:
 
 
 def _no_http(http: HttpRequest, timeout: float) -> HttpResponse:
-    """Stands where the HTTP client would, for a client that has no use for one."""
-    raise AssertionError(f"{http.url} is not in this process, {timeout}")  # pragma: no cover - nobody comes here
+    """Take the place of an HTTP sender in a client whose targets all rank in this process."""
+    raise AssertionError(f"unexpected HTTP call to {http.url}, {timeout}")  # pragma: no cover - never called

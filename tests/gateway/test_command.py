@@ -59,7 +59,7 @@ def test_what_is_wrong_is_reported_by_check_too(tmp_path: Path) -> None:
     assert refused("--check", "--workers", "0").startswith("workers: ")
     path = tmp_path / "gateway.toml"
     path.write_text('[models.fast]\ntargets = [{ provider = "voyage" }]\n')
-    assert refused("--check", "--config", str(path)) == "models.fast: voyage needs a key: set VOYAGE_API_KEY"
+    assert refused("--check", "--config", str(path)) == "models.fast: voyage needs a key: set VOYAGE_API_KEY or key_env"
     assert isinstance(run(serve, "--check", "--config", str(tmp_path / "no.toml")).exception, FileNotFoundError)
     assert run(serve, "--port", "x").exit_code == 2
 
