@@ -426,7 +426,9 @@ def test_a_run_that_is_killed_goes_on(
             process.send_signal(sign)
             output, stderr = process.communicate(timeout=60)
         assert (process.returncode, output) == (code, b"")
-        assert stderr.strip() == (b"interrupted; run the same command again to resume" if sign == signal.SIGINT else b"")
+        assert stderr.strip() == (
+            b"interrupted; run the same command again to resume" if sign == signal.SIGINT else b""
+        )
         done = set(by_index(out))
         assert 5 - concurrency <= len(done) <= 5
         result = run(source, out, *options)
@@ -499,9 +501,7 @@ def limited(kilobytes: int, source: Path, out: Path, *options: str) -> subproces
 
 def test_a_full_disk_is_one_sentence(source: Path, out: Path) -> None:
     ended = limited(1, source, out)
-    expected = (
-        f"error: {out}: File too large; earlier lines are safe, run the same command again to resume\n"
-    )
+    expected = f"error: {out}: File too large; earlier lines are safe, run the same command again to resume\n"
     assert (ended.returncode, ended.stderr.decode()) == (1, expected)
     assert out.stat().st_size == 1024
     assert run(source, out).exit_code == 0

@@ -183,10 +183,10 @@ class Router:
 
     def _key(self, one: TargetSettings, provider: Provider) -> str | None:
         if one.key_env is not None:
-            key = self._environ.get(one.key_env, "").strip()
-            if not key:
+            named_key = self._environ.get(one.key_env, "").strip()
+            if not named_key:
                 raise InvalidRequestError(f"{one.provider} needs the key in {one.key_env}, which is not set")
-            return key
+            return named_key
         url = one.url or one.base_url
         if url is not None and not provider.endpoint.serves(url):
             return None  # another host: it gets no key that the route does not name, and may need none

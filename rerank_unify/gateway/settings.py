@@ -83,7 +83,7 @@ def _header_value(value: Any) -> Any:
     """Build the value here, so that the message names the two forms and not each failed union member."""
     if isinstance(value, (str, EnvironmentValue)):
         return value
-    if is_object(value) and value.keys() == {"env"} and isinstance(value["env"], str) and value["env"]:
+    if is_object(value) and set(value) == {"env"} and isinstance(value["env"], str) and value["env"]:
         return EnvironmentValue(env=value["env"])
     raise ValueError('expected a string or { env = "VARIABLE" }')
 
@@ -125,7 +125,7 @@ class TargetSettings(_Part):
     @model_validator(mode="after")
     def _known(self) -> Self:
         if self.relay and self.key_env is not None:
-            raise ValueError("relay and key_env exclude each other: the key is either the client's or the gateway's")
+            raise ValueError("relay and key_env exclude each other: the key is the client's or the gateway's")
         try:
             provider = provider_by_name(self.provider)
             model = self.model or provider.default_model or "m"

@@ -59,7 +59,7 @@ def one(**fields: Any) -> dict[str, Any]:
         ),
         (
             one(provider="cohere", relay=True, key_env="X"),
-            "models.fast.targets.0: relay and key_env exclude each other: the key is either the client's or the gateway's",
+            "models.fast.targets.0: relay and key_env exclude each other: the key is the client's or the gateway's",
         ),
         (
             {"models": {"fast": {"targets": [{"provider": name, "relay": True} for name in ("cohere", "voyage")]}}},
@@ -173,7 +173,7 @@ def test_a_file_that_is_not_there_is_no_empty_one(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("host", HOSTS_BEYOND)
 def test_beyond_the_loopback_only_with_a_key(host: str) -> None:
-    with pytest.raises(ru.InvalidRequestError, match="other machines can reach .*, and no key is set"):
+    with pytest.raises(ru.InvalidRequestError, match=r"other machines can reach .*, and no key is set"):
         read_settings({"host": host}).checked_host()
     assert read_settings({"host": host, "keys": {"a": hash_of("k")}}).checked_host() == host
 

@@ -50,7 +50,11 @@ FAILURES: Final = {
     "no documents": Failure("the request", 400, "documents: ", {"documents": []}),
     "the vendor's own 422": Failure("the request", 400, TOP_N, play=Play(status=422, body={"detail": TOP_N})),
     "unknown model": Failure(
-        "a model that no configured provider serves", 404, "model: no configured provider serves 'nobody'", {"model": "nobody"}, voyage=400
+        "a model that no configured provider serves",
+        404,
+        "model: no configured provider serves 'nobody'",
+        {"model": "nobody"},
+        voyage=400,
     ),
     "too large": Failure(
         "a body that is too large",
