@@ -227,7 +227,7 @@ def default_sender(**limits: Any) -> tuple[HttpxSender, Callable[[], None]]:
 
 
 def default_async_sender(max_concurrent: int, **limits: Any) -> tuple[AsyncHttpxSender, Callable[[], Awaitable[None]]]:
-    """Create an asynchronous sender over several small pools: the cost of a call grows with the connections of a pool."""
+    """Create an asynchronous sender over several small pools: calls cost more in large pools."""
     import httpx
 
     if _proxies():
