@@ -1086,10 +1086,10 @@ def send(http):
         raise ValueError("a bug of\\nsomebody else")
     texts = enumerate(body["documents"])
     rows = [{"index": at, "relevance_score": len(text) - 10} for at, text in texts if text != "lost"]
-    return 200, {}, json.dumps({"results": rows, "warnings": ["slow today"]})
+    return 200, {}, json.dumps({"results": rows, "meta": {"warnings": ["slow today"]}})
 
 provider = Provider(
-    name="lengths", dialect=by_name("jina").dialect, endpoint=Endpoint("inproc://lengths/v1/rerank"),
+    name="lengths", dialect=by_name("cohere-v1").dialect, endpoint=Endpoint("inproc://lengths/v1/rerank"),
     auth=Auth(required=False), default_model="ruler", unknown_model=Model(score_kind="logit"), sender=send,
 )
 """
