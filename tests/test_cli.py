@@ -373,7 +373,7 @@ def test_the_next_provider_answers() -> None:
     first, second, third = result.stderr.splitlines()
     assert first.startswith("warning: scores are of kind unit")
     assert re.fullmatch(r"attempt: xinference, mine, \d\.\d{3} s: RateLimitError \(HTTP 429\): slow down", second)
-    assert re.fullmatch(r"attempt: local, local-bm25, \d\.\d{3} s: answered", third)
+    assert re.fullmatch(r"attempt: local, local-bm25, \d\.\d{3} s: succeeded", third)
     assert "attempt:" not in run(*args).stderr
 
 
@@ -387,7 +387,7 @@ def test_attempts_stand_below_a_table(monkeypatch: pytest.MonkeyPatch) -> None:
     assert head.split() == ["provider", "model", "seconds", "outcome"]
     assert re.match(r"xinference  bge-reranker-base +\d\.\d{3}  ProviderOverloadedError \(HTTP 529\):", first)
     assert first.endswith(": [red]busy[/red]")
-    assert re.match(r"local +m +\d\.\d{3}  answered$", last)
+    assert re.match(r"local +m +\d\.\d{3}  succeeded$", last)
 
 
 def test_a_chain_that_fails_shows_what_was_tried(tmp_path: Path) -> None:
@@ -462,7 +462,7 @@ def test_a_slow_provider_is_overtaken() -> None:
         server.wait_left()
     assert result.exit_code == 0
     attempts = sorted(line for line in result.stderr.splitlines() if line.startswith("attempt:"))
-    assert re.fullmatch(r"attempt: local, local-bm25, \d\.\d{3} s: answered", attempts[0])
+    assert re.fullmatch(r"attempt: local, local-bm25, \d\.\d{3} s: succeeded", attempts[0])
     assert re.fullmatch(r"attempt: xinference, bge-reranker-base, \d\.\d{3} s: cancelled", attempts[1])
 
 
@@ -527,7 +527,7 @@ def test_a_batch_shows_how_far_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert ended.value.code == 1
     screen = terminal.finish()
     assert re.search(r"━ 40/40 20 failed \d:\d\d:\d\d", screen)
-    assert re.search(r"h20 answered, 20 failed, \d+\.\d s$", screen.rstrip())
+    assert re.search(r"h20 succeeded, 20 failed, \d+\.\d s$", screen.rstrip())
 
 
 # --- errors ----------------------------------------------------------------------------------------------------------
@@ -594,9 +594,9 @@ def test_a_request_is_converted_with_its_losses_on_stderr(request_file: str, tmp
     assert (body["model"], body["top_n"], len(body["documents"])) == ("rerank-v4.0-pro", 1, 1)
     converted = "of an object only what is ranked is sent, as one text; results carry your own object"
     assert result.stderr.splitlines() == [
-        f"loss: documents converted: {converted} (document 1); the ranking is as asked",
+        f"loss: documents converted: {converted} (document 1); the ranking is the same",
         "loss: documents withheld: cohere refuses empty texts (document 0)",
-        "loss: truncation dropped: Cohere always cuts long documents; the ranking is as asked",
+        "loss: truncation dropped: Cohere always cuts long documents; the ranking is the same",
     ]
 
 
@@ -770,7 +770,7 @@ def test_explain_on_a_terminal_shows_body_and_losses(tmp_path: Path, on_terminal
     screen = on_terminal("explain", path, "--provider", "voyage")
     assert r'"\u202eevil \u009b31m [bold]护肤[/bold]"' in screen
     assert "loss: instruction dropped: m is not known to follow instructions" in screen
-    assert "note: 'm' is no model that voyage is known to have" in screen
+    assert "note: voyage has no known model 'm'" in screen
     assert "nothing is lost" not in screen
     known = on_terminal("explain", path, "--provider", "voyage", "--model", "rerank-2.5")
     assert "note:" not in known

@@ -144,8 +144,8 @@ def test_nothing_is_touched_before_all_is_checked(
 def test_files_alone_will_do(source: Path, out: Path, tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
-    assert failed(pipe, out).startswith(f"error: {pipe}: expected a file, which can be read again")
-    assert failed(source, pipe) == f"error: {pipe}: expected a file to write to"
+    assert failed(pipe, out).startswith(f"error: {pipe}: expected a regular file, because a resumed run")
+    assert failed(source, pipe) == f"error: {pipe}: expected a regular file"
     assert failed(source, tmp_path) == f"error: {tmp_path}: Is a directory"
     nowhere = tmp_path / "no" / "out.jsonl"
     assert failed(source, nowhere) == f"error: {nowhere}: No such file or directory"
@@ -171,7 +171,7 @@ def test_files_alone_will_do(source: Path, out: Path, tmp_path: Path) -> None:
 def test_a_file_that_is_no_output_is_left_alone(source: Path, out: Path, content: bytes) -> None:
     out.write_bytes(content)
     line = failed(source, out)
-    assert line.startswith(f"error: {out}: line 1 is none that a batch has written; --overwrite starts anew")
+    assert line.startswith(f"error: {out}: line 1 was not written by a batch; use --overwrite")
     assert out.read_bytes() == content.removesuffix(b'{"index":')
     assert run(source, out, "--overwrite").exit_code == 0
     assert len(by_index(out)) == 10
@@ -184,14 +184,14 @@ def test_an_output_of_another_input_is_left_alone(tmp_path: Path, out: Path, wir
     with served() as server:
         line = failed(requests(tmp_path / "in.jsonl", wires), out, *over(server))
         assert server.calls == []
-    assert f"is for another request than {tmp_path / 'in.jsonl'} has on line" in line
+    assert f"belongs to another request than {tmp_path / 'in.jsonl'} has on line" in line
     assert "--overwrite" in line
     assert out.read_bytes() == before
 
 
 def test_an_index_below_zero_is_no_line(source: Path, out: Path) -> None:
     out.write_bytes(b'{"index":-1,"sha":"00","error":{}}\n')
-    assert "is for another request than" in failed(source, out)
+    assert "belongs to another request than" in failed(source, out)
 
 
 # --- answers and failures --------------------------------------------------------------------------------------------
@@ -208,7 +208,7 @@ def test_each_line_becomes_a_line(tmp_path: Path, out: Path) -> None:
         result = run(requests(tmp_path / "in.jsonl", wires), out, *over(server, "--model", "m"))
         assert {call.json["model"] for call in server.calls} == {"m"}
     assert (result.exit_code, result.stdout) == (0, "")
-    assert result.stderr.startswith("4 answered, 0 failed, ")
+    assert result.stderr.startswith("4 succeeded, 0 failed, ")
     lines = by_index(out)
     assert [lines[index].get("id") for index in range(4)] == ["a", 7, {"x": [1]}, None]
     assert list(lines[0]) == ["index", "id", "sha", "provider", "response"]
@@ -236,7 +236,7 @@ def test_lines_that_are_no_requests_fail_alone(tmp_path: Path, out: Path) -> Non
     )
     result = run(path, out)
     assert result.exit_code == 1
-    assert result.stderr.startswith("2 answered, 6 failed, ")
+    assert result.stderr.startswith("2 succeeded, 6 failed, ")
     lines = by_index(out)
     assert sorted(lines) == [0, 3, 4, 5, 6, 7, 8, 9]
     assert sorted(index for index in lines if "error" not in lines[index]) == [6, 9]
@@ -257,12 +257,12 @@ def test_a_mark_before_utf8_changes_nothing(tmp_path: Path, out: Path) -> None:
     assert run(path, out).exit_code == 0
     path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().rstrip())
     result = run(path, out)
-    assert (result.exit_code, result.stderr[:33]) == (0, "1 answered (1 of them before), 0 ")
+    assert (result.exit_code, result.stderr[:35]) == (0, "1 succeeded (1 in earlier runs), 0 ")
 
 
 def test_an_input_without_requests_is_done(tmp_path: Path, out: Path) -> None:
     result = run(requests(tmp_path / "in.jsonl", ["", ""]), out)
-    assert (result.exit_code, result.stderr[:21]) == (0, "0 answered, 0 failed,")
+    assert (result.exit_code, result.stderr[:22]) == (0, "0 succeeded, 0 failed,")
     assert out.read_bytes() == b""
 
 
@@ -272,7 +272,7 @@ def test_a_failure_is_reported_in_full(source: Path, out: Path) -> None:
         result = run(source, out, *over(server, "--concurrency", "1"))
         assert len(server.calls) == 10
     assert result.exit_code == 1
-    assert result.stderr.startswith("9 answered, 1 failed, ")
+    assert result.stderr.startswith("9 succeeded, 1 failed, ")
     error = by_index(out)[0]["error"]
     assert error == {
         "type": "AuthenticationError",
@@ -328,7 +328,7 @@ def test_a_second_run_sends_nothing(source: Path, out: Path) -> None:
         before = out.read_bytes()
         result = run(source, out, *over(server, "--retry-failed"))
         assert (result.exit_code, len(server.calls)) == (0, 10)
-    assert result.stderr.startswith("10 answered (10 of them before), 0 failed, ")
+    assert result.stderr.startswith("10 succeeded (10 in earlier runs), 0 failed, ")
     assert out.read_bytes() == before
 
 
@@ -370,11 +370,11 @@ def test_failed_ones_stay_unless_requested(source: Path, out: Path) -> None:
         before = out.read_bytes()
         result = run(source, out, *over(server))
         assert (result.exit_code, len(server.calls)) == (1, 10)
-        assert result.stderr.startswith("7 answered (7 of them before), 3 failed, ")
+        assert result.stderr.startswith("7 succeeded (7 in earlier runs), 3 failed, ")
         assert out.read_bytes() == before
         result = run(source, out, *over(server, "--retry-failed"))
         assert sorted(queries(server, 10)) == [0, 1, 2]
-    assert (result.exit_code, result.stderr[:43]) == (0, "10 answered (7 of them before), 0 failed, 0")
+    assert (result.exit_code, result.stderr[:45]) == (0, "10 succeeded (7 in earlier runs), 0 failed, 0")
     lines = by_index(out)
     assert not any("error" in line for line in lines.values())
     assert list(lines)[:7] == [3, 4, 5, 6, 7, 8, 9]
@@ -386,7 +386,7 @@ def test_a_request_that_fails_again_has_one_line(source: Path, out: Path) -> Non
         assert run(source, out, *over(server)).exit_code == 1
     with served([Play(status=401, body={"detail": "no"})] * 10) as server:
         result = run(source, out, *over(server, "--retry-failed", "--ordered"))
-    assert (result.exit_code, result.stderr[:21]) == (1, "0 answered, 10 failed")
+    assert (result.exit_code, result.stderr[:22]) == (1, "0 succeeded, 10 failed")
     lines = lines_of(out)
     assert [line["index"] for line in lines] == list(range(10))
     assert {line["error"]["type"] for line in lines} == {"AuthenticationError"}
@@ -426,7 +426,9 @@ def test_a_run_that_is_killed_goes_on(
             process.send_signal(sign)
             output, stderr = process.communicate(timeout=60)
         assert (process.returncode, output) == (code, b"")
-        assert stderr.strip() == (b"interrupted; the same command goes on from here" if sign == signal.SIGINT else b"")
+        assert stderr.strip() == (
+            b"interrupted; run the same command again to resume" if sign == signal.SIGINT else b""
+        )
         done = set(by_index(out))
         assert 5 - concurrency <= len(done) <= 5
         result = run(source, out, *options)
@@ -472,7 +474,7 @@ def test_one_run_at_a_time(source: Path, out: Path) -> None:
     with served([NEVER]) as server:
         with start(source, out, *over(server, "--concurrency", "1")) as process:
             server.wait_calls(timeout=60)
-            assert failed(source, out, "--overwrite") == f"error: {out}: another run writes to it"
+            assert failed(source, out, "--overwrite") == f"error: {out}: another run has locked it"
             server.release()
             process.communicate(timeout=60)
         assert (process.returncode, len(server.calls)) == (0, 10)
@@ -483,7 +485,7 @@ def test_where_the_system_has_no_locks_a_file_is_one(source: Path, out: Path, mo
     monkeypatch.setitem(sys.modules, "fcntl", None)
     beside = out.with_name("out.jsonl.lock")
     beside.touch()
-    expected = f"error: {out}: another run writes to it; or one was killed, then remove {beside}"
+    expected = f"error: {out}: another run has locked it; if that run was killed, remove {beside}"
     assert failed(source, out) == expected
     beside.unlink()
     assert run(source, out).exit_code == 0
@@ -499,9 +501,7 @@ def limited(kilobytes: int, source: Path, out: Path, *options: str) -> subproces
 
 def test_a_full_disk_is_one_sentence(source: Path, out: Path) -> None:
     ended = limited(1, source, out)
-    expected = (
-        f"error: {out}: File too large; what was written before is kept, and the same command goes on from there\n"
-    )
+    expected = f"error: {out}: File too large; earlier lines are safe, run the same command again to resume\n"
     assert (ended.returncode, ended.stderr.decode()) == (1, expected)
     assert out.stat().st_size == 1024
     assert run(source, out).exit_code == 0
@@ -515,7 +515,7 @@ def test_a_full_disk_while_tidying_loses_nothing(source: Path, out: Path) -> Non
     assert len(before) > 1024
     ended = limited(1, source, out, "--ordered")
     assert ended.returncode == 1
-    assert b"File too large; what was written before is kept" in ended.stderr
+    assert b"File too large; earlier lines are safe" in ended.stderr
     assert out.read_bytes() == before
     assert not list(out.parent.glob(".*"))
 
@@ -529,7 +529,7 @@ def test_an_input_that_changes_meanwhile_is_reported(tmp_path: Path, out: Path) 
             file.write(source.read_bytes().replace(b"query 3", b"query 4"))
         server.release()
         stderr = process.communicate(timeout=60)[1]
-    assert (process.returncode, stderr.decode()) == (1, f"error: {source}: changed while it was read\n")
+    assert (process.returncode, stderr.decode()) == (1, f"error: {source}: the file changed during the run\n")
     assert sorted(by_index(out)) == [0, 1, 2]
 
 

@@ -1,4 +1,4 @@
-"""A gateway: any rerank client, any rerank provider. An ASGI app over the client, to be mounted or served.
+"""The gateway: any rerank client, any rerank provider. A thin ASGI app over the client, mounted or served.
 
     app = rerank_unify.gateway.create_app("rerank-unify.toml")
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from ..errors import MissingExtraError
 
-_EXTRA = ("starlette", "granian", "uvicorn", "prometheus_client", "pydantic_settings", "aiohttp", "anyio", "tomli")
+_EXTRA = ("starlette", "granian", "prometheus_client", "pydantic_settings", "aiohttp", "anyio", "tomli")
 
 try:
     from .app import create_app

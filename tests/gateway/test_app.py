@@ -140,7 +140,7 @@ def test_what_leads_nowhere_is_reported_in_the_dialect_of_the_path(
     with client() as api:
         answer = api.request(method, path, content=b"{}", follow_redirects=False)
     assert answer.status_code == status
-    assert "GET / lists what there is" in answer.json()[field]
+    assert "GET / lists all paths" in answer.json()[field]
     assert ("allow" in answer.headers) == (status == 405)
 
 

@@ -92,7 +92,7 @@ def test_too_many_documents(small: int, path: str) -> None:
     provider = ru.provider(PATHS[path])
     answer = ask(small, {"query": "q", "documents": ["a"] * 4}, path)
     assert answer.status == provider.dialect.errors.too_large
-    assert error_message(path, answer) == "documents: this gateway takes 3 at once"
+    assert error_message(path, answer) == "documents: this gateway accepts at most 3 documents"
 
 
 # --- of the wrong kind -----------------------------------------------------------------------------------------------
@@ -141,7 +141,7 @@ def test_a_body_that_does_not_come(small: int, path: str) -> None:
         wire.socket.sendall(b'{"query":')
         answer = wire.answer()
         assert answer.status == 408
-        assert error_message(path, answer) == "the body did not come within 0.2 seconds"
+        assert error_message(path, answer) == "the body did not arrive within 0.2 seconds"
         assert wire.at_end()
 
 

@@ -340,7 +340,7 @@ def test_a_model_that_is_not_served(client: str) -> None:
     body = request_body(client, "nobody", "q", ["a"])
     (answer,) = post({"default": "none"}, PATHS[client], json.dumps(body).encode())
     assert answer.status_code == expected_status(client, "ModelNotFoundError", 404)
-    assert sentence(client, answer) == "model: nobody serves 'public-nobody' here"
+    assert sentence(client, answer) == "model: no configured provider serves 'public-nobody'"
 
 
 GARBAGE: Final[Mapping[str, Play]] = {
