@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["GatewaySettings", "create_app"]
 
 _WHERE = {"create_app": "app", "GatewaySettings": "settings"}
-_NEEDED = ("starlette", "uvicorn", "prometheus_client", "pydantic_settings", "aiohttp", "anyio", "tomli")
+_NEEDED = ("starlette", "granian", "prometheus_client", "pydantic_settings", "aiohttp", "anyio", "tomli")
 
 
 def __getattr__(name: str) -> Any:
