@@ -32,7 +32,6 @@ from granian.server import Server
 from starlette.responses import PlainTextResponse
 
 from ..errors import InvalidRequestError
-from .app import create_app
 from .settings import GatewaySettings
 
 if TYPE_CHECKING:
@@ -102,6 +101,8 @@ def serve(settings: GatewaySettings) -> None:
             workers_kill_timeout=ceil(settings.drain_seconds),
             **http_options(),
         )
+        from .app import create_app  # not before: at its import prometheus_client looks for the directory of counters
+
         app = create_app(settings)  # wrong settings and missing packages are reported once, and not by each worker
         app.state.gateway.warm()
         Thread(target=_announce, args=(settings, app.state.gateway.router, reserved), daemon=True).start()
@@ -116,6 +117,8 @@ def load_app(settings_json: str) -> ASGIApp:
     os.setsid()  # Ctrl-C reaches the first process alone, which ends the workers in order
     Thread(target=_end_with_parent, daemon=True).start()
     _drop_gauges_of_dead_workers()
+    from .app import create_app
+
     LOG.info("worker %d starts", os.getpid())
     return require_host(create_app(GatewaySettings.model_validate_json(settings_json)))
 
