@@ -114,7 +114,8 @@ def load_app(settings_json: str) -> ASGIApp:
     signal.signal(
         signal.SIGTERM, signal.SIG_DFL
     )  # a fork has the handler of the first process, which does nothing here
-    os.setsid()  # Ctrl-C reaches the first process alone, which ends the workers in order
+    if sys.platform != "win32":
+        os.setsid()  # Ctrl-C reaches the first process alone, which ends the workers in order
     Thread(target=_end_with_parent, daemon=True).start()
     _drop_gauges_of_dead_workers()
     from .app import create_app
@@ -155,7 +156,8 @@ def reserve_port(settings: GatewaySettings) -> socket.socket:
             reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             reserved.bind(address)
             # After the bind: set before, a second gateway on this port would share its connections unnoticed.
-            reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            if sys.platform != "win32":
+                reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         except OSError:
             reserved.close()
             raise

@@ -21,6 +21,8 @@ from typing_extensions import Self
 
 from rerank_unify.gateway import create_app
 
+from .helpers import serving
+
 sys.path.append(str(Path(__file__).parents[1]))
 
 from scripted.server import ScriptedServer, respond_as
