@@ -121,24 +121,32 @@ def load_app(settings_json: str) -> ASGIApp:
     from .app import create_app
 
     LOG.info("worker %d starts", os.getpid())
-    return require_host(create_app(GatewaySettings.model_validate_json(settings_json)))
+    return check_heads(create_app(GatewaySettings.model_validate_json(settings_json)))
 
 
-def require_host(app: ASGIApp) -> ASGIApp:
-    """Answer 400 where an HTTP/1.1 request has no Host header or more than one, as RFC 9112 requires."""
+def check_heads(app: ASGIApp) -> ASGIApp:
+    """Answer 400 to heads that hyper accepts and no client sends: the app does not see them.
+
+    An HTTP/1.1 request without exactly one Host header (RFC 9112, section 3.2), and a path with a line break, which
+    Starlette takes for the path without it.
+    """
 
     async def checked(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["http_version"] != "1.0":
-            hosts = sum(name == b"host" for name, _ in scope["headers"])
-            if hosts != 1:
-                response = PlainTextResponse(
-                    f"host: expected one Host header, got {hosts}\n", 400, {"connection": "close"}
-                )
-                await response(scope, receive, send)
-                return
-        await app(scope, receive, send)
+        reason = _wrong_head(scope) if scope["type"] == "http" else None
+        if reason is None:
+            await app(scope, receive, send)
+        else:
+            await PlainTextResponse(f"{reason}\n", 400, {"connection": "close"})(scope, receive, send)
 
     return checked
+
+
+def _wrong_head(scope: Scope) -> str | None:
+    hosts = [value for name, value in scope["headers"] if name == b"host"]
+    # Granian adds an empty Host header where there is none.
+    if scope["http_version"] == "1.1" and (len(hosts) != 1 or not hosts[0]):
+        return "host: expected one Host header"
+    return "path: expected no line break" if "\n" in scope["path"] or "\r" in scope["path"] else None
 
 
 def reserve_port(settings: GatewaySettings) -> socket.socket:

@@ -22,7 +22,7 @@ from typing_extensions import Self
 
 from rerank_unify.gateway.app import create_app
 from rerank_unify.gateway.auth import hash_of
-from rerank_unify.gateway.server import http_options, require_host, reserve_port
+from rerank_unify.gateway.server import check_heads, http_options, reserve_port
 from rerank_unify.gateway.settings import GatewaySettings
 
 PROVIDER_KEY: Final = "jina_0123456789abcdef"  # in UPSTREAM_KEY
@@ -78,11 +78,11 @@ def serving(
 ) -> Generator[int, None, None]:
     """A gateway that listens, as the command runs it but in a thread; its port."""
     app = app or create_app(config or {})
-    options = http_options() | ({} if heads is None else {"http1_settings": heads})
+    options: dict[str, Any] = http_options() | ({} if heads is None else {"http1_settings": heads})
     with reserve_port(GatewaySettings(port=port)) as reserved:
         port = reserved.getsockname()[1]
         server = Server(
-            require_host(app), port=port, log_level=LogLevels.error, log_dictconfig=_LOGGING, **options
+            check_heads(app), port=port, log_level=LogLevels.error, log_dictconfig=_LOGGING, **options
         )  # fmt: skip
         loop = asyncio.new_event_loop()
         thread = Thread(target=_run, args=(loop, server))

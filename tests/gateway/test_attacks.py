@@ -58,7 +58,7 @@ class Attacked:
             client.sendall(wire)
             while piece := client.recv(65536):
                 received += piece
-        return re.findall(rb"^HTTP/1\\.1 (\\d+)", received, re.MULTILINE)
+        return re.findall(rb"^HTTP/1\.1 (\d+)", received, re.MULTILINE)
 
 
 @pytest.fixture(scope="module")
@@ -108,10 +108,10 @@ def test_many_slow_heads_leave_room_for_other_clients(gateway: Attacked) -> None
 
 @pytest.mark.parametrize("protocol", [b"h2c", b"websocket", b"TLS/1.0"])
 def test_a_body_with_an_upgrade_is_no_request(gateway: Attacked, protocol: bytes) -> None:
-    hidden = HEALTH + b"\r\n"
+    hidden = b"GET /hidden HTTP/1.1\r\nhost: test\r\n\r\n"  # would be 404
     head = b"POST /health HTTP/1.1\r\nhost: test\r\nconnection: upgrade\r\nupgrade: %s\r\ncontent-length: %d\r\n\r\n"
     last = HEALTH + b"connection: close\r\n\r\n"
-    assert gateway.responses(head % (protocol, len(hidden)) + hidden + last) == [b"405", b"200"]
+    assert gateway.responses(head % (protocol, len(hidden)) + hidden + last) in ([b"405"], [b"405", b"200"])
 
 
 def test_a_length_beside_chunks_hides_no_request(gateway: Attacked) -> None:
@@ -127,7 +127,8 @@ def test_a_length_beside_chunks_hides_no_request(gateway: Attacked) -> None:
         (b"GET /health HTTP/1.1\r\nhost: a\r\nhost: b\r\n", b"400"),
         (b"GET /health HTTP/1.1\r\nhost: a\r\n", b"200"),
         (b"GET /health HTTP/1.0\r\n", b"200"),
-        (b"GET /health%0a HTTP/1.1\r\nhost: a\r\n", b"404"),
+        (b"GET /health%0a HTTP/1.1\r\nhost: a\r\n", b"400"),
+        (b"POST /v1/rerank%0d%0a HTTP/1.1\r\nhost: a\r\n", b"400"),
     ],
 )
 def test_one_host_and_one_path(gateway: Attacked, head: bytes, status: bytes) -> None:
