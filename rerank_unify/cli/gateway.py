@@ -26,7 +26,6 @@ def serve(config: str | None, host: str | None, port: int | None, workers: int |
     """
     flags = {"host": host, "port": port, "workers": workers}
     try:
-        from ..gateway import create_app
         from ..gateway.server import serve as run
         from ..gateway.settings import read_settings
     except ModuleNotFoundError as error:
@@ -36,6 +35,8 @@ def serve(config: str | None, host: str | None, port: int | None, workers: int |
         run(settings)
         return
     settings.checked_host()
+    from ..gateway.app import create_app
+
     write_json(_served(create_app(settings).state.gateway))
 
 

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import os
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from prometheus_client.multiprocess import MultiProcessCollector
-
 from ..canonical import Loss
 from ..client import AttemptEnded
 
@@ -18,6 +15,9 @@ class Metrics:
     """The metrics of one app. Several workers share theirs through ``PROMETHEUS_MULTIPROC_DIR``."""
 
     def __init__(self) -> None:
+        # Not before: at its import it reads PROMETHEUS_MULTIPROC_DIR, which `serve` sets.
+        from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
         registry = self._registry = CollectorRegistry()
         self._requests = Counter(
             "rerank_requests",
@@ -60,6 +60,9 @@ class Metrics:
 
     def text(self) -> bytes:
         """Return all metrics in Prometheus' text format."""
+        from prometheus_client import CollectorRegistry, generate_latest
+        from prometheus_client.multiprocess import MultiProcessCollector
+
         registry = self._registry
         if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
             registry = CollectorRegistry()

@@ -7,22 +7,21 @@ model name, a key and a model of its own for each.
 
 from __future__ import annotations
 
-import socket
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from threading import Thread
 from types import TracebackType
 from typing import Any, Final
 
 import anyio
 import httpx
 import pytest
-import uvicorn
 from typing_extensions import Self
 
 from rerank_unify.gateway import create_app
+
+from .helpers import serving
 
 sys.path.append(str(Path(__file__).parents[1]))
 
@@ -217,30 +216,23 @@ def assert_published(client: str, answer: Any) -> None:
 
 
 class Served:
-    """A gateway under uvicorn, on a free port of the loopback, between ``with`` and its end.
+    """A gateway that listens on a free port of the loopback, between ``with`` and its end.
 
     Attributes:
         url: the root, without a slash.
     """
 
     def __init__(self, config: Mapping[str, Any]) -> None:
-        self._app = create_app(config)
+        self._serving = serving(config)
 
     def __enter__(self) -> Self:
-        listening = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{listening.getsockname()[1]}"
-        self._server = uvicorn.Server(uvicorn.Config(self._app, log_config=None, access_log=False, lifespan="on"))
-        self._thread = Thread(target=self._server.run, kwargs={"sockets": [listening]}, name="gateway")
-        self._thread.start()
-        # It listens already, so the first answer comes as soon as there is one.
-        httpx.get(f"{self.url}/health", timeout=30, trust_env=False).raise_for_status()
+        self.url = f"http://127.0.0.1:{self._serving.__enter__()}"
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._server.should_exit = True
-        self._thread.join()
+        self._serving.__exit__(kind, error, trace)
 
 
 def target(upstream: str, server: ScriptedServer, **more: Any) -> dict[str, Any]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import runpy
 from pathlib import Path
 
 import pytest
 
 from rerank_unify.gateway import create_app
-from rerank_unify.gateway.reference import reference
 from rerank_unify.gateway.settings import read_settings
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -15,7 +15,8 @@ SAMPLE = DOCS / "rerank-unify.toml"
 
 
 def test_the_table_of_settings_is_the_settings() -> None:
-    assert reference() in (DOCS / "gateway.md").read_text(encoding="utf-8"), "python -m rerank_unify.gateway.reference"
+    table = runpy.run_path(str(DOCS / "gateway_settings.py"))["reference"]()
+    assert table in (DOCS / "gateway.md").read_text(encoding="utf-8"), "python docs/gateway_settings.py"
 
 
 def test_the_sample_configuration_holds(monkeypatch: pytest.MonkeyPatch) -> None:

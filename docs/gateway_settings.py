@@ -1,4 +1,4 @@
-"""The settings as a table, from the models themselves: ``python -m rerank_unify.gateway.reference`` prints it."""
+"""Print the table of settings in gateway.md, from the models themselves: ``python docs/gateway_settings.py``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,14 @@ from collections.abc import Iterator
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from .settings import GatewaySettings, LimitSettings, RouteSettings, RuleSettings, TargetSettings, UpstreamSettings
+from rerank_unify.gateway.settings import (
+    GatewaySettings,
+    LimitSettings,
+    RouteSettings,
+    RuleSettings,
+    TargetSettings,
+    UpstreamSettings,
+)
 
 _PLACES: tuple[tuple[str, type[BaseModel]], ...] = (
     ("", GatewaySettings),
