@@ -452,14 +452,14 @@ def test_retries_are_counted() -> None:
 def test_time_is_limited(option: str) -> None:
     with served([Play(delay=3600)]) as server:
         line = failed(*over(server, option, "0.2", "--retries", "0"))
-        server.wait_left()
+        server.wait_disconnected()
     assert re.search(r"TimeoutError: no answer within 0\.\d+ seconds$", line)
 
 
 def test_a_slow_provider_is_overtaken() -> None:
     with served([Play(delay=3600)]) as server:
         result = run(*over(server, "--fallback", "local", "--hedge-after", "0.1", "--show-attempts"))
-        server.wait_left()
+        server.wait_disconnected()
     assert result.exit_code == 0
     attempts = sorted(line for line in result.stderr.splitlines() if line.startswith("attempt:"))
     assert re.fullmatch(r"attempt: local, local-bm25, \d\.\d{3} s: answered", attempts[0])
@@ -486,9 +486,9 @@ def test_ctrl_c_while_waiting(more: Sequence[str]) -> None:
     with served([Play(delay=3600)]) as server:
         command = (*SCRIPT, *over(server, *more))
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as waiting:
-            server.wait_calls(timeout=60)
+            server.wait_calls()
             waiting.send_signal(signal.SIGINT)
-            output, complaint = waiting.communicate(timeout=30)
+            output, complaint = waiting.communicate(timeout=60)
     assert (waiting.returncode, output, complaint.strip()) == (130, b"", b"")
 
 

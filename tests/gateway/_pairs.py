@@ -233,7 +233,7 @@ class Served:
         self._thread = Thread(target=self._server.run, kwargs={"sockets": [listening]}, name="gateway")
         self._thread.start()
         # It listens already, so the first answer comes as soon as there is one.
-        httpx.get(f"{self.url}/health", timeout=30, trust_env=False).raise_for_status()
+        httpx.get(f"{self.url}/health", timeout=60, trust_env=False).raise_for_status()
         return self
 
     def __exit__(

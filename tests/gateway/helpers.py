@@ -12,7 +12,8 @@ from threading import Event, Thread
 from typing import Any, Final
 
 import uvicorn
-from scripted.server import Play, ScriptedServer
+from scripted.helpers import no_server_listens as no_server_listens
+from scripted.server import PATIENCE, Play, ScriptedServer
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 from typing_extensions import Self
@@ -26,7 +27,6 @@ PROVIDER_KEY: Final = "jina_0123456789abcdef"  # in UPSTREAM_KEY
 KEY: Final = "ru-a-key-of-the-gateway"
 LOCKED: Final[Mapping[str, Any]] = {"keys": {"tests": hash_of(KEY)}}
 BODY: Final[Mapping[str, Any]] = {"model": "m", "query": "skin", "documents": ["aloe vera cream", "motor oil"]}
-PROMPT: Final = 30.0  # seconds: no test of a slow machine takes so long
 NEVER: Final = Play(delay=3600)  # an answer for which nobody waits
 
 
@@ -40,11 +40,6 @@ def target(server: ScriptedServer, provider: str = "jina", **more: Any) -> dict[
 def routed(*targets: Mapping[str, Any], **settings: Any) -> dict[str, Any]:
     """Settings in which the model `m` leads to these targets; one try each, unless told otherwise."""
     return {"models": {"m": {"targets": targets}}, "upstream": {"retries": 0}, **settings}
-
-
-def no_server_listens() -> str:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        return f"http://127.0.0.1:{listening.getsockname()[1]}"
 
 
 # --- in this process, without a socket -------------------------------------------------------------------------------
@@ -87,7 +82,7 @@ def serving(
         thread = Thread(target=server.run, args=([listening],))
         thread.start()
         try:
-            assert server.listens.wait(PROMPT)
+            assert server.listens.wait(PATIENCE)
             yield listening.getsockname()[1]
         finally:
             server.should_exit = True
@@ -109,7 +104,7 @@ class Wire:
     """One connection, spoken over byte by byte."""
 
     def __init__(self, port: int) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", port), PROMPT)
+        self.socket = socket.create_connection(("127.0.0.1", port), PATIENCE)
 
     def head(self, path: str = "/v1/rerank", method: str = "POST", **headers: str) -> None:
         named = {"host": "test", **{name.replace("_", "-"): value for name, value in headers.items()}}

@@ -73,7 +73,7 @@ def world() -> Iterator[World]:
     with ExitStack() as stack:
         servers = {name: stack.enter_context(server_for(name)) for name in DIALECTS}
         gateway = stack.enter_context(Served(config_for(servers)))
-        http = stack.enter_context(httpx.Client(trust_env=False, timeout=30))
+        http = stack.enter_context(httpx.Client(trust_env=False, timeout=60))
         yield World(gateway.url, servers, http)
 
 

@@ -24,7 +24,7 @@ from rerank_unify.gateway.auth import hash_of
 from rerank_unify.gateway.server import HANDED, handed_app, serve
 from rerank_unify.gateway.settings import GatewaySettings
 
-from .helpers import BODY, PROMPT, Wire, ask
+from .helpers import BODY, PATIENCE, Wire, ask
 
 SERVE = "from rerank_unify.cli import main; main()"
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals as POSIX has them")
@@ -52,12 +52,12 @@ class Log:
             return [match[1] for line in self.lines if (match := re.search(pattern, line))]
 
         with self._changed:
-            assert self._changed.wait_for(lambda: len(found()) >= times, PROMPT), "".join(self.lines)
+            assert self._changed.wait_for(lambda: len(found()) >= times, PATIENCE), "".join(self.lines)
             return found()
 
     def all(self) -> str:
         """Everything, once the process has ended."""
-        self._thread.join(PROMPT)
+        self._thread.join(PATIENCE)
         return "".join(self.lines)
 
 
@@ -69,7 +69,7 @@ class Running:
 
     def end(self, number: int = signal.SIGTERM) -> int:
         self.process.send_signal(number)
-        return self.process.wait(PROMPT)
+        return self.process.wait(PATIENCE)
 
 
 @contextmanager
@@ -97,7 +97,7 @@ def configured(tmp_path: Path, server: ScriptedServer, further: str = "") -> str
 
 def refuses(port: int) -> bool:
     try:
-        with socket.create_connection(("127.0.0.1", port), PROMPT):
+        with socket.create_connection(("127.0.0.1", port), PATIENCE):
             return False
     except ConnectionError:
         return True
@@ -107,7 +107,7 @@ def until(true: Callable[[], bool]) -> None:
     """Ask again and again, with a pause for the other side."""
     condition = Condition()
     with condition:
-        assert any(true() or condition.wait(0.02) for _ in range(int(PROMPT / 0.02)))
+        assert any(true() or condition.wait(0.02) for _ in range(int(PATIENCE / 0.02)))
 
 
 # --- one worker ------------------------------------------------------------------------------------------------------
@@ -131,13 +131,13 @@ def test_what_is_under_way_is_finished(tmp_path: Path, number: int) -> None:
         with Wire(gateway.port) as wire, Wire(gateway.port) as idle:
             wire.head(content_length=str(len(body)))
             wire.socket.sendall(body)
-            upstream.wait_calls(1, PROMPT)
+            upstream.wait_calls(1)
             gateway.process.send_signal(number)
             assert idle.at_end()
             until(lambda: refuses(gateway.port))
             upstream.release()
             assert wire.answer().status == 200
-        assert gateway.process.wait(PROMPT) == 0
+        assert gateway.process.wait(PATIENCE) == 0
     log = gateway.log.all()
     assert "keys for none; models m" in log
     assert "Traceback" not in log
@@ -150,9 +150,9 @@ def test_what_takes_too_long_is_not_waited_for(tmp_path: Path) -> None:
         body = json.dumps(BODY).encode()
         wire.head(content_length=str(len(body)))
         wire.socket.sendall(body)
-        upstream.wait_calls(1, PROMPT)
+        upstream.wait_calls(1)
         assert gateway.end() == 0
-        upstream.wait_left(1, PROMPT)
+        upstream.wait_left(1)
         wire.socket.close()
 
 
@@ -160,7 +160,7 @@ def test_a_port_that_is_taken_is_reported() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         command = [sys.executable, "-c", SERVE, "serve", "--port", port]
-        completed = subprocess.run(command, check=False, capture_output=True, text=True, timeout=PROMPT)
+        completed = subprocess.run(command, check=False, capture_output=True, text=True, timeout=PATIENCE)
     assert completed.returncode != 0
     assert f"error: cannot listen on 127.0.0.1:{port}: Address already in use" in completed.stderr
 

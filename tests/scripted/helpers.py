@@ -14,14 +14,13 @@ import pytest
 import rerank_unify as ru
 from rerank_unify.transport import AiohttpSender
 
-from .server import Play, ScriptedServer, score
+from .server import PATIENCE, Play, ScriptedServer, score
 
 KEY: Final = "jina_0123456789abcdef"
 DOCUMENTS: Final = ["aloe vera cream", "motor oil", "天然有机护肤产品 🌿", "cream for skin"]
 RANKED: Final = sorted(range(4), key=lambda index: -score(DOCUMENTS[index]))
 MANY: Final = [f"document {n}" for n in range(2500)]  # more than Voyage takes in two calls
 NEVER: Final = Play(delay=3600)  # an answer for which nobody waits
-PROMPT: Final = 20.0  # seconds: no test of a slow machine takes so long, and no wait that should not be is so short
 
 # The asynchronous transports, and the event loop that each runs on.
 ASYNC: Final = {"async": "asyncio", "trio": "trio", "aiohttp": "asyncio"}
@@ -53,9 +52,13 @@ def voyage(server: ScriptedServer, **more: Any) -> ru.Target:
     return target("voyage", server, **more)
 
 
+_RESERVED: Final = socket.socket()  # bound for as long as the tests run, so that no other server gets the port
+_RESERVED.bind(("127.0.0.1", 0))
+
+
 def no_server_listens() -> str:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        return f"http://127.0.0.1:{listening.getsockname()[1]}"
+    """The URL of a port that refuses every connection."""
+    return f"http://127.0.0.1:{_RESERVED.getsockname()[1]}"
 
 
 # --- what came back --------------------------------------------------------------------------------------------------
@@ -89,13 +92,14 @@ def causes(error: ru.RerankError) -> list[tuple[str | None, type[ru.RerankError]
 @asynccontextmanager
 async def opened(over: str, targets: Any, **settings: Any) -> AsyncGenerator[ru.AsyncClient, None]:
     """An asynchronous client over httpx or aiohttp."""
+    settings = {"connect_timeout": PATIENCE, **settings}
     if over != "aiohttp":
         async with ru.AsyncClient(targets, **settings) as client:
             yield client
         return
     import aiohttp
 
-    connect, read = settings.get("connect_timeout", 5), settings.get("read_timeout")
+    connect, read = settings["connect_timeout"], settings.get("read_timeout")
     max_bytes = settings.get("max_response_bytes", 2**26)
     async with aiohttp.ClientSession() as session:
         sender = AiohttpSender(session, connect=connect, read=read, max_bytes=max_bytes)
@@ -127,7 +131,7 @@ def released(then: ScriptedServer, after: Mapping[ScriptedServer, int]) -> Gener
 
     def work() -> None:
         for server, calls in after.items():
-            server.wait_calls(calls, PROMPT)
+            server.wait_calls(calls)
         then.release()
 
     thread = Thread(target=work)

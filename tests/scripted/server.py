@@ -43,6 +43,7 @@ How: TypeAlias = Literal[
 ]
 JsonBody: TypeAlias = Mapping[str, Any] | list[Any]
 
+PATIENCE: Final = 60.0  # seconds: the limit of every wait for a condition, longer than a busy machine needs
 _MIB: Final = 1 << 20
 _OWN_BODY: Final[Mapping[str, bytes]] = {
     "garbage": b"\x16\x03\x01 SSH-2.0-this is not HTTP\r\n\r\n",
@@ -247,12 +248,15 @@ class ScriptedServer:
         self._changed = Condition()
         self._connections = count()
         self._conversations: list[asyncio.Task[None]] = []
+        self._accepted: list[socket.socket] = []
+        self._open_connections = 0
         self.calls: list[Seen] = []
         self.left = 0
         self.peak = self._waiting = 0
 
     def __enter__(self) -> Self:
-        listening = socket.create_server(("127.0.0.1", 0))
+        # The longest queue that the system has: where it is full, a client waits a second and more for its connection.
+        listening = socket.create_server(("127.0.0.1", 0), backlog=socket.SOMAXCONN)
         self.url = f"http{'s' if self._tls else ''}://127.0.0.1:{listening.getsockname()[1]}"
         self._loop = asyncio.new_event_loop()
         self._thread = Thread(target=self._loop.run_forever, name="scripted")
@@ -266,18 +270,26 @@ class ScriptedServer:
         finally:
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join()
+            for accepted in self._accepted:  # what a cancelled task never gave to a transport
+                accepted.close()
             self._loop.close()
 
-    def wait_calls(self, number: int = 1, timeout: float = 5) -> list[Seen]:
-        """The calls, as soon as there are so many. Blocks: from async code call it in a thread."""
+    def wait_calls(self, number: int = 1, timeout: float = PATIENCE) -> list[Seen]:
+        """Wait for so many calls. Blocks: from async code call it in a thread."""
         with self._changed:
             assert self._changed.wait_for(lambda: len(self.calls) >= number, timeout), f"{len(self.calls)} calls"
             return [*self.calls]
 
-    def wait_left(self, number: int = 1, timeout: float = 5) -> None:
+    def wait_left(self, number: int = 1, timeout: float = PATIENCE) -> None:
         """Wait until so many clients have hung up on an answer. Blocks."""
         with self._changed:
             assert self._changed.wait_for(lambda: self.left >= number, timeout), f"{self.left} have left"
+
+    def wait_disconnected(self, timeout: float = PATIENCE) -> None:
+        """Wait until no connection is open, however far its request came. Blocks."""
+        with self._changed:
+            idle = self._changed.wait_for(lambda: not self._open_connections, timeout)
+            assert idle, f"{self._open_connections} connections are open"
 
     def release(self) -> None:
         """End all delays and gaps, those to come too."""
@@ -287,10 +299,13 @@ class ScriptedServer:
 
     async def _open(self, listening: socket.socket) -> None:
         self._released = asyncio.Event()
-        self._server = await asyncio.start_server(self._greet, sock=listening, limit=_MIB, ssl=self._tls)
+        self._listening = listening
+        listening.setblocking(False)
+        self._loop.add_reader(listening, self._accept)
 
     async def _close(self) -> None:
-        self._server.close()
+        self._loop.remove_reader(self._listening)
+        self._listening.close()
         while others := asyncio.all_tasks() - {asyncio.current_task()}:
             for task in others:
                 task.cancel()
@@ -299,10 +314,30 @@ class ScriptedServer:
             if not conversation.cancelled():
                 conversation.result()
 
-    def _greet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._conversations.append(self._loop.create_task(self._host(reader, writer)))
+    def _accept(self) -> None:
+        # Not `asyncio.start_server`: it loses a socket whose task is cancelled before its first step.
+        with suppress(OSError):
+            accepted, _ = self._listening.accept()
+            self._accepted.append(accepted)
+            with self._changed:
+                self._open_connections += 1
+            self._conversations.append(self._loop.create_task(self._host(accepted)))
 
-    async def _host(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _host(self, accepted: socket.socket) -> None:
+        accepted.setblocking(False)
+        accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        reader = asyncio.StreamReader(_MIB)
+        protocol = asyncio.StreamReaderProtocol(reader)
+        try:
+            with suppress(OSError):  # a client that leaves while TLS is agreed
+                transport, _ = await self._loop.connect_accepted_socket(lambda: protocol, accepted, ssl=self._tls)
+                await self._serve(reader, asyncio.StreamWriter(transport, protocol, reader, self._loop))
+        finally:
+            with self._changed:
+                self._open_connections -= 1
+                self._changed.notify_all()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             with suppress(ConnectionError, asyncio.IncompleteReadError):
                 await self._converse(reader, writer)

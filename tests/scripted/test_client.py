@@ -139,7 +139,7 @@ def test_cancelling_closes_the_connection(backend: str) -> None:
             await anyio.to_thread.run_sync(server.wait_calls)
             group.cancel_scope.cancel()
 
-    with ScriptedServer([Play(delay=60)]) as server:
+    with ScriptedServer([Play(delay=3600)]) as server:
         anyio.run(main, backend=backend)
         server.wait_left()
 
@@ -342,7 +342,7 @@ def test_a_proxy_of_the_environment_counts(monkeypatch: pytest.MonkeyPatch) -> N
         for exception, called in (("", 1), ("api.nobody.example", 1), ("127.0.0.1", 0)):
             monkeypatch.setenv("http_proxy", proxy.url)
             monkeypatch.setenv("no_proxy", exception)
-            target = ru.Target("jina", api_key=KEY, base_url=no_server_listens(), timeout=5)
+            target = ru.Target("jina", api_key=KEY, base_url=no_server_listens(), timeout=60)
             before = len(proxy.calls)
             with ru.Client(target, policy=ru.FallbackPolicy(retries=0)) as client:
                 if called:

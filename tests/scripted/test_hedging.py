@@ -21,7 +21,6 @@ from .helpers import (
     ASYNC,
     MANY,
     NEVER,
-    PROMPT,
     RANKED,
     Rerank,
     ask,
@@ -35,9 +34,10 @@ from .helpers import (
     target,
     voyage,
 )
-from .server import Play, ScriptedServer, respond_as, score
+from .server import PATIENCE, Play, ScriptedServer, respond_as, score
 
 SOON: Final[dict[str, Any]] = {"policy": ru.FallbackPolicy(hedge_after=0.02)}
+AT_ONCE: Final[dict[str, Any]] = {"policy": ru.FallbackPolicy(hedge_after=0)}
 LATER: Final[dict[str, Any]] = {"policy": ru.FallbackPolicy(hedge_after=600)}
 
 
@@ -59,7 +59,7 @@ def no_thread_stays() -> Any:
     yield
     for thread in threading.enumerate():
         if thread.name.startswith("rerank-unify"):
-            thread.join(PROMPT)
+            thread.join(PATIENCE)
             assert not thread.is_alive()
 
 
@@ -75,7 +75,7 @@ def test_the_second_overtakes_a_slow_first(rerank: Rerank) -> None:
         assert (len(first.calls), len(second.calls), second.left) == (1, 1, 0)
     assert (indices(response), response.provider) == (RANKED, "voyage")
     assert fates(response) == [("jina", "cancelled"), ("voyage", "answered")]
-    assert time.monotonic() - began < PROMPT
+    assert time.monotonic() - began < PATIENCE
 
 
 def test_the_first_may_still_win(rerank: Rerank) -> None:
@@ -146,7 +146,7 @@ def test_after_a_failure_the_next_is_started_at_once(rerank: Rerank) -> None:
     with ScriptedServer([Play(status=500)]) as first, ScriptedServer(respond=respond_as("voyage")) as second:
         response = rerank([jina(first), voyage(second)], settings=LATER)
     assert fates(response) == [("jina", "ProviderServerError"), ("voyage", "answered")]
-    assert time.monotonic() - began < PROMPT
+    assert time.monotonic() - began < PATIENCE
 
 
 def test_a_failing_second_leaves_the_first_alone(rerank: Rerank) -> None:
@@ -181,9 +181,9 @@ def test_a_bad_request_ends_both(rerank: Rerank) -> None:
 
 def test_the_deadline_ends_both(rerank: Rerank) -> None:
     with ScriptedServer([NEVER]) as first, ScriptedServer([NEVER]) as second:
-        error = failure(rerank, [jina(first), voyage(second)], settings={**SOON, "deadline": 1.0})
-        first.wait_left()
-        second.wait_left()
+        error = failure(rerank, [jina(first), voyage(second)], settings={**AT_ONCE, "deadline": 1.0})
+        first.wait_disconnected()
+        second.wait_disconnected()
     assert sorted(causes(error), key=str) == [("jina", ru.TimeoutError), ("voyage", ru.TimeoutError)]
 
 
@@ -202,7 +202,7 @@ def test_what_a_loser_says_later_changes_nothing() -> None:
     with ru.Client(targets, sender=sends, health=health, **SOON) as client:
         response = client.rerank("skin", ["a"])
     released.set()
-    assert spoken.wait(PROMPT)
+    assert spoken.wait(PATIENCE)
     assert fates(response) == [("jina", "cancelled"), ("voyage", "answered")]
     assert health.error(targets[0], time.monotonic()) is None
     assert health.opened_at(targets[0], time.monotonic()) is None
@@ -238,6 +238,7 @@ def test_cancelling_from_outside_leaks_nothing(over: str) -> None:
         async with opened(over, [jina(first), voyage(second)], **SOON) as client:
             async with anyio.create_task_group() as group:
                 group.start_soon(client.rerank, ask())
+                await anyio.to_thread.run_sync(first.wait_calls)
                 await anyio.to_thread.run_sync(second.wait_calls)
                 group.cancel_scope.cancel()
             await anyio.to_thread.run_sync(first.wait_left)
@@ -344,26 +345,28 @@ def test_what_a_sender_raises_in_one_of_many_parts_comes_as_it_is(backend: str, 
 def test_a_loser_on_a_connection_that_was_used_before_is_ended() -> None:
     with (
         ScriptedServer([Play(), NEVER], respond=respond_as("jina")) as first,
-        ScriptedServer(respond=respond_as("voyage")) as second,
+        ScriptedServer([NEVER], respond=respond_as("voyage")) as second,
     ):
         sender, close = default_sender()
         with ru.Client([jina(first), voyage(second)], sender=sender, **LATER) as warm:
             assert warm.rerank(ask()).provider == "jina"
         with ru.Client([jina(first), voyage(second)], sender=sender, **SOON) as client:
-            assert client.rerank(ask()).provider == "voyage"
+            with released(second, after={first: 2}):
+                assert client.rerank(ask()).provider == "voyage"
         first.wait_left()
         assert len({seen.connection for seen in first.calls}) == 1
         close()
 
 
 def test_parts_that_were_not_sent_yet_stay_unsent() -> None:
-    with ScriptedServer([NEVER], respond=respond_as("voyage")) as first, ScriptedServer() as second:
-        with ru.Client([voyage(first), jina(second)], concurrency=1, **SOON) as client:
+    with ScriptedServer([NEVER], respond=respond_as("voyage")) as first, ScriptedServer([NEVER]) as second:
+        client = ru.Client([voyage(first), jina(second)], concurrency=1, **SOON)
+        with client, released(second, after={first: 1}):
             assert client.rerank(ask(documents=MANY, top_n=1)).provider == "jina"
         first.wait_left()
         for thread in threading.enumerate():
             if thread.name.startswith("rerank-unify"):
-                thread.join(PROMPT)
+                thread.join(PATIENCE)
         assert len(first.calls) == 1
 
 

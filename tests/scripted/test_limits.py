@@ -17,11 +17,11 @@ import httpx2
 import pytest
 
 import rerank_unify as ru
+from rerank_unify.transport.httpx import default_sender
 
 from .helpers import (
     KEY,
     NEVER,
-    PROMPT,
     RANKED,
     TRANSPORTS,
     Rerank,
@@ -33,8 +33,9 @@ from .helpers import (
     no_server_listens,
     opened,
     run,
+    tried,
 )
-from .server import Play, ScriptedServer, respond_as
+from .server import PATIENCE, Play, ScriptedServer, respond_as
 
 ONCE: Final[dict[str, Any]] = {"policy": ru.FallbackPolicy(retries=0)}
 
@@ -55,7 +56,7 @@ FAILING: Final = {
 @pytest.mark.parametrize("name", FAILING)
 def test_no_error_shows_the_key(rerank: Rerank, name: str) -> None:
     with ScriptedServer([FAILING[name]]) as server:
-        settings = {**ONCE, "timeout": 0.2 if FAILING[name] is NEVER else 9, "max_response_bytes": 10**5}
+        settings = {**ONCE, "timeout": 0.2 if FAILING[name] is NEVER else 60, "max_response_bytes": 10**5}
         error = failure(rerank, jina(server), settings=settings)
     assert KEY not in f"{error!r} {error} {error.args} {error.code} {error.message}"
     assert KEY not in "".join(traceback.format_exception(error))
@@ -73,7 +74,7 @@ QUIET: Final = {
 def test_no_local_variable_shows_the_key(transport: str, name: str) -> None:
     """What a debugger or an error monitor shows of each frame."""
     with ScriptedServer([QUIET[name]]) as server:
-        settings = {**ONCE, "timeout": 0.2 if QUIET[name] is NEVER else 9, "max_response_bytes": 10**5}
+        settings = {**ONCE, "timeout": 0.2 if QUIET[name] is NEVER else 60, "max_response_bytes": 10**5}
         error = failure(call, transport, jina(server), ask(), settings, {})
     shown = "".join(traceback.TracebackException.from_exception(error, capture_locals=True).format())
     assert "rerank_fields" in shown
@@ -95,8 +96,8 @@ def test_no_repr_shows_the_key() -> None:
 
 SLOW: Final = {
     "silent": NEVER,
-    "dripping its head": Play(how="drip", gap=0.15, body=b""),
-    "dripping its body": Play(how="drip", gap=0.15),
+    "dripping its head": Play(how="drip", gap=0.15, body=b"", headers={"x-long": "x" * 1000}),  # 150 s
+    "dripping its body": Play(how="drip", gap=0.15, body=b" " * 1000),
 }
 
 
@@ -105,23 +106,24 @@ def test_an_attempt_ends_on_time(rerank: Rerank, name: str) -> None:
     began = time.monotonic()
     with ScriptedServer([SLOW[name]]) as server:
         error = failure(rerank, jina(server), settings={**ONCE, "timeout": 0.4})
-        took = time.monotonic() - began
-        server.wait_left()
+        server.wait_disconnected()
     assert (type(error), error.message) == (ru.TimeoutError, "no answer within 0.4 seconds")
-    assert took < 10  # a drip of a whole head takes 12 s
+    assert time.monotonic() - began < PATIENCE
 
 
 def test_the_synchronous_client_ends_on_time_over_a_connection_that_was_used_before() -> None:
 
     began = time.monotonic()
-    drip = Play(how="drip", gap=0.15, body=b"")
-    with ScriptedServer([Play(), drip], respond=respond_as("jina")) as server:
-        with ru.Client(jina(server), **ONCE, timeout=0.4) as client:
+    with ScriptedServer([Play(), SLOW["dripping its head"]], respond=respond_as("jina")) as server:
+        sender, close = default_sender()
+        with ru.Client(jina(server), sender=sender, **ONCE) as client:
             client.rerank(ask())
+        with ru.Client(jina(server), sender=sender, **ONCE, timeout=0.4) as client:
             assert type(failure(lambda: client.rerank(ask()))) is ru.TimeoutError
-        server.wait_left()
+        server.wait_disconnected()
         assert len({seen.connection for seen in server.calls}) == 1
-    assert time.monotonic() - began < 10
+        close()
+    assert time.monotonic() - began < PATIENCE
 
 
 def test_a_gap_in_the_response_may_have_its_limit(rerank: Rerank) -> None:
@@ -129,12 +131,12 @@ def test_a_gap_in_the_response_may_have_its_limit(rerank: Rerank) -> None:
     with ScriptedServer([Play(how="drip", gap=3600)]) as server:
         error = failure(rerank, jina(server), settings={**ONCE, "timeout": 3000, "read_timeout": 0.2})
     assert type(error) is ru.TimeoutError
-    assert time.monotonic() - began < PROMPT
+    assert time.monotonic() - began < PATIENCE
 
 
 def test_gaps_shorter_than_the_limit_pass(rerank: Rerank) -> None:
     with ScriptedServer([Play(how="drip", gap=0.0001)], respond=respond_as("jina")) as server:
-        assert indices(rerank(jina(server), settings={"timeout": 50, "read_timeout": 10})) == RANKED
+        assert indices(rerank(jina(server), settings={"timeout": 100, "read_timeout": 60})) == RANKED
 
 
 # --- size ------------------------------------------------------------------------------------------------------------
@@ -352,7 +354,11 @@ def test_no_server_listens_in_one_line(rerank: Rerank) -> None:
 
 
 def test_the_synchronous_client_is_the_same_after_a_timeout() -> None:
-    with ScriptedServer([NEVER, Play()]) as server, ru.Client(jina(server), timeout=0.3, **ONCE) as client:
-        assert type(failure(client.rerank, ask())) is ru.TimeoutError
-        assert indices(client.rerank(ask())) == RANKED
+    # A busy machine may be late more than once: the answer comes in the end, over the same client.
+    again: dict[type[ru.RerankError], ru.Rule] = {ru.TimeoutError: ru.Rule(retries=100, trips_breaker=False)}
+    policy = ru.FallbackPolicy(rules=again, backoff=lambda _, __: 0.0)
+    with ScriptedServer([NEVER, Play()]) as server, ru.Client(jina(server), timeout=0.3, policy=policy) as client:
+        response = client.rerank(ask())
+        assert tried(response)[0] == ("jina", ru.TimeoutError)
+        assert indices(response) == RANKED
         assert call("httpx", jina(server), ask(), {}, {}).provider == "jina"

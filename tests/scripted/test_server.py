@@ -16,7 +16,7 @@ from typing_extensions import Self
 
 import rerank_unify as ru
 
-from .server import Play, ScriptedServer, respond_as, score
+from .server import PATIENCE, Play, ScriptedServer, respond_as, score
 
 SECRET = "Bearer k-secret"
 DOCUMENTS = ("aloe vera cream", "motor oil", "天然 soap 🌿")
@@ -26,7 +26,7 @@ REQUEST = {"query": "q", "documents": list(DOCUMENTS)}
 class Client(HTTPConnection):
     """One connection that stays open for as long as the server lets it."""
 
-    def __init__(self, server: ScriptedServer, timeout: float = 5) -> None:
+    def __init__(self, server: ScriptedServer, timeout: float = PATIENCE) -> None:
         super().__init__("127.0.0.1", int(server.url.rpartition(":")[2]), timeout=timeout)
 
     def __enter__(self) -> Self:
@@ -48,7 +48,7 @@ def post(server: ScriptedServer, path: str = "/v1/rerank", body: Any = REQUEST) 
 
 def dialled(server: ScriptedServer) -> socket.socket:
     """A plain socket that has sent a request."""
-    plain = socket.create_connection(("127.0.0.1", int(server.url.rpartition(":")[2])), timeout=5)
+    plain = socket.create_connection(("127.0.0.1", int(server.url.rpartition(":")[2])), timeout=PATIENCE)
     plain.sendall(b"POST /v1/rerank HTTP/1.1\r\ncontent-length: 30\r\n\r\n" + b'{"query":"q","documents":["d"]}'[:30])
     return plain
 
@@ -142,7 +142,7 @@ def test_a_delay_ends_with_the_server() -> None:
         server.wait_calls()
     with plain:
         assert everything(plain) == b""
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < PATIENCE
 
 
 def test_a_delay_is_waited_for() -> None:
