@@ -30,6 +30,14 @@ def small() -> Generator[int, None, None]:
         yield port
 
 
+@pytest.fixture(scope="module")
+def hasty() -> Generator[int, None, None]:
+    """A gateway that gives up soon on what does not come: for bodies that never do."""
+    limits: Mapping[str, object] = {"body_bytes": 2000, "documents": 3, "body_seconds": 0.2}
+    with serving({"limits": limits}) as port:
+        yield port
+
+
 def error_message(path: str, answer: Answer) -> str:
     sentence = dig(answer.json, compile_path(ru.provider(PATHS[path]).dialect.errors.message))
     assert isinstance(sentence, str)
@@ -40,8 +48,8 @@ def error_message(path: str, answer: Answer) -> str:
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_a_declared_length_that_is_too_large(small: int, path: str) -> None:
-    with Wire(small) as wire:
+def test_a_declared_length_that_is_too_large(hasty: int, path: str) -> None:
+    with Wire(hasty) as wire:
         wire.head(path, content_length="2001")  # and nothing of it is sent
         answer = wire.answer()
         assert answer.status == 413
@@ -60,8 +68,8 @@ def test_chunks_that_are_too_many(small: int, path: str) -> None:
     assert error_message(path, answer) == "the body has more than 2,000 bytes"
 
 
-def test_a_hundred_megabytes_are_not_read_to_their_end(small: int) -> None:
-    with Wire(small) as wire:
+def test_a_hundred_megabytes_are_not_read_to_their_end(small: int, hasty: int) -> None:
+    with Wire(hasty) as wire:
         wire.head(transfer_encoding="chunked")
         assert wire.chunks(repeat(MIB, 100)) < 100 * len(MIB)
     with Wire(small) as wire:
@@ -135,8 +143,8 @@ def test_bodies_that_are(small: int, headers: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_a_body_that_does_not_come(path: str) -> None:
-    with serving({"limits": {"body_seconds": 0.2}}) as port, Wire(port) as wire:
+def test_a_body_that_does_not_come(hasty: int, path: str) -> None:
+    with Wire(hasty) as wire:
         wire.head(path, content_length="100")
         wire.socket.sendall(b'{"query":')
         answer = wire.answer()
