@@ -12,8 +12,7 @@ from threading import Event, Thread
 from typing import Any, Final
 
 import uvicorn
-from scripted.helpers import no_server_listens as no_server_listens
-from scripted.server import PATIENCE, Play, ScriptedServer
+from scripted_server import PATIENCE, Play, ScriptedServer
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 from typing_extensions import Self

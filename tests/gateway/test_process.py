@@ -17,14 +17,14 @@ from threading import Condition, Thread
 from typing import IO
 
 import pytest
-from scripted.server import Play, ScriptedServer
+from scripted_server import PATIENCE, Play, ScriptedServer
 
 import rerank_unify as ru
 from rerank_unify.gateway.auth import hash_of
 from rerank_unify.gateway.server import HANDED, handed_app, serve
 from rerank_unify.gateway.settings import GatewaySettings
 
-from .helpers import BODY, PATIENCE, Wire, ask
+from .helpers import BODY, Wire, ask
 
 SERVE = "from rerank_unify.cli import main; main()"
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals as POSIX has them")
@@ -168,6 +168,7 @@ def test_a_port_that_is_taken_is_reported() -> None:
 # --- several ---------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_two_workers_count_as_one_and_end_as_one(tmp_path: Path) -> None:
     path = tmp_path / "gateway.toml"
     path.write_text(f'workers = 2\n[keys]\ntests = "{hash_of("ru-tests")}"\n')

@@ -7,14 +7,14 @@ from contextlib import ExitStack
 from typing import Any
 
 import pytest
-from scripted.helpers import released
-from scripted.server import Play, ScriptedServer, respond_as
+from client.helpers import released
+from scripted_server import Play, ScriptedServer, no_server_listens, respond_as
 
 import rerank_unify as ru
 from rerank_unify._json import compile_path, dig
 from rerank_unify.gateway.app import rerank_paths
 
-from .helpers import BODY, NEVER, Wire, client, no_server_listens, routed, serving, target
+from .helpers import BODY, NEVER, Wire, client, routed, serving, target
 
 PATHS = rerank_paths()
 
