@@ -15,7 +15,7 @@ from typing import Any, Final
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server.embed import Server
-from scripted.server import Play, ScriptedServer
+from scripted_server import PATIENCE, Play, ScriptedServer
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 from typing_extensions import Self
@@ -29,7 +29,6 @@ PROVIDER_KEY: Final = "jina_0123456789abcdef"  # in UPSTREAM_KEY
 KEY: Final = "ru-a-key-of-the-gateway"
 LOCKED: Final[Mapping[str, Any]] = {"keys": {"tests": hash_of(KEY)}}
 BODY: Final[Mapping[str, Any]] = {"model": "m", "query": "skin", "documents": ["aloe vera cream", "motor oil"]}
-PROMPT: Final = 30.0  # seconds: no test of a slow machine takes so long
 NEVER: Final = Play(delay=3600)  # an answer for which nobody waits
 
 
@@ -43,11 +42,6 @@ def target(server: ScriptedServer, provider: str = "jina", **more: Any) -> dict[
 def routed(*targets: Mapping[str, Any], **settings: Any) -> dict[str, Any]:
     """Settings in which the model `m` leads to these targets; one try each, unless told otherwise."""
     return {"models": {"m": {"targets": targets}}, "upstream": {"retries": 0}, **settings}
-
-
-def no_server_listens() -> str:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        return f"http://127.0.0.1:{listening.getsockname()[1]}"
 
 
 # --- in this process, without a socket -------------------------------------------------------------------------------
@@ -104,7 +98,7 @@ def _run(loop: asyncio.AbstractEventLoop, server: Server) -> None:
 def refuses(port: int) -> bool:
     """Whether nothing listens at this port of the loopback."""
     try:
-        with socket.create_connection(("127.0.0.1", port), PROMPT):
+        with socket.create_connection(("127.0.0.1", port), PATIENCE):
             return False
     except ConnectionError:
         return True
@@ -114,7 +108,7 @@ def until(true: Callable[[], bool]) -> None:
     """Ask again and again, with a pause for the other side."""
     condition = Condition()
     with condition:
-        assert any(true() or condition.wait(0.02) for _ in range(int(PROMPT / 0.02)))
+        assert any(true() or condition.wait(0.02) for _ in range(int(PATIENCE / 0.02)))
 
 
 @dataclass(frozen=True)
@@ -132,7 +126,7 @@ class Wire:
     """One connection, spoken over byte by byte."""
 
     def __init__(self, port: int) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", port), PROMPT)
+        self.socket = socket.create_connection(("127.0.0.1", port), PATIENCE)
 
     def head(self, path: str = "/v1/rerank", method: str = "POST", **headers: str) -> None:
         named = {"host": "test", **{name.replace("_", "-"): value for name, value in headers.items()}}

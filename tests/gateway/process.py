@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from threading import Condition, Thread
 from typing import IO
 
-from .helpers import PROMPT
+from scripted_server import PATIENCE
 
 SERVE = "from rerank_unify.cli import main; main()"
 
@@ -40,12 +40,12 @@ class Log:
             return [match[1] for line in self.lines if (match := re.search(pattern, line))]
 
         with self._changed:
-            assert self._changed.wait_for(lambda: len(found()) >= times, PROMPT), "".join(self.lines)
+            assert self._changed.wait_for(lambda: len(found()) >= times, PATIENCE), "".join(self.lines)
             return found()
 
     def all(self) -> str:
         """Everything, once the process has ended."""
-        self._thread.join(PROMPT)
+        self._thread.join(PATIENCE)
         return "".join(self.lines)
 
 
@@ -57,7 +57,7 @@ class Running:
 
     def end(self, number: int = signal.SIGTERM) -> int:
         self.process.send_signal(number)
-        return self.process.wait(PROMPT)
+        return self.process.wait(PATIENCE)
 
 
 @contextmanager

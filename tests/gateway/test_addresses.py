@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from scripted.server import ScriptedServer
+from scripted_server import ScriptedServer
 
 import rerank_unify as ru
 from rerank_unify.gateway.app import create_app

@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
-from scripted.server import Play, ScriptedServer, respond_as
+from scripted_server import Play, ScriptedServer, respond_as
 from starlette.applications import Starlette
 from starlette.routing import Mount
 from starlette.testclient import TestClient

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from scripted.server import Play, ScriptedServer
+from scripted_server import Play, ScriptedServer
 
 import rerank_unify as ru
 from rerank_unify._json import compile_path, dig

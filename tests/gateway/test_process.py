@@ -15,14 +15,14 @@ from pathlib import Path
 
 import httpx
 import pytest
-from scripted.server import Play, ScriptedServer
+from scripted_server import PATIENCE, Play, ScriptedServer
 
 import rerank_unify as ru
 from rerank_unify.gateway.auth import hash_of
 from rerank_unify.gateway.server import serve
 from rerank_unify.gateway.settings import GatewaySettings
 
-from .helpers import BODY, PROMPT, Wire, ask, refuses, until
+from .helpers import BODY, Wire, ask, refuses, until
 from .process import SERVE, running
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals as POSIX has them")
@@ -57,13 +57,13 @@ def test_what_is_under_way_is_finished(tmp_path: Path, number: int) -> None:
         with Wire(gateway.port) as wire, Wire(gateway.port) as idle:
             wire.head(content_length=str(len(body)))
             wire.socket.sendall(body)
-            upstream.wait_calls(1, PROMPT)
+            upstream.wait_calls(1)
             gateway.process.send_signal(number)
             assert idle.at_end()
             until(lambda: refuses(gateway.port))
             upstream.release()
             assert wire.answer().status == 200
-        assert gateway.process.wait(PROMPT) == 0
+        assert gateway.process.wait(PATIENCE) == 0
     log = gateway.log.all()
     assert "keys for none; models m" in log
     assert "Traceback" not in log
@@ -76,9 +76,9 @@ def test_what_takes_too_long_is_not_waited_for(tmp_path: Path) -> None:
         body = json.dumps(BODY).encode()
         wire.head(content_length=str(len(body)))
         wire.socket.sendall(body)
-        upstream.wait_calls(1, PROMPT)
+        upstream.wait_calls(1)
         assert gateway.end() == 0
-        upstream.wait_left(1, PROMPT)
+        upstream.wait_left(1)
         wire.socket.close()
 
 
@@ -86,7 +86,7 @@ def test_a_port_that_is_taken_is_reported() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         command = [sys.executable, "-c", SERVE, "serve", "--port", port]
-        completed = subprocess.run(command, check=False, capture_output=True, text=True, timeout=PROMPT)
+        completed = subprocess.run(command, check=False, capture_output=True, text=True, timeout=PATIENCE)
     assert completed.returncode != 0
     assert f"error: cannot listen on 127.0.0.1:{port}: Address already in use" in completed.stderr
 
@@ -123,6 +123,7 @@ def test_workers_end_after_the_first_process_was_killed() -> None:
 # --- several ---------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_two_workers_count_as_one_and_end_as_one(tmp_path: Path) -> None:
     path = tmp_path / "gateway.toml"
     path.write_text(f'workers = 2\n[keys]\ntests = "{hash_of("ru-tests")}"\n')

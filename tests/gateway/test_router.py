@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from scripted.server import Play, ScriptedServer, respond_as
+from scripted_server import Play, ScriptedServer, no_server_listens, respond_as
 
 import rerank_unify as ru
 from rerank_unify.gateway.app import create_app
 
-from .helpers import BODY, KEY, LOCKED, PROVIDER_KEY, client, no_server_listens, routed, target
+from .helpers import BODY, KEY, LOCKED, PROVIDER_KEY, client, routed, target
 
 
 def ask(api: Any, model: str | None = None, **headers: str | bytes) -> Any:
