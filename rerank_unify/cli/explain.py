@@ -13,7 +13,7 @@ from .._provider import Call, Provider
 from ..registry import provider as provider_by_name
 from .inputs import CANONICAL, names_from, read_bytes
 from .options import as_json_option, base_model_option, model_option
-from .tables import console, on_terminal, show_http, write_json
+from .tables import console, on_terminal, show_http, show_http_briefly, write_json
 from .text import loss_line
 
 # Stands where a key would, so that a call can be prepared without one; it is masked wherever it is shown.
@@ -34,19 +34,29 @@ _UNKNOWN_MODEL = "note: {!r} is no model that {} is known to have; --model sends
 @model_option
 @base_model_option
 @click.option("--base-url", metavar="URL", help="Your own server: a root, a version root, a prefix or the full path.")
+@click.option("--brief", is_flag=True, help="Each field of the body on a line, cut to the terminal's width; in a pipe too.")
 @as_json_option
 def explain(
-    source: str, provider: Provider, model: str | None, base_model: str | None, base_url: str | None, as_json: bool
+    source: str,
+    provider: Provider,
+    model: str | None,
+    base_model: str | None,
+    base_url: str | None,
+    brief: bool,
+    as_json: bool,
 ) -> None:
     """Show what a provider would be sent, and what would be lost.
 
     REQUEST is a file in Jina's format, - for standard input. Nothing is sent, and no key is needed.
     """
+    if as_json and brief:
+        raise click.UsageError("--json and --brief exclude each other.")
     request = provider_by_name(CANONICAL).decode_request(read_bytes(source))
     key = _NO_KEY if provider.auth.required else None
     call = provider.prepare(request, model=model, api_key=key, base_url=base_url, base_model=base_model)
-    if on_terminal() and not as_json:
-        show_http(console(), _shown(call.http), [loss_line(loss) for loss in call.losses])
+    if brief or (on_terminal() and not as_json):
+        show = show_http_briefly if brief else show_http
+        show(console(), _shown(call.http), [loss_line(loss) for loss in call.losses])
         if provider.models and (base_model or call.model) not in provider.models:
             click.echo(_UNKNOWN_MODEL.format(call.model, provider.name))
     else:

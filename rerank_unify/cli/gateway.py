@@ -22,7 +22,7 @@ def serve(config: str | None, host: str | None, port: int | None, workers: int |
     """Run the gateway: any rerank client, any rerank vendor.
 
     Without a file, names of models lead to the vendors whose keys are set; with no key at all, `local` answers every
-    name by word overlap. A flag counts before a variable (RERANK_UNIFY_PORT), a variable before the file.
+    name. A flag counts before a variable (RERANK_UNIFY_PORT), a variable before the file.
     """
     flags = {"host": host, "port": port, "workers": workers}
     try:

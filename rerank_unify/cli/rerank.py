@@ -12,6 +12,7 @@ from ..errors import RerankError
 from .attempts import AttemptLine, attempt_line, attempts_of_error, attempts_of_response, show_attempts
 from .inputs import read_documents, read_request
 from .options import as_json_option, with_target_options
+from .progress import ranking_bar
 from .tables import complain, console, on_terminal, show_ranking, write_line
 from .targets import TargetOptions
 from .text import notes
@@ -48,8 +49,8 @@ def rerank(
     REQUEST is a file in Jina's format, - for standard input. Without it the request is made of --query and --document
     or --documents; beside it, these options count before what the file says.
 
-    The provider `local` ranks in this process by word overlap (BM25): good for trying, no match for a model. With
-    --fallback each provider is sent its own model, and the request's own is sent to nobody.
+    The provider `local` ranks in this process, by meaning; with --model local-bm25 by words in common. With --fallback
+    each provider receives the model of its target, and the request's model is not sent.
     """
     if as_json and as_table:
         raise click.UsageError("--json and --table exclude each other.")
@@ -72,7 +73,7 @@ def _ranked(
     target_options: TargetOptions, request: RerankRequest, ended: list[AttemptEnded], *, shows_attempts: bool
 ) -> RerankResponse:
     """The answer; ``ended`` gets each attempt, and stderr where there is no answer."""
-    with target_options.client(on_attempt_end=ended.append) as client:
+    with target_options.client(on_attempt_end=ended.append) as client, ranking_bar():
         try:
             return client.rerank(request, must_keep=target_options.required_fields)
         except RerankError as error:

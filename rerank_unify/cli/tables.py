@@ -154,5 +154,31 @@ def show_http(out: Console, call: Mapping[str, Any], lines: Sequence[str]) -> No
     out.print()
     out.print(JSONHighlighter()(pretty(call["body"])), soft_wrap=True)
     out.print()
+    _show_losses(out, lines)
+
+
+def show_http_briefly(out: Console, call: Mapping[str, Any], lines: Sequence[str]) -> None:
+    """The same in few lines: no headers, and each field of the body on a line, cut at the terminal's width."""
+    out.print(Text(f"{call['method']} {call['url']}", style="bold"), soft_wrap=True)
+    for name, value in call["body"].items():
+        # A long value is cut before it is written: the line shows its beginning alone.
+        texts = [_beginning(item, out.width) for item in value] if isinstance(value, list) else value
+        count = f" ({len(value)} in all)" if isinstance(value, list) and len(value) > 1 else ""
+        line = Text("  ") + JSONHighlighter()(one_line(f'"{name}": {to_json(texts).decode()}'))
+        line.truncate(max(out.width - len(count), 1), overflow="ellipsis")
+        out.print(line + Text(count, style="dim"), no_wrap=True)
+    _show_losses(out, lines)
+
+
+def _beginning(value: Any, cells: int) -> Any:
+    """Cut a text to a quarter of the width, so that a line shows more than one text of a list."""
+    if not isinstance(value, str):
+        return value
+    text = Text(one_line(value[:cells]))
+    text.truncate(cells // 4, overflow="ellipsis")
+    return text.plain
+
+
+def _show_losses(out: Console, lines: Sequence[str]) -> None:
     for line in lines or ["nothing is lost"]:
         out.print(Text(line, style="yellow" if lines else "green"), soft_wrap=True)

@@ -170,7 +170,7 @@ def _log() -> None:
 def _announce(app: Starlette, settings: GatewaySettings) -> None:
     router = app.state.gateway.router
     if router.offline:
-        LOG.warning("no key of any vendor is set: local ranks by word overlap, whatever model is asked for")
+        LOG.warning("no key of any vendor is set: local ranks, whatever model is asked for")
     else:
         LOG.info("keys for %s; models %s", ", ".join(router.keyed) or "none", ", ".join(settings.models) or "by name")
     if not settings.keys:

@@ -118,7 +118,7 @@ def test_no_key_no_file_no_flag_and_it_answers() -> None:
         assert ask(gateway.port).status == 200
         assert gateway.end() == 0
     log = gateway.log.all()
-    assert "no key of any vendor is set: local ranks by word overlap, whatever model is asked for" in log
+    assert "no key of any vendor is set: local ranks, whatever model is asked for" in log
     assert "no gateway keys are set: whoever reaches 127.0.0.1 may ask" in log
     assert re.search(r"rerank_unify\.gateway [0-9a-f]{32} jina 200 \d+\.\d ms local=ok", log)
     assert "Traceback" not in log
