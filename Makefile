@@ -14,8 +14,14 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 help: ## this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
-demo: $(VENV)/.demo ## rank ten documents in five languages: no key, no network
-	@COLUMNS=$${COLUMNS:-100} $(BIN)/rerank-unify rerank fixtures/requests/skincare-multilingual.json --top-n 10 --table
+DEMO := fixtures/requests/skincare-multilingual.json
+demo: export COLUMNS ?= 100
+demo: $(VENV)/.demo ## rank ten documents in five languages, show what Cohere and Voyage would receive: no key, no network
+	@$(BIN)/rerank-unify rerank $(DEMO) --top-n 10 --table
+	@echo
+	@$(BIN)/rerank-unify explain $(DEMO) --provider cohere --model rerank-v3.5 --brief
+	@echo
+	@$(BIN)/rerank-unify explain $(DEMO) --provider voyage --model rerank-2.5 --brief
 
 test: $(VENV)/.test ## the tests
 	$(BIN)/python -m pytest -n auto -q

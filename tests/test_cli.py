@@ -175,7 +175,7 @@ def test_rerank_takes_a_request_from_options() -> None:
     ],
 )
 def test_options_count_before_the_file(request_file: str, options: Sequence[str], expected: list[int]) -> None:
-    assert [row["index"] for row in ok("rerank", request_file, *options)["results"]] == expected
+    assert [row["index"] for row in ok("rerank", request_file, "--model", "local-bm25", *options)["results"]] == expected
 
 
 def test_a_mark_before_utf8_does_no_harm() -> None:
@@ -368,12 +368,12 @@ def test_the_next_provider_answers() -> None:
         result = run(*args, "--show-attempts")
         assert [call.json["model"] for call in server.calls] == ["mine"]
     assert result.exit_code == 0
-    assert json.loads(result.stdout)["model"] == "local-bm25"
+    assert json.loads(result.stdout)["model"] == "local-use-multilingual"
     assert result.stdout_bytes.count(b"\n") == 1
     first, second, third = result.stderr.splitlines()
-    assert first.startswith("warning: scores are of kind unit")
+    assert first.startswith("warning: scores are of kind cosine")
     assert re.fullmatch(r"attempt: xinference, mine, \d\.\d{3} s: RateLimitError \(HTTP 429\): slow down", second)
-    assert re.fullmatch(r"attempt: local, local-bm25, \d\.\d{3} s: answered", third)
+    assert re.fullmatch(r"attempt: local, local-use-multilingual, \d\.\d{3} s: answered", third)
     assert "attempt:" not in run(*args).stderr
 
 
@@ -434,7 +434,7 @@ def test_a_provider_may_be_passed_over_on_the_way_to_a_response(monkeypatch: pyt
     first, second, third = [line for line in result.stderr.splitlines() if line.startswith("attempt:")]
     assert first.startswith("attempt: xinference, bge-reranker-base, ")
     assert second.startswith("attempt: voyage, –, –: not called: UnsupportedRequestError: documents: would be withheld")
-    assert third.startswith("attempt: local, local-bm25, ")
+    assert third.startswith("attempt: local, local-use-multilingual, ")
 
 
 def test_retries_are_counted() -> None:
@@ -462,7 +462,7 @@ def test_a_slow_provider_is_overtaken() -> None:
         server.wait_left()
     assert result.exit_code == 0
     attempts = sorted(line for line in result.stderr.splitlines() if line.startswith("attempt:"))
-    assert re.fullmatch(r"attempt: local, local-bm25, \d\.\d{3} s: answered", attempts[0])
+    assert re.fullmatch(r"attempt: local, local-use-multilingual, \d\.\d{3} s: answered", attempts[0])
     assert re.fullmatch(r"attempt: xinference, bge-reranker-base, \d\.\d{3} s: cancelled", attempts[1])
 
 
@@ -786,7 +786,7 @@ def test_rerank_on_a_terminal_is_a_table(tmp_path: Path, on_terminal: Any) -> No
     path = write(
         tmp_path / "r.json", {"query": "sensitive skin", "documents": ["oil", long], "return_documents": False}
     )
-    screen = on_terminal("rerank", path)
+    screen = on_terminal("rerank", path, "--model", "local-bm25")
     title, _, head, _, first, second, *rest = screen.splitlines()
     assert title == "local · local-bm25 · 2 of 2 documents · scores: 0 to 1, no probability"
     assert head.split() == ["rank", "score", "index", "text"]
@@ -943,7 +943,7 @@ def test_a_pipe_gets_json(request_file: str) -> None:
 
 
 def test_a_terminal_gets_a_table(request_file: str) -> None:
-    screen = process_on_terminal("rerank", request_file)
+    screen = process_on_terminal("rerank", request_file, "--model", "local-bm25")
     assert screen.startswith("local · local-bm25 · 2 of 4 documents")
     assert re.search(r"^ +1  0\.\d{4}  █+.* 1  organic cream for sensitive skin *$", screen, re.MULTILINE)
     assert "motor oil" not in screen
@@ -954,8 +954,9 @@ FIXTURES = Path(str(files("rerank_unify.fixtures"))) / "requests"
 
 def test_texts_in_any_script_fit_the_table() -> None:
     screen = process_on_terminal("rerank", str(FIXTURES / "skincare-multilingual.json"), "--top-n", "10")
-    rows = screen.splitlines()[4:]
+    *rows, scale = screen.splitlines()[4:]
     assert len(rows) == 10
+    assert scale.startswith("bars: ")
     assert all(row.rstrip().endswith("…") and cell_len(row) <= 100 for row in rows)
     assert "针对敏感肌专门设计的天然有机护肤产品" in screen
 
@@ -982,7 +983,7 @@ C_LOCALE = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 
 def test_json_is_utf8_in_any_locale(tmp_path: Path) -> None:
     path = write(tmp_path / "r.json", {"query": "护肤", "documents": DOCUMENTS, "top_n": 1, "instruction": "护"})
-    ended = process("rerank", path, env=C_LOCALE)
+    ended = process("rerank", path, "--model", "local-bm25", env=C_LOCALE)
     assert json.loads(ended.stdout)["results"][0]["document"]["text"] == DOCUMENTS[2]
     for args in ((*CONVERT[:4], "--to", "cohere"), ("explain", "--provider", "cohere")):
         ended = process(*args, path, env=C_LOCALE)
@@ -1002,7 +1003,7 @@ def test_a_table_in_a_locale_without_the_characters_does_not_fail(tmp_path: Path
 def test_a_reader_that_goes_is_no_error(tmp_path: Path, unbuffered: str) -> None:
     documents = [f"skin {number} {'x' * 1000}" for number in range(500)]
     path = write(tmp_path / "r.json", {"query": "skin", "documents": documents})
-    command = f'"{sys.executable}" -m rerank_unify.cli rerank "{path}" | head -c 1; echo " ${{PIPESTATUS[0]}}"'
+    command = f'"{sys.executable}" -m rerank_unify.cli rerank "{path}" --model local-bm25 | head -c 1; echo " ${{PIPESTATUS[0]}}"'
     env = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
     ended = subprocess.run(["bash", "-c", command], capture_output=True, check=True, timeout=60, env=env)
     assert (ended.stdout, ended.stderr) == (b"{ 141\n", b"")

@@ -216,7 +216,7 @@ def test_a_query_of_any_length_counts_as_a_whole() -> None:
     assert min(weather, bees) > other
 
 
-@pytest.mark.parametrize("text", ["many words and more words " * 40_330, "\n" * 2**20, "。" * 2**18, "x" * 2**18])
+@pytest.mark.parametrize("text", ["many words and more words " * 4_000, "\n" * 2**20, "。" * 2**14, "x" * 2**15])
 def test_a_long_document_takes_bounded_memory(text: str) -> None:
     scores("warm", ["up"])
     tracemalloc.start()
@@ -325,7 +325,7 @@ def without(*modules: str, model: str | None = None) -> str:
         "import rerank_unify as ru\n"
         f"call = ru.provider('local').prepare(ru.RerankRequest(query='skin', documents=['oil', 'skin']), model={model!r})\n"
         "try: response = call.decode(*call.provider.sender(call.http))\n"
-        "except ru.MissingExtraError as error: print(error)\n"
+        "except ru.MissingExtraError as error: print(error.message)\n"
         "else: print(response.model, response.score_kind, response.results[0].index, *response.warnings)"
     )
 
