@@ -9,7 +9,7 @@ WHEEL := .venv-wheel
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint docs wheel interop bench chaos fuzz clean
+.PHONY: help demo quality test check lint docs wheel interop bench chaos fuzz clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -49,6 +49,9 @@ wheel: $(VENV)/.dev ## build the wheel, look inside, install it elsewhere and te
 
 interop: $(INTEROP)/.done ## test against the official SDKs of Cohere, Voyage and Xinference
 	$(INTEROP)/bin/python -m pytest -q tests/interop
+
+quality: $(VENV)/.test ## which documents the two models of local put first, and how fast
+	$(BIN)/python benchmarks/quality.py
 
 bench: $(VENV)/.dev ## speed, as ratios to a floor measured in the same run
 	$(BIN)/python benchmarks/ratios.py

@@ -48,7 +48,9 @@ _NOTHING_INSTALLED: Final = (
 
 dialect = replace(
     jina_dialect,
-    request=replace(jina_dialect.request, truncation=Unsupported("it cuts nothing, however long", no_op_values=(True, False))),
+    request=replace(
+        jina_dialect.request, truncation=Unsupported("it cuts nothing, however long", no_op_values=(True, False))
+    ),
 )
 
 

@@ -34,7 +34,9 @@ _UNKNOWN_MODEL = "note: {!r} is no model that {} is known to have; --model sends
 @model_option
 @base_model_option
 @click.option("--base-url", metavar="URL", help="Your own server: a root, a version root, a prefix or the full path.")
-@click.option("--brief", is_flag=True, help="Each field of the body on a line, cut to the terminal's width; in a pipe too.")
+@click.option(
+    "--brief", is_flag=True, help="Each field of the body on a line, cut to the terminal's width; in a pipe too."
+)
 @as_json_option
 def explain(
     source: str,

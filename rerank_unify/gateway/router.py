@@ -6,8 +6,8 @@
 3. The default: as configured, else every provider whose key is set.
 4. No key at all: `local` answers every name, so that a new installation works offline, and says so.
 
-`local` is in no other chain unless the configuration or the client names it: a vendor's outage must not turn into word
-overlap in silence.
+`local` is in no other chain unless the configuration or the client names it: a vendor's outage must not turn into
+a weaker ranking in silence.
 """
 
 from __future__ import annotations
