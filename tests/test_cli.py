@@ -1005,7 +1005,8 @@ def test_a_table_in_a_locale_without_the_characters_does_not_fail(tmp_path: Path
 def test_a_reader_that_goes_is_no_error(tmp_path: Path, unbuffered: str) -> None:
     documents = [f"skin {number} {'x' * 1000}" for number in range(500)]
     path = write(tmp_path / "r.json", {"query": "skin", "documents": documents})
-    command = f'"{sys.executable}" -m rerank_unify.cli rerank "{path}" --model local-bm25 | head -c 1; echo " ${{PIPESTATUS[0]}}"'
+    program = f'"{sys.executable}" -m rerank_unify.cli rerank "{path}" --model local-bm25'
+    command = f'{program} | head -c 1; echo " ${{PIPESTATUS[0]}}"'
     env = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
     ended = subprocess.run(["bash", "-c", command], capture_output=True, check=True, timeout=60, env=env)
     assert (ended.stdout, ended.stderr) == (b"{ 141\n", b"")
@@ -1089,10 +1090,10 @@ def send(http):
         raise ValueError("a bug of\\nsomebody else")
     texts = enumerate(body["documents"])
     rows = [{"index": at, "relevance_score": len(text) - 10} for at, text in texts if text != "lost"]
-    return 200, {}, json.dumps({"results": rows, "warnings": ["slow today"]})
+    return 200, {}, json.dumps({"results": rows, "meta": {"warnings": ["slow today"]}})
 
 provider = Provider(
-    name="lengths", dialect=by_name("jina").dialect, endpoint=Endpoint("inproc://lengths/v1/rerank"),
+    name="lengths", dialect=by_name("cohere-v1").dialect, endpoint=Endpoint("inproc://lengths/v1/rerank"),
     auth=Auth(required=False), default_model="ruler", unknown_model=Model(score_kind="logit"), sender=send,
 )
 """

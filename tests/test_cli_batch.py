@@ -308,7 +308,7 @@ def test_the_next_provider_answers(tmp_path: Path, out: Path) -> None:
     (line,) = lines_of(out)
     assert (line["provider"], line["response"]["model"]) == ("local", "local-use-multilingual")
     assert [(loss["field"], loss["action"]) for loss in line["losses"]] == [("instruction", "dropped")]
-    assert "scores are of kind cosine" in line["response"]["warnings"][0]
+    assert "scores are of kind cosine" in line["warnings"][0]
 
 
 def test_documents_without_a_score_are_named(tmp_path: Path, out: Path) -> None:

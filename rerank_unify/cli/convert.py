@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from .._provider import Provider
+from ..canonical import fields_of
 from ..errors import RerankError
 from ..registry import provider as provider_by_name
 from .inputs import names_from, read_bytes
@@ -44,7 +45,7 @@ def convert_request(file: str, source: Provider, target: Provider, model: str | 
     The body goes to stdout; what the vendor cannot be told goes to stderr, one line each.
     """
     request = source.decode_request(read_bytes(file))
-    encoded = target.encode_fields(request.fields, model=model, base_model=base_model)
+    encoded = target.encode_fields(fields_of(request), model=model, base_model=base_model)
     write_json(encoded.body)
     complain(map(loss_line, encoded.losses))
 

@@ -39,6 +39,8 @@ def response_record(input_line: InputLine, response: RerankResponse) -> bytes:
         head["losses"] = [asdict(loss) for loss in response.losses]
     if response.missing:
         head["missing"] = response.missing
+    if response.warnings:
+        head["warnings"] = response.warnings
     return b'%s,"response":%s}\n' % (to_json(head)[:-1], response.to_json())
 
 

@@ -14,7 +14,7 @@ from rich.highlighter import JSONHighlighter
 from rich.table import Table
 from rich.text import Text
 
-from ..canonical import RerankRequest, RerankResponse
+from ..canonical import RerankRequest, RerankResponse, fields_of
 from .text import SCALES, bar_scale, bar_text, document_line, notes, one_line, pretty, score_text
 
 BAR = 12  # cells
@@ -91,7 +91,7 @@ def _ranking(out: Console, response: RerankResponse, request: RerankRequest) -> 
     table.add_column("text", no_wrap=True, overflow="ellipsis", ratio=1)
     bars = _bars(out, [result.relevance_score for result in response], response)
     for rank, (result, bar) in enumerate(zip(response, bars, strict=True), 1):
-        text = document_line(request.fields, result.index, out.width)
+        text = document_line(fields_of(request), result.index, out.width)
         table.add_row(str(rank), score_text(result.relevance_score), bar, str(result.index), Text(text))
     return table
 

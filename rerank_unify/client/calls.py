@@ -12,7 +12,7 @@ from typing import Any, Final, TypeAlias
 from .._http import HttpResponse
 from .._provider import Call, make_call
 from ..batching import fits, split_request
-from ..canonical import Document, Query, RequestFields, RerankRequest, RerankResponse, checked_fields
+from ..canonical import Document, Query, RequestFields, RerankRequest, RerankResponse, checked_fields, fields_of
 from ..errors import InvalidRequestError, RerankError
 from ..fallback import Attempt, FallbackPlan, Outcome, Target, Wait, check_must_keep
 from ..registry import check_option_names
@@ -75,7 +75,7 @@ def as_fields(
         return checked_fields({"query": query, "documents": documents, **fields})
     if documents is not None:
         raise InvalidRequestError("documents: the request has its own", field="documents")
-    return (query.replace(**fields) if fields else query).fields
+    return fields_of(query.replace(**fields) if fields else query)
 
 
 def noted(response: RerankResponse, model: str | None, settings: Settings) -> RerankResponse:
@@ -113,7 +113,7 @@ def work(settings: Settings, fields: RequestFields, must_keep: MustKeep) -> Work
         error = plan.error()
         error.attempts = tuple(plan.attempts)
         raise error
-    return response.set_attempts(tuple(plan.attempts))
+    return response.replace(attempts=plan.attempts)
 
 
 def _set_out(
@@ -187,7 +187,7 @@ def _parts(
         split=settings.split,
         estimate=settings.estimate,
     )
-    return [part.fields for part in batch.parts], batch.merge
+    return [fields_of(part) for part in batch.parts], batch.merge
 
 
 def _arrived(plan: FallbackPlan, flight: _Flight, landed: Landed) -> RerankResponse | None:

@@ -12,16 +12,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import inf, isfinite
-from operator import itemgetter
 from typing import Any
 
 from .._json import Path, compile_path, dig, is_list, is_object, put, reach
-from ..canonical import NO_USAGE, RequestFields, RerankResponse, Row, Usage, usage_of
+from ..canonical import NO_USAGE, RequestFields, RerankResponse, Row, Usage, rows_of, usage_of
 from ..errors import InvalidResponseError
 from .document_shapes import Form, as_object, normal_document
 from .usage import READS, Read, count, text_at
 
-_SCORE = itemgetter("relevance_score")
 _HUGE = sys.float_info.max
 UNCHECKED = "read without its request: missing rows and indices beyond the caller's list could not be noticed"
 
@@ -147,14 +145,14 @@ class ResponseFormat:
         else:
             rows = [self._canonical_row(row) for row in found]
         if not in_order:
-            rows.sort(key=_SCORE, reverse=True)  # stable: equal scores keep the vendor's order
+            rows.sort(key=lambda row: (-row["relevance_score"], row["index"]))
         return rows
 
     def _check(self, rows: Sequence[Any], count: int | None) -> tuple[bool, bool]:
         """Check every row; whether they are sorted already, and whether every score is a float."""
         index_key, score_key = self._parsed_keys(rows)
         in_order = floats = True
-        last = _HUGE
+        last, last_index = _HUGE, -1
         seen: Any = {} if count is None else [False] * count  # by index; a list ends where the documents do
         row: Any = None
         try:
@@ -163,12 +161,12 @@ class ResponseFormat:
                 if type(index) is not int or type(score) is not float or index < 0:
                     score = self._odd_score(rows, row)
                     floats = False
-                if not score <= last:
+                if not score < last:  # equal, higher or NaN
                     if not isfinite(score):
                         raise self._row_error(_position(rows, row), self.score, "is not a finite number")
-                    in_order = False
+                    in_order = in_order and score == last and index > last_index
                 seen[index] = True
-                last = score
+                last, last_index = score, index
         except (KeyError, TypeError):
             raise self._unreadable(_position(rows, row), row) from None
         except IndexError:  # of the list of what was seen
@@ -272,7 +270,7 @@ class ResponseFormat:
         Returns:
             An object, or the bare list where that is such a dialect's whole answer.
         """
-        rows = self._write_rows(response.rows)
+        rows = self._write_rows(rows_of(response))
         if not self.rows:
             return rows
         body: dict[str, Any] = {}

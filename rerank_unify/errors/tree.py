@@ -1,32 +1,32 @@
-"""The error tree, by whose fault it is.
+"""The error tree, ordered by the side that has to act.
 
     RerankError                     provider, status, code, message, request_id, retryable, retry_after, body
-    ├── RequestError                yours, before anything is sent
+    ├── RequestError                a mistake in the request or the settings; nothing was sent
     │   ├── InvalidRequestError         not a canonical request; .field
-    │   ├── UnsupportedRequestError     this vendor cannot express it; .field, .index
-    │   ├── UnknownProviderError        no provider of that name; .name
-    │   ├── MissingApiKeyError          the vendor needs a key and none was given
+    │   ├── UnsupportedRequestError     the provider cannot express it; .field, .index
+    │   ├── UnknownProviderError        no provider has this name; .name
+    │   ├── MissingApiKeyError          the provider needs a key
     │   ├── MissingExtraError           an optional dependency is not installed
-    │   └── ScoreKindError              scores whose scale is not known, or not kept, cannot be mapped
-    ├── StatusError                 the vendor said no
-    │   ├── BadRequestError             the request's fault at any vendor
+    │   └── ScoreKindError              the scores cannot be mapped into 0..1
+    ├── StatusError                 the provider returned an error
+    │   ├── BadRequestError             the request is wrong for every provider
     │   ├── AuthenticationError
     │   ├── PermissionDeniedError
     │   ├── QuotaExceededError
     │   ├── NotFoundError
     │   │   ├── ModelNotFoundError
     │   │   └── WrongEndpointError
-    │   ├── RequestTooLargeError        another vendor may take it
+    │   ├── RequestTooLargeError        another provider may accept it
     │   ├── RateLimitError
     │   └── ProviderServerError
     │       └── ProviderOverloadedError
-    ├── InvalidResponseError        the vendor spoke nonsense; .path
-    ├── TransportError              no answer came
+    ├── InvalidResponseError        the response breaks the contract; .path
+    ├── TransportError              no response arrived
     │   ├── ConnectError
     │   └── TimeoutError
-    └── AllProvidersFailedError     also an ExceptionGroup of every attempt's cause
+    └── AllProvidersFailedError     also an ExceptionGroup of every attempt's error
 
-The four that only group others (``RerankError``, ``RequestError``, ``StatusError``) cannot be raised themselves.
+Base classes, never raised themselves: ``RerankError``, ``RequestError``, ``StatusError``.
 """
 
 from __future__ import annotations
@@ -34,6 +34,8 @@ from __future__ import annotations
 import sys
 from math import inf
 from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
+
+from typing_extensions import TypedDict
 
 if sys.version_info >= (3, 11):
     from builtins import ExceptionGroup
@@ -43,35 +45,55 @@ else:  # pragma: no cover - only on Python 3.10
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from typing_extensions import Self
+    from typing_extensions import Self, Unpack
 
-MESSAGE_LIMIT = 300  # characters of a vendor's sentence that `str(error)` repeats, and of one of its warnings
-MODEL_LIMIT = 200  # characters of a vendor's word for its model
-WARNING_COUNT_LIMIT = 10  # warnings of a vendor that a response repeats
+    from ..canonical import AttemptRecord
+
+MESSAGE_LIMIT = 300  # characters of a provider's message or warning that this library repeats
+MODEL_LIMIT = 200  # characters of a provider's model name that this library repeats
+WARNING_COUNT_LIMIT = 10  # warnings of a provider that a response repeats
 
 LONGEST_WAIT: Final = 366 * 86_400.0
-"""Seconds, a year: the longest `retry_after`. No provider means more, and `time.sleep` cannot take some of it."""
+"""Seconds in a leap year: the longest `retry_after`. ``time.sleep`` refuses much longer waits."""
 
 
 def bounded_wait(seconds: float | None) -> float | None:
-    """The seconds within 0 and `LONGEST_WAIT`; None for None, and for what is no finite number."""
+    """Clamp seconds to 0..`LONGEST_WAIT`; return None for None, NaN and the infinities."""
     if seconds is None or seconds != seconds or seconds in (inf, -inf):  # noqa: PLR0124 - NaN; an int may be too large for isnan
         return None
     return min(seconds, LONGEST_WAIT) if seconds > 0 else 0.0
 
 
+class ErrorFields(TypedDict, total=False):
+    """The keywords that every error takes; see `RerankError`."""
+
+    provider: str | None
+    status: int | None
+    code: str | None
+    request_id: str | None
+    retryable: bool | None
+    retry_after: float | None
+    body: bytes | None
+
+
 class RerankError(Exception):
-    """Base of everything this library raises on purpose.
+    """Base class of all errors of this library.
+
+    Args:
+        message: one sentence.
+        provider, status, code, request_id, retry_after, body: see the attributes.
+        retryable: see the attributes; None for the class's default.
 
     Attributes:
-        provider: the provider's name, or None where none is involved.
-        status: the HTTP status as an integer (498, 520 and 529 exist), or None.
-        code: the vendor's own error code, as text, or None.
-        request_id: the vendor's id of the call, or None.
-        retryable: whether the same vendor may answer the same request later.
-        retry_after: seconds to wait before that, 0 to `LONGEST_WAIT` (366 days), or None where nobody said.
-        body: the vendor's raw body. It may repeat your query and documents: do not log it.
-        attempts: what a client tried before it raised this, as in ``response.attempts``; else empty.
+        provider (str | None): the provider's name; None where no provider is involved.
+        status (int | None): the HTTP status; it may be unregistered, such as 498, 520 or 529.
+        code (str | None): the provider's error code, as text.
+        request_id (str | None): the provider's id of the call.
+        retryable (bool): whether the same provider may accept the same request later.
+        retry_after (float | None): seconds to wait before a retry, 0 to `LONGEST_WAIT` (366 days); None where the
+            provider did not state it.
+        body (bytes | None): the provider's raw body. It may repeat the query and the documents: do not log it.
+        attempts (tuple[AttemptRecord, ...]): the attempts of a client before it raised this error, else empty.
     """
 
     abstract: ClassVar[bool] = True
@@ -90,7 +112,7 @@ class RerankError(Exception):
         body: bytes | None = None,
     ) -> None:
         if "abstract" in vars(type(self)):
-            raise TypeError(f"{type(self).__name__} only groups other errors: raise one of its subclasses")
+            raise TypeError(f"{type(self).__name__} is a base class: raise one of its subclasses")
         Exception.__init__(self, message)  # not super(): in a group that would be the group's own, with two arguments
         self.provider = provider
         self.status = status
@@ -98,13 +120,13 @@ class RerankError(Exception):
         self.request_id = request_id
         self.retry_after = bounded_wait(retry_after)
         self.body = body
-        self.attempts: tuple[Any, ...] = ()
+        self.attempts: tuple[AttemptRecord, ...] = ()
         if retryable is not None:
             self.retryable = retryable
 
     @property
     def message(self) -> str:
-        """The sentence alone, without provider, class and status."""
+        """The sentence without provider, class and status."""
         return str(self.args[0])
 
     def __str__(self) -> str:
@@ -127,129 +149,156 @@ def _rebuild(kind: type[RerankError], args: tuple[Any, ...], state: dict[str, An
 
 
 class RequestError(RerankError):
-    """The caller's own mistake, found before anything was sent."""
+    """A mistake in the request or the settings, found before anything is sent."""
 
     abstract: ClassVar[bool] = True
 
 
 class InvalidRequestError(RequestError, ValueError):
-    """Not a canonical request. ``field`` names the place, such as ``documents[3]``; None for the whole body."""
+    """The request is not canonical.
 
-    def __init__(self, message: str, *, field: str | None = None, **about: Any) -> None:
-        super().__init__(message, **about)
+    Attributes:
+        field (str | None): the field at fault, such as ``documents[3]``; None for the whole body.
+    """
+
+    def __init__(self, message: str, *, field: str | None = None, **details: Unpack[ErrorFields]) -> None:
+        super().__init__(message, **details)
         self.field = field
 
 
 class UnsupportedRequestError(RequestError):
-    """This vendor cannot express the request. ``field`` names what, ``index`` the document (zero-based), if one."""
+    """The provider cannot express the request.
 
-    def __init__(self, message: str, *, field: str | None = None, index: int | None = None, **about: Any) -> None:
-        super().__init__(message, **about)
+    Attributes:
+        field (str | None): the canonical field.
+        index (int | None): the document, zero-based, where a single document is at fault.
+    """
+
+    def __init__(
+        self, message: str, *, field: str | None = None, index: int | None = None, **details: Unpack[ErrorFields]
+    ) -> None:
+        super().__init__(message, **details)
         self.field = field
         self.index = index
 
 
 class UnknownProviderError(RequestError, LookupError):
-    """No provider of that name is installed. ``name`` is what was asked for."""
+    """No provider has this name.
 
-    def __init__(self, message: str, *, name: str | None = None, **about: Any) -> None:
-        super().__init__(message, **about)
+    Attributes:
+        name (str | None): the unknown name.
+    """
+
+    def __init__(self, message: str, *, name: str | None = None, **details: Unpack[ErrorFields]) -> None:
+        super().__init__(message, **details)
         self.name = name
 
 
 class MissingApiKeyError(RequestError):
-    """The vendor needs a key and none was given; the message names its environment variable."""
+    """The provider needs an API key and none was given."""
 
 
 class MissingExtraError(RequestError, ImportError):
-    """A part of this library needs an optional dependency; the message says what to install."""
+    """An optional dependency is not installed; the message contains the command that installs it."""
 
 
 class ScoreKindError(RequestError):
-    """Scores of an unknown kind, or outside the range that their kind promises, cannot be mapped into 0..1."""
+    """The scores are of unknown kind, or outside the range of their kind, and cannot be mapped into 0..1."""
 
 
 class StatusError(RerankError):
-    """The vendor answered, and the answer was no."""
+    """The provider returned an error."""
 
     abstract: ClassVar[bool] = True
 
 
 class BadRequestError(StatusError):
-    """The request's own fault, at any vendor."""
+    """The request is wrong for every provider."""
 
 
 class AuthenticationError(StatusError):
-    """The key is missing, wrong or expired."""
+    """The API key is missing, wrong or expired."""
 
 
 class PermissionDeniedError(StatusError):
-    """The key is right and may not do this (model, plan, region, address)."""
+    """The API key is valid and lacks a permission: for the model, the plan, the region or the network address."""
 
 
 class QuotaExceededError(StatusError):
-    """No money or no quota left; waiting does not help."""
+    """The budget or quota is used up; waiting does not help."""
 
 
 class NotFoundError(StatusError):
-    """Something named in the call does not exist there."""
+    """The provider does not know something that the call names."""
 
 
 class ModelNotFoundError(NotFoundError):
-    """The vendor does not know the model, or it is no reranker."""
+    """The provider does not know the model, or the model is no reranker."""
 
 
 class WrongEndpointError(NotFoundError):
-    """The address serves no rerank API: a wrong path, host or method, or a redirect."""
+    """The URL serves no rerank API: a wrong path, host or method, or a redirect."""
 
 
 class RequestTooLargeError(StatusError):
-    """More tokens or bytes than this vendor takes; another may take them."""
+    """The request has more tokens or bytes than this provider accepts; another provider may accept it."""
 
 
 class RateLimitError(StatusError):
-    """Too many requests or tokens in too short a time."""
+    """Too many requests or tokens in a period of time."""
 
     retryable = True
 
 
 class ProviderServerError(StatusError):
-    """The vendor failed."""
+    """The provider failed."""
 
     retryable = True
 
 
 class ProviderOverloadedError(ProviderServerError):
-    """The vendor is up and too busy, or still loading the model."""
+    """The provider is too busy, or is still loading the model."""
 
 
 class InvalidResponseError(RerankError):
-    """The answer breaks the contract. ``path`` names the place, such as ``data[3].relevance_score``; "" is all."""
+    """The response breaks the contract.
 
-    def __init__(self, message: str, *, path: str = "", **about: Any) -> None:
-        super().__init__(message, **about)
+    Attributes:
+        path (str): the position in the body, such as ``data[3].relevance_score``; "" for the whole body.
+    """
+
+    def __init__(self, message: str, *, path: str = "", **details: Unpack[ErrorFields]) -> None:
+        super().__init__(message, **details)
         self.path = path
 
 
 class TransportError(RerankError):
-    """No answer came: the connection failed or was lost."""
+    """No response arrived: the connection failed or was lost."""
 
     retryable = True
 
 
 class ConnectError(TransportError):
-    """No connection to the vendor: name not found, refused, TLS."""
+    """No connection to the provider: unknown host name, refused connection, or TLS failure."""
 
 
-class TimeoutError(TransportError):  # noqa: A001 - the field's word; asyncio and httpx have theirs too
-    """The vendor did not answer in time."""
+class TimeoutError(TransportError):  # noqa: A001 - the standard term; asyncio and httpx use it too
+    """The provider did not respond in time."""
 
 
 class AllProvidersFailedError(RerankError, ExceptionGroup[RerankError]):
-    """Every target failed. ``exceptions`` holds each attempt's cause, in order; ``except*`` works on it."""
+    """Every target failed.
+
+    Args:
+        message: one sentence.
+        causes: one or more errors.
+
+    Attributes:
+        exceptions (tuple[RerankError, ...]): the error of each attempt, in order; ``except*`` works on them.
+    """
 
     def __new__(cls, message: str, causes: Sequence[RerankError]) -> Self:
-        """As `ExceptionGroup` has it: a message and at least one cause."""
+        """Make a group, as `ExceptionGroup` does."""
         return ExceptionGroup.__new__(cls, message, list(causes))
 
     def __init__(self, message: str, causes: Sequence[RerankError]) -> None:
@@ -266,7 +315,7 @@ class AllProvidersFailedError(RerankError, ExceptionGroup[RerankError]):
 
     @property
     def causes(self) -> tuple[RerankError, ...]:
-        """Every cause in order; those of a group inside in its place."""
+        """All errors in order; a group among them is replaced by its errors."""
         found: list[RerankError] = []
         for cause in self.exceptions:
             found.extend(cause.causes if isinstance(cause, AllProvidersFailedError) else (cast("RerankError", cause),))
@@ -274,10 +323,10 @@ class AllProvidersFailedError(RerankError, ExceptionGroup[RerankError]):
 
     @property
     def leading(self) -> RerankError:
-        """The cause that says best what a client should do: the one with the shortest wait, else the last one."""
+        """The error that a client should act on: the retryable error with the shortest wait, else the last error."""
         waits = [cause for cause in self.causes if cause.retryable and cause.retry_after is not None]
         return min(waits, key=lambda cause: cause.retry_after or 0.0) if waits else self.causes[-1]
 
     def derive(self, excs: Sequence[RerankError]) -> AllProvidersFailedError:  # type: ignore[override]
-        """A group of the same kind over some of the causes, as ``split`` and ``except*`` ask for."""
+        """Make a group of some of the errors, for ``split`` and ``except*``."""
         return AllProvidersFailedError(self.message, excs)

@@ -208,12 +208,13 @@ def assert_request(upstream: str, sample: SampleRequest, seen: Seen) -> None:
 
 @every_client
 @every_upstream
-def test_ties_keep_the_order_of_the_provider(client: str, upstream: str) -> None:
-    """Some servers give equal scores in descending order of index: that is theirs to say, and kept."""
-    given = [ru.Result(index, value) for index, value in ((3, 0.5), (1, 0.5), (0, 0.25), (2, 0.75))]
-    body = ru.provider(upstream).encode_response(ru.RerankResponse(given))
+def test_equal_scores_are_in_the_order_of_their_indices(client: str, upstream: str) -> None:
+    """Some servers return equal scores with the highest index first."""
+    scored = [ru.Result(index, value) for index, value in ((3, 0.5), (1, 0.5), (0, 0.25), (2, 0.75))]
+    body = ru.provider(upstream).encode_response(ru.RerankResponse(scored))
+    body[PUBLISHED[upstream].rows][1:3] = reversed(body[PUBLISHED[upstream].rows][1:3])
     (answer,) = answered(client, upstream, Play(body=body), documents=["a", "b", "c", "d"])
-    assert [row["index"] for row in answer.json()[PUBLISHED[client].rows]] == [2, 3, 1, 0]
+    assert [row["index"] for row in answer.json()[PUBLISHED[client].rows]] == [2, 1, 3, 0]
 
 
 @every_client

@@ -123,16 +123,20 @@ def test_no_machine_behind_the_gateway_is_named_in_a_good_response(gateway: Any)
     body = {
         "results": [{"index": 0, "relevance_score": 0.5}],
         "model": "bge at gpu-3:8000",
-        "warnings": ["slow worker 10.1.2.3:8000, pid=7", "1 of 2 rows are missing"],
+        "meta": {"warnings": ["slow worker 10.1.2.3:8000, pid=7", "1 of 2 rows are missing"]},
     }
-    with ScriptedServer([Play(body=body), Play()]) as server:
-        targets = [target(server, "jina")]
-        config = {"models": {"m": {"targets": targets}}, "default": {"targets": targets}}
+    with ScriptedServer([Play(body=body), Play(body=body), Play()]) as server:
+        config = {
+            "models": {"m": {"targets": [target(server, "cohere-v1")]}},
+            "default": {"targets": [target(server, "jina")]},
+        }
         with gateway(config) as post:
-            first = post("first", "/v1/rerank", {**BODY, "model": None}).json()
-            second = post("second", "/v1/rerank", BODY)
-    assert first["model"] == "bge at …"
-    assert first["warnings"][:2] == ["slow worker …, …", "1 of 2 rows are missing"]
+            first = post("first", "/cohere/v1/rerank", BODY).json()
+            second = post("second", "/v1/rerank", {**BODY, "model": None})
+            third = post("second", "/v1/rerank", {**BODY, "model": None})
+    assert second.json()["model"] == "bge at …"
+    assert "10.1.2.3" not in third.text
+    assert first["meta"]["warnings"][:2] == ["slow worker …, …", "1 of 2 rows are missing"]
     assert "10.1.2.3" not in second.text
 
 
