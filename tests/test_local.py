@@ -11,6 +11,7 @@ import threading
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import redirect_stderr
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -112,10 +113,11 @@ def test_top_n_and_documents(model: str) -> None:
 
 @pytest.mark.parametrize("model", MODELS)
 def test_images_are_refused_before_the_call(model: str) -> None:
-    for request in (
+    requests: list[dict[str, Any]] = [
         {"query": "q", "documents": [{"image": "https://x/1.png"}]},
         {"query": {"image": "u"}, "documents": ["a"]},
-    ):
+    ]
+    for request in requests:
         with pytest.raises(ru.UnsupportedRequestError, match=f"local's {model} is not known to take images"):
             LOCAL.prepare(ru.RerankRequest(**request, model=model))
 
@@ -290,7 +292,7 @@ def test_threads_get_what_one_thread_gets() -> None:
     lists = [[f"text {number} of list {at} about honey" for number in range(50)] for at in range(16)]
     expected = [scores("honey", texts) for texts in lists]
     with ThreadPoolExecutor(8) as pool:
-        found = list(pool.map(lambda texts: scores("honey", texts), lists))
+        found = list(pool.map(partial(scores, "honey"), lists))
     assert found == expected
 
 

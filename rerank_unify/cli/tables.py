@@ -160,11 +160,13 @@ def show_http(out: Console, call: Mapping[str, Any], lines: Sequence[str]) -> No
 def show_http_briefly(out: Console, call: Mapping[str, Any], lines: Sequence[str]) -> None:
     """The same in few lines: no headers, and each field of the body on a line, cut at the terminal's width."""
     out.print(Text(f"{call['method']} {call['url']}", style="bold"), soft_wrap=True)
-    for name, value in call["body"].items():
+    body: dict[str, Any] = call["body"]
+    for name, value in body.items():
         # A long value is cut before it is written: the line shows its beginning alone.
-        texts = [_beginning(item, out.width) for item in value] if isinstance(value, list) else value
-        count = f" ({len(value)} in all)" if isinstance(value, list) and len(value) > 1 else ""
-        line = Text("  ") + JSONHighlighter()(one_line(f'"{name}": {to_json(texts).decode()}'))
+        items: list[Any] | None = value if isinstance(value, list) else None
+        short = value if items is None else [_beginning(item, out.width) for item in items]
+        count = f" ({len(items)} in all)" if items and len(items) > 1 else ""
+        line = Text("  ") + JSONHighlighter()(one_line(f'"{name}": {to_json(short).decode()}'))
         line.truncate(max(out.width - len(count), 1), overflow="ellipsis")
         out.print(line + Text(count, style="dim"), no_wrap=True)
     _show_losses(out, lines)
