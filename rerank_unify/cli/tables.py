@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import click
 from pydantic_core import to_json
@@ -163,9 +163,9 @@ def show_http_briefly(out: Console, call: Mapping[str, Any], lines: Sequence[str
     body: dict[str, Any] = call["body"]
     for name, value in body.items():
         # A long value is cut before it is written: the line shows its beginning alone.
-        items: list[Any] | None = value if isinstance(value, list) else None
-        short = value if items is None else [_beginning(item, out.width) for item in items]
-        count = f" ({len(items)} in all)" if items and len(items) > 1 else ""
+        items = cast("list[Any]", value) if isinstance(value, list) else []
+        short = [_beginning(item, out.width) for item in items] or value
+        count = f" ({len(items)} in all)" if len(items) > 1 else ""
         line = Text("  ") + JSONHighlighter()(one_line(f'"{name}": {to_json(short).decode()}'))
         line.truncate(max(out.width - len(count), 1), overflow="ellipsis")
         out.print(line + Text(count, style="dim"), no_wrap=True)
