@@ -51,6 +51,8 @@ dialect = replace(
     request=replace(
         jina_dialect.request, truncation=Unsupported("it cuts nothing, however long", no_op_values=(True, False))
     ),
+    # Jina's format has no warnings; here the field says that the other model ranked.
+    response=replace(jina_dialect.response, warnings="warnings"),
 )
 
 
