@@ -1,18 +1,20 @@
 # Everything that the project does, each with one command. `make` alone lists them.
-# Two environments, made on first use: .venv for all work, .venv-interop with the vendors' own SDKs.
+# Environments, made on first use: .venv for all work, .venv-interop with the vendors' SDKs, .venv-interop-full with
+# frameworks.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INTEROP := .venv-interop
+INTEROP_FULL := .venv-interop-full
 WHEEL := .venv-wheel
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo quality test check lint docs wheel interop bench chaos fuzz clean
+.PHONY: help demo quality test check lint docs wheel interop interop-full bench chaos fuzz clean
 
 help: ## this list
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 DEMO := fixtures/requests/skincare-multilingual.json
 demo: export COLUMNS ?= 100
@@ -53,6 +55,10 @@ interop: $(INTEROP)/.done ## test against the official SDKs of Cohere, Voyage an
 quality: $(VENV)/.test ## which documents the two models of local put first, and how fast
 	$(BIN)/python benchmarks/quality.py
 
+interop-full: $(INTEROP_FULL)/.done ## test the adapters in pipelines of LangChain, LlamaIndex and Haystack
+	$(INTEROP_FULL)/bin/mypy rerank_unify/integrations/*.py
+	$(INTEROP_FULL)/bin/python -m pytest -q tests/interop_full
+
 bench: $(VENV)/.dev ## speed, as ratios to a floor measured in the same run
 	$(BIN)/python benchmarks/ratios.py
 	$(BIN)/python benchmarks/imports.py
@@ -67,7 +73,7 @@ fuzz: $(VENV)/.test ## a million broken answers, for a nightly run
 	RERANK_UNIFY_FUZZ=1000000 $(BIN)/python -m pytest -q tests/test_fuzz.py
 
 clean: ## remove what the other commands made
-	rm -rf $(VENV) $(INTEROP) $(WHEEL) .venv-peers .venv-litellm dist build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage*
+	rm -rf $(VENV) $(INTEROP) $(INTEROP_FULL) $(WHEEL) .venv-peers .venv-litellm dist build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage*
 
 # --- environments ----------------------------------------------------------------------------------------------------
 
@@ -93,4 +99,10 @@ $(INTEROP)/.done: pyproject.toml
 	$(PYTHON) -m venv $(INTEROP)
 	$(INTEROP)/bin/python -m pip install --quiet --upgrade pip
 	$(INTEROP)/bin/python -m pip install --quiet --editable '.[all,testing]' --group test --group interop
+	@touch $@
+
+$(INTEROP_FULL)/.done: pyproject.toml
+	$(PYTHON) -m venv $(INTEROP_FULL)
+	$(INTEROP_FULL)/bin/python -m pip install --quiet --upgrade pip
+	$(INTEROP_FULL)/bin/python -m pip install --quiet --editable '.[http,local,langchain,llama-index,haystack]' --group interop-full
 	@touch $@

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, cast
+from typing import Any
 
 import click
 from pydantic_core import to_json
@@ -163,9 +163,11 @@ def show_http_briefly(out: Console, call: Mapping[str, Any], lines: Sequence[str
     body: dict[str, Any] = call["body"]
     for name, value in body.items():
         # A long value is cut before it is written: the line shows its beginning alone.
-        items = cast("list[Any]", value) if isinstance(value, list) else list[Any]()
-        short = [_beginning(item, out.width) for item in items] if items else cast("Any", value)
-        count = f" ({len(items)} in all)" if len(items) > 1 else ""
+        short, count = value, ""
+        if isinstance(value, list):
+            items: Sequence[object] = value
+            short = [_beginning(item, out.width) for item in items]
+            count = f" ({len(items)} in all)" if len(items) > 1 else ""
         line = Text("  ") + JSONHighlighter()(one_line(f'"{name}": {to_json(short).decode()}'))
         line.truncate(max(out.width - len(count), 1), overflow="ellipsis")
         out.print(line + Text(count, style="dim"), no_wrap=True)
