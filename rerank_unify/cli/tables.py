@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import click
 from pydantic_core import to_json
@@ -165,7 +165,7 @@ def show_http_briefly(out: Console, call: Mapping[str, Any], lines: Sequence[str
         # A long value is cut before it is written: the line shows its beginning alone.
         short, count = value, ""
         if isinstance(value, list):
-            items: Sequence[object] = value
+            items = cast("Sequence[Any]", value)
             short = [_beginning(item, out.width) for item in items]
             count = f" ({len(items)} in all)" if len(items) > 1 else ""
         line = Text("  ") + JSONHighlighter()(one_line(f'"{name}": {to_json(short).decode()}'))
