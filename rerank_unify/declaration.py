@@ -3,6 +3,7 @@
 from ._endpoint import Auth, Endpoint, bearer
 from ._http import HttpRequest, HttpResponse
 from ._json import ABSENT, is_list, is_object
+from ._progress import report_progress
 from ._provider import Provider
 from .canonical import RequestFields, RerankRequest, RerankResponse, as_text, select_fields
 from .dialect import (
@@ -106,5 +107,6 @@ __all__ = [
     "folded_into_query",
     "is_list",
     "is_object",
+    "report_progress",
     "select_fields",
 ]

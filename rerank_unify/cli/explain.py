@@ -22,7 +22,7 @@ from .options import (
     model_option,
     url_option,
 )
-from .tables import console, on_terminal, show_http, write_json
+from .tables import console, on_terminal, show_http, show_http_briefly, write_json
 from .targets import check_one_url
 from .text import loss_line
 
@@ -49,6 +49,9 @@ _UNKNOWN_MODEL = (
 @url_option
 @header_option
 @auth_header_option
+@click.option(
+    "--brief", is_flag=True, help="Each field of the body on a line, cut to the terminal's width; in a pipe too."
+)
 @as_json_option
 def explain(
     source: str,
@@ -59,12 +62,15 @@ def explain(
     url: str | None,
     headers: dict[str, str],
     auth_header: str | None,
+    brief: bool,
     as_json: bool,
 ) -> None:
     """Show what a provider would receive, and what would be lost.
 
     REQUEST is a file in Jina's format, - for standard input. Nothing is sent, and no key is needed.
     """
+    if as_json and brief:
+        raise click.UsageError("--json and --brief exclude each other.")
     check_one_url(base_url, url)
     request = provider_by_name(CANONICAL).decode_request(read_bytes(source))
     check_option_names(request.provider_options, {provider.name: provider})
@@ -80,8 +86,9 @@ def explain(
         auth_header=auth_header,
         base_model=base_model,
     )
-    if on_terminal() and not as_json:
-        show_http(console(), _shown(call.http), [loss_line(loss) for loss in call.losses])
+    if brief or (on_terminal() and not as_json):
+        show = show_http_briefly if brief else show_http
+        show(console(), _shown(call.http), [loss_line(loss) for loss in call.losses])
         if provider.models and (base_model or call.model) not in provider.models:
             click.echo(_UNKNOWN_MODEL.format(call.model, provider.name))
     else:

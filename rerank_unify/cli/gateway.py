@@ -21,8 +21,8 @@ from .tables import write_json
 def serve(config: str | None, host: str | None, port: int | None, workers: int | None, check: bool) -> None:
     """Run the gateway: any rerank client, any rerank provider.
 
-    Without a file, model names lead to the providers whose keys are set. Without any key, `local` serves every name by
-    word overlap. A flag overrides a variable (RERANK_UNIFY_PORT), a variable overrides the file.
+    Without a file, model names lead to the providers whose keys are set. Without any key, `local` serves every name.
+    A flag overrides a variable (RERANK_UNIFY_PORT), a variable overrides the file.
     """
     flags = {"host": host, "port": port, "workers": workers}
     try:

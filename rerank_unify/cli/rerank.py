@@ -12,6 +12,7 @@ from ..errors import RerankError
 from .attempts import AttemptLine, attempt_line, attempts_of_error, attempts_of_response, show_attempts
 from .inputs import read_documents, read_request
 from .options import as_json_option, with_target_options
+from .progress import ranking_bar
 from .tables import complain, console, on_terminal, show_ranking, write_line
 from .targets import TargetOptions
 from .text import notes
@@ -46,8 +47,8 @@ def rerank(
     REQUEST is a file in Jina's format, - for standard input. Without it the request consists of --query and --document
     or --documents; with it, these options override the file.
 
-    The provider `local` ranks in this process by word overlap (BM25): good for a first try, not as good as a model.
-    With --fallback each provider receives its own model, and the request's model is not sent.
+    The provider `local` ranks in this process, by meaning; with --model local-bm25 by words in common. With --fallback
+    each provider receives its own model, and the request's model is not sent.
     """
     if as_json and as_table:
         raise click.UsageError("--json and --table exclude each other.")
@@ -72,7 +73,7 @@ def _ranked(
     target_options: TargetOptions, request: RerankRequest, ended: list[AttemptEnded], *, shows_attempts: bool
 ) -> RerankResponse:
     """Call the targets. Append each attempt to ``ended``; print the attempts on stderr if all fail."""
-    with target_options.client(on_attempt_end=ended.append) as client:
+    with target_options.client(on_attempt_end=ended.append) as client, ranking_bar():
         try:
             return client.rerank(request, must_keep=target_options.required_fields)
         except RerankError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import click
 from pydantic_core import to_json
@@ -160,5 +160,35 @@ def show_http(out: Console, call: Mapping[str, Any], lines: Sequence[str]) -> No
     out.print()
     out.print(JSONHighlighter()(pretty(call["body"])), soft_wrap=True)
     out.print()
+    _show_losses(out, lines)
+
+
+def show_http_briefly(out: Console, call: Mapping[str, Any], lines: Sequence[str]) -> None:
+    """The same in few lines: no headers, and each field of the body on a line, cut at the terminal's width."""
+    out.print(Text(f"{call['method']} {call['url']}", style="bold"), soft_wrap=True)
+    body: dict[str, Any] = call["body"]
+    for name, value in body.items():
+        # A long value is cut before it is written: the line shows its beginning alone.
+        short, count = value, ""
+        if isinstance(value, list):
+            items = cast("Sequence[Any]", value)
+            short = [_beginning(item, out.width) for item in items]
+            count = f" ({len(items)} in all)" if len(items) > 1 else ""
+        line = Text("  ") + JSONHighlighter()(one_line(f'"{name}": {to_json(short).decode()}'))
+        line.truncate(max(out.width - len(count), 1), overflow="ellipsis")
+        out.print(line + Text(count, style="dim"), no_wrap=True)
+    _show_losses(out, lines)
+
+
+def _beginning(value: Any, cells: int) -> Any:
+    """Cut a text to a quarter of the width, so that a line shows more than one text of a list."""
+    if not isinstance(value, str):
+        return value
+    text = Text(one_line(value[:cells]))
+    text.truncate(cells // 4, overflow="ellipsis")
+    return text.plain
+
+
+def _show_losses(out: Console, lines: Sequence[str]) -> None:
     for line in lines or ["nothing is lost"]:
         out.print(Text(line, style="yellow" if lines else "green"), soft_wrap=True)

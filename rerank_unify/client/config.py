@@ -18,7 +18,7 @@ from ..canonical import check_number
 from ..errors import InvalidRequestError, MissingApiKeyError
 from ..fallback import DEFAULT_POLICY, FallbackPolicy, Health, Target, as_targets
 from ..transport.base import CONNECT, MAX_BYTES, MAX_CONCURRENT
-from .events import Ended, Observers, Started, log_end, log_idle, log_start
+from .events import Ended, Observers, Started, log_end, log_idle, log_start, never_idle
 from .otel import with_spans
 
 Targets: TypeAlias = "str | Provider | Target | Sequence[str | Provider | Target]"
@@ -179,8 +179,8 @@ def _observers(on_start: Started | None, on_end: Ended | None) -> Observers:
     """Collect the log, the hooks and the spans."""
     started = () if on_start is None else (on_start,)
     ended = () if on_end is None else (on_end,)
-    hooked = bool(started or ended)
-    return with_spans(Observers((log_start, *started), (log_end, *ended), lambda: not hooked and log_idle()))
+    idle = never_idle if started or ended else log_idle
+    return with_spans(Observers((log_start, *started), (log_end, *ended), idle))
 
 
 def _with_key(target: Target, *, env_keys: bool) -> Target:

@@ -155,6 +155,11 @@ def log_idle() -> bool:
     return not LOG.isEnabledFor(logging.DEBUG)
 
 
+def never_idle() -> bool:
+    """Return False: a hook needs every attempt."""
+    return False
+
+
 def log_start(about: AttemptStarted) -> None:
     """Log the start of an attempt at level DEBUG."""
     LOG.debug(

@@ -7,7 +7,7 @@
 4. With no key and no route, `local` serves every name, so that a new installation works offline.
 
 `local` joins a chain only if the settings or the client name it: an outage of a provider must not silently turn into a
-ranking by word overlap.
+weaker ranking.
 """
 
 from __future__ import annotations

@@ -192,7 +192,7 @@ def _announce(settings: GatewaySettings, router: Any, reserved: socket.socket) -
         time.sleep(0.05)
     LOG.info("running on %s", _url(host, port))
     if router.offline:
-        LOG.warning("no key of any provider is set: local ranks by word overlap, for every model name")
+        LOG.warning("no key of any provider is set: local ranks, for every model name")
     else:
         LOG.info("keys for %s; models %s", ", ".join(router.keyed) or "none", ", ".join(settings.models) or "by name")
     if not settings.keys:

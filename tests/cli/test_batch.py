@@ -306,9 +306,9 @@ def test_the_next_provider_answers(tmp_path: Path, out: Path) -> None:
     with served([BUSY]) as server:
         assert run(path, out, *over(server, "--fallback", "local:some/model")).exit_code == 0
     (line,) = lines_of(out)
-    assert (line["provider"], line["response"]["model"]) == ("local", "local-bm25")
+    assert (line["provider"], line["response"]["model"]) == ("local", "local-use-multilingual")
     assert [(loss["field"], loss["action"]) for loss in line["losses"]] == [("instruction", "dropped")]
-    assert "scores are of kind unit" in line["warnings"][0]
+    assert "scores are of kind cosine" in line["warnings"][0]
 
 
 def test_documents_without_a_score_are_named(tmp_path: Path, out: Path) -> None:
@@ -538,7 +538,7 @@ def test_an_input_that_changes_meanwhile_is_reported(tmp_path: Path, out: Path) 
 
 
 def test_memory_does_not_grow_with_the_input(tmp_path: Path, out: Path) -> None:
-    wire = {"query": "skin", "documents": ["x" * 200_000, "skin"]}
+    wire = {"query": "skin", "documents": ["x" * 200_000, "skin"], "model": "local-bm25"}
     assert run(requests(tmp_path / "in.jsonl", [wire]), out).exit_code == 0  # everything is imported
     source = requests(tmp_path / "in.jsonl", [wire] * 100)
     tracemalloc.start()

@@ -28,7 +28,7 @@ def test_a_pipe_gets_json(request_file: str) -> None:
 
 
 def test_a_terminal_gets_a_table(request_file: str) -> None:
-    screen = process_on_terminal("rerank", request_file)
+    screen = process_on_terminal("rerank", request_file, "--model", "local-bm25")
     assert screen.startswith("local · local-bm25 · 2 of 4 documents")
     assert re.search(r"^ +1  0\.\d{4}  █+.* 1  organic cream for sensitive skin *$", screen, re.MULTILINE)
     assert "motor oil" not in screen
@@ -40,8 +40,9 @@ FIXTURES = Path(str(files("rerank_unify.fixtures"))) / "requests"
 @pytest.mark.slow
 def test_texts_in_any_script_fit_the_table() -> None:
     screen = process_on_terminal("rerank", str(FIXTURES / "skincare-multilingual.json"), "--top-n", "10")
-    rows = screen.splitlines()[4:]
+    *rows, scale = screen.splitlines()[4:]
     assert len(rows) == 10
+    assert scale.startswith("bars: ")
     assert all(row.rstrip().endswith("…") and cell_len(row) <= 100 for row in rows)
     assert "针对敏感肌专门设计的天然有机护肤产品" in screen
 
@@ -69,7 +70,7 @@ C_LOCALE = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 @pytest.mark.slow
 def test_json_is_utf8_in_any_locale(tmp_path: Path) -> None:
     path = write(tmp_path / "r.json", {"query": "护肤", "documents": DOCUMENTS, "top_n": 1, "instruction": "护"})
-    ended = process("rerank", path, env=C_LOCALE)
+    ended = process("rerank", path, "--model", "local-bm25", env=C_LOCALE)
     assert json.loads(ended.stdout)["results"][0]["document"]["text"] == DOCUMENTS[2]
     for args in ((*CONVERT[:4], "--to", "cohere"), ("explain", "--provider", "cohere")):
         ended = process(*args, path, env=C_LOCALE)
@@ -90,7 +91,8 @@ def test_a_table_in_a_locale_without_the_characters_does_not_fail(tmp_path: Path
 def test_a_reader_that_goes_is_no_error(tmp_path: Path, unbuffered: str) -> None:
     documents = [f"skin {number} {'x' * 1000}" for number in range(500)]
     path = write(tmp_path / "r.json", {"query": "skin", "documents": documents})
-    command = f'"{sys.executable}" -m rerank_unify.cli rerank "{path}" | head -c 1; echo " ${{PIPESTATUS[0]}}"'
+    program = f'"{sys.executable}" -m rerank_unify.cli rerank "{path}" --model local-bm25'
+    command = f'{program} | head -c 1; echo " ${{PIPESTATUS[0]}}"'
     env = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
     ended = subprocess.run(["bash", "-c", command], capture_output=True, check=True, timeout=60, env=env)
     assert (ended.stdout, ended.stderr) == (b"{ 141\n", b"")

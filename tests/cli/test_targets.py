@@ -129,12 +129,12 @@ def test_the_next_provider_answers() -> None:
         result = run(*args, "--show-attempts")
         assert [call.json["model"] for call in server.calls] == ["mine"]
     assert result.exit_code == 0
-    assert json.loads(result.stdout)["model"] == "local-bm25"
+    assert json.loads(result.stdout)["model"] == "local-use-multilingual"
     assert result.stdout_bytes.count(b"\n") == 1
     first, second, third = result.stderr.splitlines()
-    assert first.startswith("warning: scores are of kind unit")
+    assert first.startswith("warning: scores are of kind cosine")
     assert re.fullmatch(r"attempt: xinference, mine, \d\.\d{3} s: RateLimitError \(HTTP 429\): slow down", second)
-    assert re.fullmatch(r"attempt: local, local-bm25, \d\.\d{3} s: succeeded", third)
+    assert re.fullmatch(r"attempt: local, local-use-multilingual, \d\.\d{3} s: succeeded", third)
     assert "attempt:" not in run(*args).stderr
 
 
@@ -195,7 +195,7 @@ def test_a_provider_may_be_passed_over_on_the_way_to_a_response(monkeypatch: pyt
     first, second, third = [line for line in result.stderr.splitlines() if line.startswith("attempt:")]
     assert first.startswith("attempt: xinference, bge-reranker-base, ")
     assert second.startswith("attempt: voyage, –, –: not called: UnsupportedRequestError: documents: would be withheld")
-    assert third.startswith("attempt: local, local-bm25, ")
+    assert third.startswith("attempt: local, local-use-multilingual, ")
 
 
 def test_retries_are_counted() -> None:
@@ -223,7 +223,7 @@ def test_a_slow_provider_is_overtaken() -> None:
         server.wait_disconnected()
     assert result.exit_code == 0
     attempts = sorted(line for line in result.stderr.splitlines() if line.startswith("attempt:"))
-    assert re.fullmatch(r"attempt: local, local-bm25, \d\.\d{3} s: succeeded", attempts[0])
+    assert re.fullmatch(r"attempt: local, local-use-multilingual, \d\.\d{3} s: succeeded", attempts[0])
     assert re.fullmatch(r"attempt: xinference, bge-reranker-base, \d\.\d{3} s: cancelled", attempts[1])
 
 

@@ -41,7 +41,7 @@ def test_rerank_on_a_terminal_is_a_table(tmp_path: Path, on_terminal: Any) -> No
     path = write(
         tmp_path / "r.json", {"query": "sensitive skin", "documents": ["oil", long], "return_documents": False}
     )
-    screen = on_terminal("rerank", path)
+    screen = on_terminal("rerank", path, "--model", "local-bm25")
     title, _, head, _, first, second, *rest = screen.splitlines()
     assert title == "local · local-bm25 · 2 of 2 documents · scores: 0 to 1, no probability"
     assert head.split() == ["rank", "score", "index", "text"]

@@ -89,7 +89,9 @@ def test_what_is_there_besides() -> None:
     with client() as api:
         assert api.get("/health").json() == {"status": "ok"}
         assert api.get("/ready").json() == {"status": "ready", "offline": True}
-        assert api.get("/v1/models").json()["data"] == [{"id": "local-bm25", "object": "model", "owned_by": "local"}]
+        assert api.get("/v1/models").json()["data"] == [
+            {"id": name, "object": "model", "owned_by": "local"} for name in ("local-bm25", "local-use-multilingual")
+        ]
         page = api.get("/", headers={"host": "<script>"})
         assert "curl -s" in page.text
         assert "<script>" not in page.text

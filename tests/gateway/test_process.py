@@ -43,7 +43,7 @@ def test_no_key_no_file_no_flag_and_it_answers() -> None:
         assert ask(gateway.port).status == 200
         assert gateway.end() == 0
     log = gateway.log.all()
-    assert "no key of any provider is set: local ranks by word overlap, for every model name" in log
+    assert "no key of any provider is set: local ranks, for every model name" in log
     assert "no gateway keys are set: every client that reaches 127.0.0.1 may send requests" in log
     assert "DEBUG" not in log
     assert re.search(r"rerank_unify\.gateway [0-9a-f]{32} jina 200 \d+\.\d ms local=ok", log)

@@ -160,8 +160,9 @@ def test_with_no_key_at_all_local_answers_every_name_and_says_so() -> None:
     with client() as api:
         for name in ("rerank-2.5", "voyage/x", "anything", None):
             answer = ask(api, name)
-            assert answer.json()["model"] == "local-bm25"
+            assert answer.json()["model"] == "local-use-multilingual"
             assert answer.headers["x-rerank-provider"] == "local"
+        assert ask(api, "local-bm25").json()["model"] == "local-bm25"
 
 
 @pytest.mark.parametrize("key", ["", "  "])

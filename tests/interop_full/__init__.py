@@ -1,0 +1,1 @@
+"""Adapters in real pipelines of their frameworks: ``make interop-full``."""
