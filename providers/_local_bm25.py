@@ -9,7 +9,7 @@ from functools import cache
 from math import log
 from typing import Any
 
-from rerank_unify.errors import MissingExtraError
+from rerank_unify.declaration import MissingExtraError
 
 # Scripts that put no spaces between words: Thai, Lao, Myanmar, Khmer, Kana, Bopomofo, Han with its extensions.
 _UNSPACED = (

@@ -28,7 +28,7 @@ from time import perf_counter
 from typing import Any, Final, TypeAlias
 
 from rerank_unify._progress import report_progress
-from rerank_unify.errors import MissingExtraError
+from rerank_unify.declaration import MissingExtraError
 
 LOG: Final = logging.getLogger("rerank_unify.local")
 

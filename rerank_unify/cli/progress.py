@@ -16,19 +16,19 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 Tick: TypeAlias = Callable[[int], object]
-"""Called after each request with the number of requests that have failed so far."""
+"""Called after each request with the number of failed requests so far."""
 
 BAR_AFTER: Final = 1.0  # seconds that a ranking in this process may take without a bar
 
 
 @contextmanager
 def progress_bar(total: int, done: int, failed: int) -> Generator[Tick]:
-    """A bar on stderr, where that is a terminal.
+    """Show a bar on stderr if it is a terminal.
 
     Args:
-        total: requests in all.
-        done: how many an earlier run has done, failed ones among them.
-        failed: how many of these have failed.
+        total: the number of requests.
+        done: requests that earlier runs have finished, failed ones included.
+        failed: failed requests among them.
     """
     if sys.stderr is None or not sys.stderr.isatty():
         yield lambda _: None

@@ -1,4 +1,4 @@
-"""``providers``: whom there is to ask."""
+"""``providers``: list the installed providers."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from .tables import console, on_terminal, show_providers, write_json
 @click.command()
 @as_json_option
 def providers(as_json: bool) -> None:
-    """List the providers: where, which key, models, limits, scores.
+    """List the providers with their endpoints, keys, models, limits and scores.
 
-    Limits and score kind are those of the default model; --json has every model that is known.
+    Limits and score kind are those of the default model; --json lists every known model.
     """
     listed = [describe(provider_by_name(name)) for name in provider_names()]
     if on_terminal() and not as_json:
@@ -29,7 +29,7 @@ def providers(as_json: bool) -> None:
 
 
 def describe(provider: Provider) -> dict[str, Any]:
-    """What is declared of a provider, as JSON values; a limit that the vendor does not document is null."""
+    """Return the declaration of a provider as JSON values; an undocumented limit is null."""
     default = provider.model()
     return {
         "name": provider.name,

@@ -1,7 +1,7 @@
-"""A dialect is a wire format: how requests, answers and errors are written and read, in both directions.
+"""A dialect is a wire format: how requests, responses and errors are encoded and decoded.
 
-Each of the three is a table that a vendor module fills in. Where a vendor differs in data it is a row; where it differs
-in behaviour it is a named function in a row.
+A provider module fills in a table for each of the three. A difference in data is a row of the table; a difference in
+behaviour is a named function in a row.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ class Dialect:
     """One wire format.
 
     Attributes:
-        request: how requests are written and read.
-        response: how answers are.
-        errors: how errors are.
+        request: the format of requests.
+        response: the format of responses.
+        errors: the format of errors.
     """
 
     request: RequestFormat
