@@ -74,7 +74,7 @@ fuzz: $(VENV)/.test ## a million broken answers, for a nightly run
 	RERANK_UNIFY_FUZZ=1000000 $(BIN)/python -m pytest -q tests/providers/test_fuzz.py
 
 clean: ## remove what the other commands made
-	rm -rf $(VENV) $(INTEROP) $(INTEROP_FULL) $(WHEEL) .venv-peers .venv-litellm dist build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage*
+	rm -rf $(VENV) $(INTEROP) $(INTEROP_FULL) $(WHEEL) .venv-peers .venv-litellm dist build *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage*
 
 # --- environments ----------------------------------------------------------------------------------------------------
 

@@ -29,7 +29,7 @@ from rerank_unify.testing import Case, load_cases, load_request
 
 LOCAL = ru.provider("local")
 MODELS = ["local-use-multilingual", "local-bm25"]
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 
 
 def rerank(query: Any, documents: Any, **fields: Any) -> ru.RerankResponse:
