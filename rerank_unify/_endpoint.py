@@ -111,12 +111,16 @@ class Endpoint:
     """Where a provider listens.
 
     Attributes:
-        url: the full URL; ``{model}`` stands for the model's name.
+        url: the full URL; ``{model}`` stands for the model's name, ``{model:path}`` for one whose slashes are steps.
         by_key: other full URLs by the beginning of the key.
+        by_model: other full URLs by the model's name.
+        headers: further headers that every request carries, by lower-case name.
     """
 
     url: str
     by_key: Mapping[str, str] = field(default_factory=dict[str, str])
+    by_model: Mapping[str, str] = field(default_factory=dict[str, str])
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
 
     def resolve(self, *, base_url: str | None, api_key: str | None, model: str, url: str | None = None) -> str:
         """Return the URL to call. With a ``base_url`` or a ``url`` no other host is ever contacted.
@@ -136,13 +140,15 @@ class Endpoint:
                 raise InvalidRequestError("url: it is the whole URL, so give no base_url beside it", field="url")
             _split(url, "url")
             return url
-        default_url = self.url
+        default_url = self.by_model.get(model, self.url)
         bare_key = (api_key or "").rpartition(" ")[2]  # a key may have its scheme before it
         for beginning, other in self.by_key.items():
             if bare_key.startswith(beginning):
                 default_url = other
         if "{model}" in default_url:
             default_url = default_url.replace("{model}", quote(model, safe=""))
+        if "{model:path}" in default_url:
+            default_url = default_url.replace("{model:path}", quote(model, safe="/@:"))
         if base_url is None:
             return default_url
         if not isinstance(base_url, str):  # pyright: ignore[reportUnnecessaryIsInstance] - users without a type checker
@@ -157,7 +163,7 @@ class Endpoint:
 
     @cached_property
     def _hosts(self) -> frozenset[str]:
-        return frozenset(urlsplit(url).netloc for url in (self.url, *self.by_key.values()))
+        return frozenset(urlsplit(url).netloc for url in (self.url, *self.by_key.values(), *self.by_model.values()))
 
 
 @lru_cache(maxsize=256)

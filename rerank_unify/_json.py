@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cache
-from typing import Any, Final, TypeAlias, TypeGuard
+from typing import Any, Final, TypeAlias, TypeGuard, cast
 
 from pydantic_core import to_json
 
 Path: TypeAlias = tuple[str, ...]
 
 _OBJECT = (dict, Mapping)  # dict first: the check of an abstract class is ten times as slow
+FIRST: Final = "0"  # the step to a list's first item: some providers take lists of one query
 ABSENT: Final[Any] = object()  # what `dig` answers when nothing is there; None would be a JSON null
 
 
 @cache
 def compile_path(dotted: str) -> Path:
-    """The steps of a dotted path. The empty string is the root and has no steps."""
+    """The steps of a dotted path. The empty string is the root and has no steps; "0" is the first item of a list."""
     return tuple(dotted.split(".")) if dotted else ()
 
 
@@ -33,24 +34,37 @@ def is_list(value: object) -> TypeGuard[list[Any] | tuple[Any, ...]]:
 def dig(value: Any, path: Path) -> Any:
     """What stands at the path, or ``ABSENT`` where a step leads nowhere."""
     for step in path:
-        if not isinstance(value, _OBJECT) or step not in value:
+        if isinstance(value, _OBJECT) and step in value:
+            value = value[step]  # pyright: ignore[reportUnknownVariableType] - any JSON value
+        elif step == FIRST and is_list(value) and value:  # pyright: ignore[reportUnknownArgumentType] - any JSON value
+            value = value[0]
+        else:
             return ABSENT
-        value = value[step]  # pyright: ignore[reportUnknownVariableType] - any JSON value
     return value  # pyright: ignore[reportUnknownVariableType]
 
 
 def reach(body: dict[str, Any], path: Path) -> dict[str, Any]:
     """The object at the path, made with those on the way; a null on the way gives way to an object."""
-    for step in path:
-        inner: Any = body.get(step)
-        if not isinstance(inner, dict):
-            inner = body[step] = {}
-        body = inner  # pyright: ignore[reportUnknownVariableType] - any JSON object
-    return body
+    holder: Any = body
+    for at, step in enumerate(path):
+        if step == FIRST:
+            continue  # its list was made, and entered, with the step before
+        inner: Any = holder.get(step)
+        if path[at + 1 : at + 2] == (FIRST,):
+            if not isinstance(inner, list):
+                inner = holder[step] = [{}]
+            holder = cast("list[Any]", inner)[0]
+        else:
+            if not isinstance(inner, dict):
+                inner = holder[step] = {}
+            holder = inner  # pyright: ignore[reportUnknownVariableType] - any JSON object
+    return cast("dict[str, Any]", holder)
 
 
 def put(body: dict[str, Any], path: Path, value: Any) -> None:
     """Set the value at the path, making the objects on the way."""
+    if path[-1] == FIRST:
+        path, value = path[:-1], [value]
     (body if len(path) == 1 else reach(body, path[:-1]))[path[-1]] = value
 
 

@@ -296,7 +296,10 @@ def address_of_call(
 ) -> tuple[str, MaskedHeaders]:
     """The URL and the headers of a call: all that its request does not decide."""
     key = plain_key(api_key)
-    send = MaskedHeaders(_HEADERS | validate_headers(headers), (auth_header or provider.auth.header).lower())
+    send = MaskedHeaders(
+        {**_HEADERS, **provider.endpoint.headers, **validate_headers(headers)},
+        (auth_header or provider.auth.header).lower(),
+    )
     target = provider.endpoint.resolve(base_url=base_url, url=url, api_key=key, model=model)
     at_provider = (base_url is None and url is None) or provider.endpoint.serves(target)
     provider.auth.write(send, key, provider.name, header=auth_header, at_provider=at_provider)

@@ -2,10 +2,12 @@
 
 from ._endpoint import Auth, Endpoint, bearer
 from ._http import HttpRequest, HttpResponse
-from ._json import ABSENT, is_list, is_object
+from ._json import ABSENT, dig, is_list, is_object
 from ._provider import Provider
 from .canonical import RequestFields, RerankRequest, RerankResponse, as_text, select_fields
 from .dialect import (
+    SCORES_IN_ORDER,
+    Choice,
     Content,
     Dialect,
     Documents,
@@ -14,16 +16,22 @@ from .dialect import (
     Field,
     Flag,
     Hint,
+    Item,
     Limits,
     Model,
     RequestFormat,
     ResponseFormat,
+    RowShape,
     Unsupported,
+    answers_by_name,
+    answers_in_order,
     as_nested,
     as_object,
     as_objects,
     as_string,
     folded_into_query,
+    positions_from_one,
+    text_positions,
 )
 from .errors import (
     AllProvidersFailedError,
@@ -53,10 +61,12 @@ from .errors import (
 
 __all__ = [
     "ABSENT",
+    "SCORES_IN_ORDER",
     "AllProvidersFailedError",
     "Auth",
     "AuthenticationError",
     "BadRequestError",
+    "Choice",
     "ConnectError",
     "Content",
     "Dialect",
@@ -71,6 +81,7 @@ __all__ = [
     "HttpResponse",
     "InvalidRequestError",
     "InvalidResponseError",
+    "Item",
     "Limits",
     "MissingApiKeyError",
     "MissingExtraError",
@@ -91,20 +102,26 @@ __all__ = [
     "RerankRequest",
     "RerankResponse",
     "ResponseFormat",
+    "RowShape",
     "StatusError",
     "TimeoutError",
     "TransportError",
     "Unsupported",
     "UnsupportedRequestError",
     "WrongEndpointError",
+    "answers_by_name",
+    "answers_in_order",
     "as_nested",
     "as_object",
     "as_objects",
     "as_string",
     "as_text",
     "bearer",
+    "dig",
     "folded_into_query",
     "is_list",
     "is_object",
+    "positions_from_one",
     "select_fields",
+    "text_positions",
 ]

@@ -48,6 +48,7 @@ class ErrorFormat:
         codes: error class by the vendor's code; a key that ends in ``*`` stands for all codes so begun.
         classify_message: a class by the vendor's words, where status and code leave two open.
         non_retryable_statuses: statuses of server errors after which the same request fails again.
+        error_statuses: success statuses under which this vendor never sends a response.
         is_error_body: whether a parsed body under a success status is an error, for vendors that answer so.
         bad_request: the status for a client's own mistakes.
         model_not_found: the status for a model that nobody knows.
@@ -60,12 +61,17 @@ class ErrorFormat:
     codes: Codes = field(default_factory=dict[str, type[StatusError]])
     classify_message: ClassifyMessage | None = None
     non_retryable_statuses: frozenset[int] = frozenset()
+    error_statuses: frozenset[int] = frozenset()
     is_error_body: Callable[[Any], bool] | None = None
     bad_request: int = 400
     model_not_found: int = 404
     too_large: int = 413
 
     # --- from the vendor
+
+    def is_error(self, status: int) -> bool:
+        """Whether a status says that there is no response."""
+        return not 200 <= status < 300 or status in self.error_statuses
 
     def decode(
         self,

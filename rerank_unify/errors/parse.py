@@ -21,7 +21,7 @@ _MESSAGES = (
     *("Message", "Error", "title", "reason", "description"),
 )
 _CODES = ("code", "error_code", "Code", "error_type", "type", "status")
-_REQUEST_IDS = ("request_id", "requestId", "RequestId", "trace_id")
+_REQUEST_IDS = ("request_id", "requestId", "RequestId", "trace_id", "log_id")
 _NESTED = ("detail", "error", "Error", "Response", "message", "errors")
 _DEPTH = 4  # how deep an error is looked for; the deepest met, Tencent's, takes 3
 _LISTED = 3  # how many of several errors are told

@@ -1,0 +1,31 @@
+"""LocalAI, self-hosted. Read at 82c191a, 2026-11-22."""
+
+from __future__ import annotations
+
+from rerank_unify.declaration import (
+    Dialect,
+    Endpoint,
+    ErrorFormat,
+    Flag,
+    Provider,
+    RequestFormat,
+    ResponseFormat,
+    bearer,
+)
+
+provider = Provider(
+    name="localai",
+    dialect=Dialect(
+        # No field for it: always echoed. `top_n` below 1 is 422 with a bare JSON string.
+        request=RequestFormat(return_documents=Flag(default=True, supported=False), extra_fields=("backend",)),
+        # The order depends on the backend; rows are sorted here.
+        response=ResponseFormat(
+            model="model", usage={"total_tokens": "usage.total_tokens", "prompt_tokens": "usage.prompt_tokens"}
+        ),
+        errors=ErrorFormat(message="error.message", code="error.type"),
+    ),
+    endpoint=Endpoint("http://localhost:8080/v1/rerank"),
+    auth=bearer("LOCALAI_API_KEY", required=False),
+    # Scores are the backend's.
+    docs="https://localai.io/features/reranker/",
+)

@@ -1,0 +1,36 @@
+"""Nebius Token Factory. docs.tokenfactory.nebius.com/api-reference/inference/rerank-documents, read 2026-11-25."""
+
+from __future__ import annotations
+
+from rerank_unify.declaration import (
+    Dialect,
+    Endpoint,
+    ErrorFormat,
+    Flag,
+    Model,
+    Provider,
+    RequestFormat,
+    ResponseFormat,
+    bearer,
+)
+
+provider = Provider(
+    name="nebius",
+    dialect=Dialect(
+        # No top_n is documented: rows are cut here. It always echoes.
+        request=RequestFormat(
+            top_n=None, return_documents=Flag(default=True, supported=False), extra_fields=("service_tier", "user")
+        ),
+        response=ResponseFormat(
+            model="model",
+            id="id",
+            usage={"total_tokens": "usage.total_tokens", "prompt_tokens": "usage.prompt_tokens"},
+        ),
+        errors=ErrorFormat(message="detail"),
+    ),
+    endpoint=Endpoint("https://api.tokenfactory.nebius.com/v1/rerank"),
+    auth=bearer("NEBIUS_API_KEY"),
+    default_model="Qwen/Qwen3-Reranker-8B",
+    models={"Qwen/Qwen3-Reranker-8B": Model(score_kind="probability")},
+    docs="https://docs.tokenfactory.nebius.com/api-reference/inference/rerank-documents",
+)

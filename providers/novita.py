@@ -1,0 +1,37 @@
+"""Novita AI. novita.ai/docs rerank, read 2026-11-22."""
+
+from __future__ import annotations
+
+from rerank_unify.declaration import (
+    Dialect,
+    Endpoint,
+    ErrorFormat,
+    Flag,
+    Model,
+    Provider,
+    RequestFormat,
+    ResponseFormat,
+    bearer,
+)
+
+provider = Provider(
+    name="novita",
+    dialect=Dialect(
+        # No field for it: always echoed.
+        request=RequestFormat(return_documents=Flag(default=True, supported=False)),
+        response=ResponseFormat(
+            id="id",
+            usage={
+                "total_tokens": "usage.total_tokens",
+                "prompt_tokens": "usage.prompt_tokens",
+                "completion_tokens": "usage.completion_tokens",
+            },
+        ),
+        errors=ErrorFormat(message="message", code="reason"),
+    ),
+    endpoint=Endpoint("https://api.novita.ai/openai/v1/rerank"),
+    auth=bearer("NOVITA_API_KEY"),
+    default_model="baai/bge-reranker-v2-m3",
+    unknown_model=Model(score_kind="probability"),
+    docs="https://novita.ai/docs/api-reference/model-apis-llm-create-rerank",
+)

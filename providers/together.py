@@ -1,0 +1,38 @@
+"""Together AI. SDK together 3.1.1, `resources/rerank`, read 2026-11-22. Rerankers run on dedicated endpoints."""
+
+from __future__ import annotations
+
+from rerank_unify.declaration import (
+    Dialect,
+    Endpoint,
+    ErrorFormat,
+    Limits,
+    Model,
+    Provider,
+    RequestFormat,
+    ResponseFormat,
+    bearer,
+)
+
+provider = Provider(
+    name="together",
+    dialect=Dialect(
+        request=RequestFormat(rank_fields="rank_fields"),
+        response=ResponseFormat(
+            model="model",
+            id="id",
+            usage={
+                "total_tokens": "usage.total_tokens",
+                "prompt_tokens": "usage.prompt_tokens",
+                "completion_tokens": "usage.completion_tokens",
+            },
+            fixed={"object": "rerank"},
+        ),
+        errors=ErrorFormat(message="error.message", code="error.code"),
+    ),
+    endpoint=Endpoint("https://api.together.ai/v1/rerank"),
+    auth=bearer("TOGETHER_API_KEY"),
+    # 8K tokens for each document: docs.together.ai.
+    models={"Salesforce/Llama-Rank-V1": Model(score_kind="probability", limits=Limits(pair_tokens=8_192))},
+    docs="https://docs.together.ai/reference/rerank",
+)
