@@ -15,15 +15,17 @@ from rerank_unify.declaration import (
     bearer,
 )
 
+dialect = Dialect(
+    # `metadata` is a list of strings beside the documents.
+    request=RequestFormat(return_documents=None, instruction=Field("instruction"), extra_fields=("metadata",)),
+    # No id, model or usage.
+    response=ResponseFormat(document=""),
+    errors=ErrorFormat(message="detail"),
+)
+
 provider = Provider(
     name="contextual",
-    dialect=Dialect(
-        # `metadata` is a list of strings beside the documents.
-        request=RequestFormat(return_documents=None, instruction=Field("instruction"), extra_fields=("metadata",)),
-        # No id, model or usage.
-        response=ResponseFormat(document=""),
-        errors=ErrorFormat(message="detail"),
-    ),
+    dialect=dialect,
     endpoint=Endpoint("https://api.contextual.ai/v1/rerank"),
     auth=bearer("CONTEXTUAL_API_KEY"),
     default_model="ctxl-rerank-v2-instruct-multilingual",

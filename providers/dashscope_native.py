@@ -19,20 +19,22 @@ from rerank_unify.declaration import (
 
 from .dashscope import dashscope_errors, qwen3
 
+dialect = Dialect(
+    request=RequestFormat(
+        query="input.query",
+        documents=Documents("input.documents"),
+        top_n="parameters.top_n",
+        return_documents=Flag("parameters.return_documents"),
+        instruction=Field("parameters.instruct"),
+        truncation=Unsupported("DashScope always cuts long documents", no_op_values=(True,)),
+    ),
+    response=ResponseFormat(rows="output.results", id="request_id", usage={"total_tokens": "usage.total_tokens"}),
+    errors=dashscope_errors,
+)
+
 provider = Provider(
     name="dashscope-native",
-    dialect=Dialect(
-        request=RequestFormat(
-            query="input.query",
-            documents=Documents("input.documents"),
-            top_n="parameters.top_n",
-            return_documents=Flag("parameters.return_documents"),
-            instruction=Field("parameters.instruct"),
-            truncation=Unsupported("DashScope always cuts long documents", no_op_values=(True,)),
-        ),
-        response=ResponseFormat(rows="output.results", id="request_id", usage={"total_tokens": "usage.total_tokens"}),
-        errors=dashscope_errors,
-    ),
+    dialect=dialect,
     endpoint=Endpoint("https://dashscope.aliyuncs.com/api/v1/services/rerank/text-rerank/text-rerank"),
     auth=bearer("DASHSCOPE_API_KEY"),
     default_model="gte-rerank-v2",

@@ -15,27 +15,29 @@ from rerank_unify.declaration import (
     bearer,
 )
 
+dialect = Dialect(
+    request=RequestFormat(
+        model=None,
+        # A list: one query for all documents.
+        query="queries.0",
+        top_n=None,
+        return_documents=None,
+        instruction=Field("instruction"),
+        extra_fields=("service_tier", "webhook"),
+    ),
+    response=ResponseFormat(
+        rows="scores",
+        document="",
+        shape=SCORES_IN_ORDER,
+        id="request_id",
+        usage={"prompt_tokens": ("input_tokens", "inference_status.tokens_input")},
+    ),
+    errors=ErrorFormat(message="detail.error"),
+)
+
 provider = Provider(
     name="deepinfra",
-    dialect=Dialect(
-        request=RequestFormat(
-            model=None,
-            # A list: one query for all documents.
-            query="queries.0",
-            top_n=None,
-            return_documents=None,
-            instruction=Field("instruction"),
-            extra_fields=("service_tier", "webhook"),
-        ),
-        response=ResponseFormat(
-            rows="scores",
-            document="",
-            shape=SCORES_IN_ORDER,
-            id="request_id",
-            usage={"prompt_tokens": ("input_tokens", "inference_status.tokens_input")},
-        ),
-        errors=ErrorFormat(message="detail.error"),
-    ),
+    dialect=dialect,
     endpoint=Endpoint("https://api.deepinfra.com/v1/inference/{model:path}"),
     auth=bearer("DEEPINFRA_API_KEY"),
     default_model="Qwen/Qwen3-Reranker-8B",

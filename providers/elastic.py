@@ -17,14 +17,16 @@ from rerank_unify.declaration import (
     as_string,
 )
 
+dialect = Dialect(
+    request=RequestFormat(model=None, documents=Documents("input"), extra_fields=("task_settings",)),
+    response=ResponseFormat(rows="rerank", document="text", form=as_string),
+    # {"error": {"type", "reason", "root_cause": […]}, "status": 400}
+    errors=ErrorFormat(message="error.reason", code="error.type"),
+)
+
 provider = Provider(
     name="elastic",
-    dialect=Dialect(
-        request=RequestFormat(model=None, documents=Documents("input"), extra_fields=("task_settings",)),
-        response=ResponseFormat(rows="rerank", document="text", form=as_string),
-        # {"error": {"type", "reason", "root_cause": […]}, "status": 400}
-        errors=ErrorFormat(message="error.reason", code="error.type"),
-    ),
+    dialect=dialect,
     endpoint=Endpoint("http://localhost:9200/_inference/rerank/{model}"),
     auth=Auth(scheme="ApiKey", variables=("ELASTIC_API_KEY",), required=False),
     docs="https://www.elastic.co/docs/api/elasticsearch/operation/operation-inference-rerank",

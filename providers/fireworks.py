@@ -16,28 +16,30 @@ from rerank_unify.declaration import (
     bearer,
 )
 
+dialect = Dialect(
+    request=RequestFormat(
+        # Whether it is true or false where it is left out is disputed: always sent.
+        return_documents=Flag(default=True),
+        instruction=Field("task"),
+    ),
+    # ResponseFormat have been seen at either place, the echo is a string.
+    response=ResponseFormat(
+        rows=("data", "results"),
+        form=as_string,
+        model="model",
+        usage={
+            "total_tokens": "usage.total_tokens",
+            "prompt_tokens": "usage.prompt_tokens",
+            "completion_tokens": "usage.completion_tokens",
+        },
+        fixed={"object": "list"},
+    ),
+    errors=ErrorFormat(message="error.message", code="error.type"),
+)
+
 provider = Provider(
     name="fireworks",
-    dialect=Dialect(
-        request=RequestFormat(
-            # Whether it is true or false where it is left out is disputed: always sent.
-            return_documents=Flag(default=True),
-            instruction=Field("task"),
-        ),
-        # ResponseFormat have been seen at either place, the echo is a string.
-        response=ResponseFormat(
-            rows=("data", "results"),
-            form=as_string,
-            model="model",
-            usage={
-                "total_tokens": "usage.total_tokens",
-                "prompt_tokens": "usage.prompt_tokens",
-                "completion_tokens": "usage.completion_tokens",
-            },
-            fixed={"object": "list"},
-        ),
-        errors=ErrorFormat(message="error.message", code="error.type"),
-    ),
+    dialect=dialect,
     endpoint=Endpoint("https://api.fireworks.ai/inference/v1/rerank"),
     auth=bearer("FIREWORKS_API_KEY", "FIREWORKS_AI_API_KEY"),
     default_model="accounts/fireworks/models/qwen3-reranker-8b",

@@ -23,13 +23,15 @@ def is_error(body: Any) -> bool:
     return is_object(body) and body.get("code") not in (None, 200, "200")
 
 
+dialect = Dialect(
+    request=RequestFormat(),
+    response=ResponseFormat(model="model", id="log_id", fixed={"code": 200}),
+    errors=ErrorFormat(message="msg", code="code", request_id="log_id", is_error_body=is_error),
+)
+
 provider = Provider(
     name="langsearch",
-    dialect=Dialect(
-        request=RequestFormat(),
-        response=ResponseFormat(model="model", id="log_id", fixed={"code": 200}),
-        errors=ErrorFormat(message="msg", code="code", request_id="log_id", is_error_body=is_error),
-    ),
+    dialect=dialect,
     endpoint=Endpoint("https://api.langsearch.com/v1/rerank"),
     auth=bearer("LANGSEARCH_API_KEY"),
     default_model="langsearch-reranker-v1",

@@ -45,7 +45,7 @@ _LOGIT, _PROBABILITY = Model(score_kind="logit"), Model(score_kind="probability"
 provider = Provider(
     name="llamacpp",
     dialect=dialect,
-    endpoint=Endpoint("http://localhost:8080/v1/rerank"),
+    endpoint=Endpoint("http://localhost:8080/v1/rerank", aliases=("/rerank", "/reranking", "/v1/reranking")),
     auth=bearer("LLAMA_API_KEY", required=False),
     # Any name is taken, and echoed (measured).
     default_model="default",

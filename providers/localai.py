@@ -13,17 +13,19 @@ from rerank_unify.declaration import (
     bearer,
 )
 
+dialect = Dialect(
+    # No field for it: always echoed. `top_n` below 1 is 422 with a bare JSON string.
+    request=RequestFormat(return_documents=Flag(default=True, supported=False), extra_fields=("backend",)),
+    # The order depends on the backend; rows are sorted here.
+    response=ResponseFormat(
+        model="model", usage={"total_tokens": "usage.total_tokens", "prompt_tokens": "usage.prompt_tokens"}
+    ),
+    errors=ErrorFormat(message="error.message", code="error.type"),
+)
+
 provider = Provider(
     name="localai",
-    dialect=Dialect(
-        # No field for it: always echoed. `top_n` below 1 is 422 with a bare JSON string.
-        request=RequestFormat(return_documents=Flag(default=True, supported=False), extra_fields=("backend",)),
-        # The order depends on the backend; rows are sorted here.
-        response=ResponseFormat(
-            model="model", usage={"total_tokens": "usage.total_tokens", "prompt_tokens": "usage.prompt_tokens"}
-        ),
-        errors=ErrorFormat(message="error.message", code="error.type"),
-    ),
+    dialect=dialect,
     endpoint=Endpoint("http://localhost:8080/v1/rerank"),
     auth=bearer("LOCALAI_API_KEY", required=False),
     # Scores are the backend's.

@@ -14,27 +14,29 @@ from rerank_unify.declaration import (
     bearer,
 )
 
+dialect = Dialect(
+    request=RequestFormat(
+        documents=Documents("input"),
+        top_n="top_k",
+        return_documents=Flag("return_input"),
+        rank_fields="rank_fields",
+        extra_fields=("rewrite_query",),
+    ),
+    response=ResponseFormat(
+        rows="data",
+        score="score",
+        document="input",
+        model="model",
+        ignored=frozenset(("object",)),
+        usage={"total_tokens": "usage.total_tokens", "prompt_tokens": "usage.prompt_tokens"},
+        fixed={"object": "list"},
+    ),
+    errors=ErrorFormat(message="detail"),
+)
+
 provider = Provider(
     name="mixedbread",
-    dialect=Dialect(
-        request=RequestFormat(
-            documents=Documents("input"),
-            top_n="top_k",
-            return_documents=Flag("return_input"),
-            rank_fields="rank_fields",
-            extra_fields=("rewrite_query",),
-        ),
-        response=ResponseFormat(
-            rows="data",
-            score="score",
-            document="input",
-            model="model",
-            ignored=frozenset(("object",)),
-            usage={"total_tokens": "usage.total_tokens", "prompt_tokens": "usage.prompt_tokens"},
-            fixed={"object": "list"},
-        ),
-        errors=ErrorFormat(message="detail"),
-    ),
+    dialect=dialect,
     endpoint=Endpoint("https://api.mixedbread.com/v1/reranking"),
     # The range of its scores is not documented.
     auth=bearer("MXBAI_API_KEY"),

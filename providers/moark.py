@@ -14,13 +14,15 @@ from rerank_unify.declaration import (
     bearer,
 )
 
+dialect = Dialect(
+    request=RequestFormat(),
+    response=ResponseFormat(model="model", id="id"),
+    errors=ErrorFormat(message="error.message"),
+)
+
 provider = Provider(
     name="moark",
-    dialect=Dialect(
-        request=RequestFormat(),
-        response=ResponseFormat(model="model", id="id"),
-        errors=ErrorFormat(message="error.message"),
-    ),
+    dialect=dialect,
     endpoint=Endpoint("https://api.moark.com/v1/rerank"),
     auth=bearer(),
     # More than 25 documents are refused, and a top_n above it, which is never more than there are documents.

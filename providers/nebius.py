@@ -14,20 +14,22 @@ from rerank_unify.declaration import (
     bearer,
 )
 
+dialect = Dialect(
+    # No top_n is documented: rows are cut here. It always echoes.
+    request=RequestFormat(
+        top_n=None, return_documents=Flag(default=True, supported=False), extra_fields=("service_tier", "user")
+    ),
+    response=ResponseFormat(
+        model="model",
+        id="id",
+        usage={"total_tokens": "usage.total_tokens", "prompt_tokens": "usage.prompt_tokens"},
+    ),
+    errors=ErrorFormat(message="detail"),
+)
+
 provider = Provider(
     name="nebius",
-    dialect=Dialect(
-        # No top_n is documented: rows are cut here. It always echoes.
-        request=RequestFormat(
-            top_n=None, return_documents=Flag(default=True, supported=False), extra_fields=("service_tier", "user")
-        ),
-        response=ResponseFormat(
-            model="model",
-            id="id",
-            usage={"total_tokens": "usage.total_tokens", "prompt_tokens": "usage.prompt_tokens"},
-        ),
-        errors=ErrorFormat(message="detail"),
-    ),
+    dialect=dialect,
     endpoint=Endpoint("https://api.tokenfactory.nebius.com/v1/rerank"),
     auth=bearer("NEBIUS_API_KEY"),
     default_model="Qwen/Qwen3-Reranker-8B",

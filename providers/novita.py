@@ -14,21 +14,23 @@ from rerank_unify.declaration import (
     bearer,
 )
 
+dialect = Dialect(
+    # No field for it: always echoed.
+    request=RequestFormat(return_documents=Flag(default=True, supported=False)),
+    response=ResponseFormat(
+        id="id",
+        usage={
+            "total_tokens": "usage.total_tokens",
+            "prompt_tokens": "usage.prompt_tokens",
+            "completion_tokens": "usage.completion_tokens",
+        },
+    ),
+    errors=ErrorFormat(message="message", code="reason"),
+)
+
 provider = Provider(
     name="novita",
-    dialect=Dialect(
-        # No field for it: always echoed.
-        request=RequestFormat(return_documents=Flag(default=True, supported=False)),
-        response=ResponseFormat(
-            id="id",
-            usage={
-                "total_tokens": "usage.total_tokens",
-                "prompt_tokens": "usage.prompt_tokens",
-                "completion_tokens": "usage.completion_tokens",
-            },
-        ),
-        errors=ErrorFormat(message="message", code="reason"),
-    ),
+    dialect=dialect,
     endpoint=Endpoint("https://api.novita.ai/openai/v1/rerank"),
     auth=bearer("NOVITA_API_KEY"),
     default_model="baai/bge-reranker-v2-m3",

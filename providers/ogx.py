@@ -13,14 +13,16 @@ from rerank_unify.declaration import (
     bearer,
 )
 
+dialect = Dialect(
+    request=RequestFormat(documents=Documents("items"), top_n="max_num_results", return_documents=None),
+    # ResponseFormat hold an index and a score alone. The score is the engine's behind it.
+    response=ResponseFormat(rows="data", document=""),
+    errors=ErrorFormat(message="detail"),
+)
+
 provider = Provider(
     name="ogx",
-    dialect=Dialect(
-        request=RequestFormat(documents=Documents("items"), top_n="max_num_results", return_documents=None),
-        # ResponseFormat hold an index and a score alone. The score is the engine's behind it.
-        response=ResponseFormat(rows="data", document=""),
-        errors=ErrorFormat(message="detail"),
-    ),
+    dialect=dialect,
     # 8321 is Llama Stack's port (its README).
     endpoint=Endpoint("http://localhost:8321/v1alpha/inference/rerank"),
     auth=bearer(required=False),

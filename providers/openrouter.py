@@ -14,21 +14,23 @@ from rerank_unify.declaration import (
     bearer,
 )
 
+dialect = Dialect(
+    # No field for it: always echoed.
+    request=RequestFormat(
+        return_documents=Flag(default=True, supported=False),
+        extra_fields=("provider", "user", "session_id", "trace"),
+    ),
+    response=ResponseFormat(
+        model="model",
+        id="id",
+        usage={"total_tokens": "usage.total_tokens", "search_units": "usage.search_units"},
+    ),
+    errors=ErrorFormat(message="error.message", code="error.code"),
+)
+
 provider = Provider(
     name="openrouter",
-    dialect=Dialect(
-        # No field for it: always echoed.
-        request=RequestFormat(
-            return_documents=Flag(default=True, supported=False),
-            extra_fields=("provider", "user", "session_id", "trace"),
-        ),
-        response=ResponseFormat(
-            model="model",
-            id="id",
-            usage={"total_tokens": "usage.total_tokens", "search_units": "usage.search_units"},
-        ),
-        errors=ErrorFormat(message="error.message", code="error.code"),
-    ),
+    dialect=dialect,
     endpoint=Endpoint("https://openrouter.ai/api/v1/rerank"),
     auth=bearer("OPENROUTER_API_KEY"),
     default_model="cohere/rerank-v3.5",

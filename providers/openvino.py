@@ -14,15 +14,17 @@ from rerank_unify.declaration import (
     bearer,
 )
 
+dialect = Dialect(
+    # Strings alone: an object is parsed and then refused. Long documents are cut into chunks, the best one counts.
+    request=RequestFormat(truncation=Unsupported("it reads long documents in chunks", no_op_values=(True,))),
+    # `document` is an object in the source and a string in the page; no id, model or usage.
+    response=ResponseFormat(),
+    errors=ErrorFormat(message="error"),
+)
+
 provider = Provider(
     name="openvino",
-    dialect=Dialect(
-        # Strings alone: an object is parsed and then refused. Long documents are cut into chunks, the best one counts.
-        request=RequestFormat(truncation=Unsupported("it reads long documents in chunks", no_op_values=(True,))),
-        # `document` is an object in the source and a string in the page; no id, model or usage.
-        response=ResponseFormat(),
-        errors=ErrorFormat(message="error"),
-    ),
+    dialect=dialect,
     endpoint=Endpoint("http://localhost:8000/v3/rerank"),
     auth=bearer(required=False),
     # "float in a range 0-1", the page says. How many documents it takes is 100, 500 or 10,000 by page and source.

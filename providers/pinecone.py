@@ -17,19 +17,21 @@ from rerank_unify.declaration import (
     ResponseFormat,
 )
 
+dialect = Dialect(
+    request=RequestFormat(
+        documents=Documents(wrap="text"),
+        return_documents=Flag(default=True),
+        rank_fields="rank_fields",
+        truncation=Choice("parameters.truncate", {True: "END", False: "NONE"}),
+    ),
+    # A bill is in `usage.rerank_units`, which is no unit of the canonical usage.
+    response=ResponseFormat(rows="data", score="score", model="model"),
+    errors=ErrorFormat(message="error.message", code="error.code"),
+)
+
 provider = Provider(
     name="pinecone",
-    dialect=Dialect(
-        request=RequestFormat(
-            documents=Documents(wrap="text"),
-            return_documents=Flag(default=True),
-            rank_fields="rank_fields",
-            truncation=Choice("parameters.truncate", {True: "END", False: "NONE"}),
-        ),
-        # A bill is in `usage.rerank_units`, which is no unit of the canonical usage.
-        response=ResponseFormat(rows="data", score="score", model="model"),
-        errors=ErrorFormat(message="error.message", code="error.code"),
-    ),
+    dialect=dialect,
     endpoint=Endpoint("https://api.pinecone.io/rerank", headers={"x-pinecone-api-version": "2026-07"}),
     auth=Auth(header="api-key", scheme="", variables=("PINECONE_API_KEY",)),
     default_model="bge-reranker-v2-m3",

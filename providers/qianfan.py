@@ -18,27 +18,29 @@ from rerank_unify.declaration import (
     bearer,
 )
 
+dialect = Dialect(
+    request=RequestFormat(
+        # One empty text fails the whole call.
+        documents=Documents(refuse_empty=True),
+        # No field for it: always echoed, as a string.
+        return_documents=Flag(default=True, supported=False),
+        truncation=Unsupported("Qianfan always cuts long documents", no_op_values=(True,)),
+        extra_fields=("user",),
+    ),
+    response=ResponseFormat(
+        form=as_string,
+        model="model",
+        id="id",
+        # An estimate, the documentation says.
+        usage={"total_tokens": "usage.total_tokens", "prompt_tokens": "usage.prompt_tokens"},
+        fixed={"object": "reranker_list"},
+    ),
+    errors=ErrorFormat(message="error.message", code="error.code", request_id="id"),
+)
+
 provider = Provider(
     name="qianfan",
-    dialect=Dialect(
-        request=RequestFormat(
-            # One empty text fails the whole call.
-            documents=Documents(refuse_empty=True),
-            # No field for it: always echoed, as a string.
-            return_documents=Flag(default=True, supported=False),
-            truncation=Unsupported("Qianfan always cuts long documents", no_op_values=(True,)),
-            extra_fields=("user",),
-        ),
-        response=ResponseFormat(
-            form=as_string,
-            model="model",
-            id="id",
-            # An estimate, the documentation says.
-            usage={"total_tokens": "usage.total_tokens", "prompt_tokens": "usage.prompt_tokens"},
-            fixed={"object": "reranker_list"},
-        ),
-        errors=ErrorFormat(message="error.message", code="error.code", request_id="id"),
-    ),
+    dialect=dialect,
     endpoint=Endpoint("https://qianfan.baidubce.com/v2/rerank"),
     auth=bearer(),
     default_model="bce-reranker-base",

@@ -25,42 +25,44 @@ def classify_message(status: int, body: str, message: str | None) -> type[Status
     return ProviderOverloadedError if status == 202 else None
 
 
+dialect = Dialect(
+    request=RequestFormat(
+        model=None,
+        query="query.text",
+        documents=Documents("items", wrap=Item("text", id="id")),
+        top_n=None,
+        return_documents=None,
+        instruction=Field("instruction"),
+        extra_fields=("options",),
+    ),
+    response=ResponseFormat(
+        rows="scores",
+        index="item_id",
+        score="score",
+        document="",
+        shape=text_positions("item_id"),
+        ignored=frozenset(("rank",)),
+        model="model",
+        id="query_id",
+    ),
+    errors=ErrorFormat(
+        message="detail.message",
+        code="detail.code",
+        codes={
+            "MODEL_LOADING": ProviderOverloadedError,
+            "RESOURCE_EXHAUSTED": ProviderOverloadedError,
+            "MODEL_LOAD_FAILED": ProviderServerError,
+        },
+        classify_message=classify_message,
+        # MODEL_LOAD_FAILED, which is permanent.
+        non_retryable_statuses=frozenset((502,)),
+        error_statuses=frozenset((202,)),
+    ),
+)
+
 provider = Provider(
     name="sie",
-    dialect=Dialect(
-        request=RequestFormat(
-            model=None,
-            query="query.text",
-            documents=Documents("items", wrap=Item("text", id="id")),
-            top_n=None,
-            return_documents=None,
-            instruction=Field("instruction"),
-            extra_fields=("options",),
-        ),
-        response=ResponseFormat(
-            rows="scores",
-            index="item_id",
-            score="score",
-            document="",
-            shape=text_positions("item_id"),
-            ignored=frozenset(("rank",)),
-            model="model",
-            id="query_id",
-        ),
-        errors=ErrorFormat(
-            message="detail.message",
-            code="detail.code",
-            codes={
-                "MODEL_LOADING": ProviderOverloadedError,
-                "RESOURCE_EXHAUSTED": ProviderOverloadedError,
-                "MODEL_LOAD_FAILED": ProviderServerError,
-            },
-            classify_message=classify_message,
-            # MODEL_LOAD_FAILED, which is permanent.
-            non_retryable_statuses=frozenset((502,)),
-            error_statuses=frozenset((202,)),
-        ),
-    ),
+    dialect=dialect,
     # The answer is MessagePack unless `Accept` asks for JSON, which the library always does.
     endpoint=Endpoint("http://localhost:8080/v1/score/{model:path}"),
     auth=bearer(required=False),

@@ -14,22 +14,24 @@ from rerank_unify.declaration import (
     bearer,
 )
 
+dialect = Dialect(
+    request=RequestFormat(rank_fields="rank_fields"),
+    response=ResponseFormat(
+        model="model",
+        id="id",
+        usage={
+            "total_tokens": "usage.total_tokens",
+            "prompt_tokens": "usage.prompt_tokens",
+            "completion_tokens": "usage.completion_tokens",
+        },
+        fixed={"object": "rerank"},
+    ),
+    errors=ErrorFormat(message="error.message", code="error.code"),
+)
+
 provider = Provider(
     name="together",
-    dialect=Dialect(
-        request=RequestFormat(rank_fields="rank_fields"),
-        response=ResponseFormat(
-            model="model",
-            id="id",
-            usage={
-                "total_tokens": "usage.total_tokens",
-                "prompt_tokens": "usage.prompt_tokens",
-                "completion_tokens": "usage.completion_tokens",
-            },
-            fixed={"object": "rerank"},
-        ),
-        errors=ErrorFormat(message="error.message", code="error.code"),
-    ),
+    dialect=dialect,
     endpoint=Endpoint("https://api.together.ai/v1/rerank"),
     auth=bearer("TOGETHER_API_KEY"),
     # 8K tokens for each document: docs.together.ai.

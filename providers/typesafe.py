@@ -64,22 +64,24 @@ def asking(question: str) -> RequestFormat:
     )
 
 
+dialect = Dialect(
+    request=asking(QUESTION),
+    response=ResponseFormat(
+        rows="answers",
+        score="noul",
+        document="",
+        shape=answers_by_name("index", "noul", "D", {"type": "noul"}),
+        model="model",
+        usage={"prompt_tokens": "usage.input_tokens", "completion_tokens": "usage.output_tokens"},
+    ),
+    errors=ErrorFormat(
+        message="detail.message", code="detail.error_type", codes={"max_tokens_exceeded": RequestTooLargeError}
+    ),
+)
+
 provider = Provider(
     name="typesafe",
-    dialect=Dialect(
-        request=asking(QUESTION),
-        response=ResponseFormat(
-            rows="answers",
-            score="noul",
-            document="",
-            shape=answers_by_name("index", "noul", "D", {"type": "noul"}),
-            model="model",
-            usage={"prompt_tokens": "usage.input_tokens", "completion_tokens": "usage.output_tokens"},
-        ),
-        errors=ErrorFormat(
-            message="detail.message", code="detail.error_type", codes={"max_tokens_exceeded": RequestTooLargeError}
-        ),
-    ),
+    dialect=dialect,
     endpoint=Endpoint("https://api.typesafe.ai/v1/systemone"),
     auth=bearer("TYPESAFE_API_KEY"),
     default_model="jev-latest",

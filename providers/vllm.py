@@ -50,7 +50,8 @@ _PROBABILITY = Model(score_kind="probability")
 provider = Provider(
     name="vllm",
     dialect=dialect,
-    endpoint=Endpoint("http://localhost:8000/v1/rerank"),
+    # All three are the same (measured); LiteLLM's `hosted_vllm` appends `/rerank`.
+    endpoint=Endpoint("http://localhost:8000/v1/rerank", aliases=("/rerank", "/v2/rerank")),
     auth=bearer("VLLM_API_KEY", required=False),
     models={
         "BAAI/bge-reranker-base": _PROBABILITY,

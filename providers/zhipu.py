@@ -16,19 +16,21 @@ from rerank_unify.declaration import (
     bearer,
 )
 
+dialect = Dialect(
+    # A top_n of 0 would be all.
+    request=RequestFormat(extra_fields=("return_raw_scores", "request_id", "user_id")),
+    response=ResponseFormat(
+        form=as_string,
+        id="id",
+        usage={"total_tokens": "usage.total_tokens", "prompt_tokens": "usage.prompt_tokens"},
+    ),
+    # 1211 is an unknown model, 1214 a wrong or too large argument (cherry-studio#20486).
+    errors=ErrorFormat(message="error.message", code="error.code", codes={"1211": ModelNotFoundError}),
+)
+
 provider = Provider(
     name="zhipu",
-    dialect=Dialect(
-        # A top_n of 0 would be all.
-        request=RequestFormat(extra_fields=("return_raw_scores", "request_id", "user_id")),
-        response=ResponseFormat(
-            form=as_string,
-            id="id",
-            usage={"total_tokens": "usage.total_tokens", "prompt_tokens": "usage.prompt_tokens"},
-        ),
-        # 1211 is an unknown model, 1214 a wrong or too large argument (cherry-studio#20486).
-        errors=ErrorFormat(message="error.message", code="error.code", codes={"1211": ModelNotFoundError}),
-    ),
+    dialect=dialect,
     endpoint=Endpoint("https://open.bigmodel.cn/api/paas/v4/rerank"),
     auth=bearer("ZHIPUAI_API_KEY"),
     default_model="rerank",

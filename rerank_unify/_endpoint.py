@@ -115,12 +115,14 @@ class Endpoint:
         by_key: other full URLs by the beginning of the key.
         by_model: other full URLs by the model's name.
         headers: further headers that every request carries, by lower-case name.
+        aliases: other paths at which the provider's clients call it; the gateway serves them too.
     """
 
     url: str
     by_key: Mapping[str, str] = field(default_factory=dict[str, str])
     by_model: Mapping[str, str] = field(default_factory=dict[str, str])
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    aliases: tuple[str, ...] = ()
 
     def resolve(self, *, base_url: str | None, api_key: str | None, model: str, url: str | None = None) -> str:
         """Return the URL to call. With a ``base_url`` or a ``url`` no other host is ever contacted.

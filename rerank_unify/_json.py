@@ -52,7 +52,7 @@ def reach(body: dict[str, Any], path: Path) -> dict[str, Any]:
         inner: Any = holder.get(step)
         if path[at + 1 : at + 2] == (FIRST,):
             if not isinstance(inner, list):
-                inner = holder[step] = [{}]
+                inner = holder[step] = cast("list[Any]", [{}])
             holder = cast("list[Any]", inner)[0]
         else:
             if not isinstance(inner, dict):

@@ -600,8 +600,11 @@ def test_a_request_is_converted_with_its_losses_on_stderr(request_file: str, tmp
     ]
 
 
-@pytest.mark.parametrize("source", ru.provider_names())
-@pytest.mark.parametrize("target", ru.provider_names())
+SPOKEN = ["jina", "cohere", "cohere-v1", "voyage", "xinference", "local", "vllm", "tei", "nim", "dashscope-native"]
+
+
+@pytest.mark.parametrize("source", SPOKEN)
+@pytest.mark.parametrize("target", [name for name in SPOKEN if ru.provider(name).default_model])
 def test_a_request_is_converted_between_any_two(source: str, target: str) -> None:
     request = ru.RerankRequest(**REQUEST, model="m", return_documents=False)
     body = ru.provider(source).encode_request(request)
@@ -704,7 +707,7 @@ def test_providers_on_a_terminal_are_a_table(on_terminal: Any) -> None:
     screen = on_terminal("providers")
     for word in ru.provider_names():
         assert re.search(rf"^{re.escape(word)} ", screen, re.MULTILINE)
-    for word in ("VOYAGE_API_KEY", "https://api.voyageai.com/v1/rerank", "rerank-2.5", "jina-reranker-m0"):
+    for word in ("VOYAGE_API_KEY", "https://api.voyageai.com/", "rerank-2.5", "jina-reranker-m0"):
         assert word in screen
     for word in ("1,000 documents", "600,000 tokens in all", "probability, per model", "inproc://local/v1/rerank"):
         assert word in screen
@@ -756,10 +759,11 @@ def test_explain_needs_no_key_and_shows_none(
 ) -> None:
     for variable in ru.provider(name).env:
         monkeypatch.setenv(variable, HIDDEN)
-    screen = on_terminal("explain", request_file, "--provider", name)
+    screen = on_terminal("explain", request_file, "--provider", name, "--model", "m")
     assert screen.startswith("POST ")
-    assert ("authorization: Bearer …" in screen) == ru.provider(name).auth.required
-    for output in (screen, run("explain", request_file, "--provider", name).output):
+    auth = ru.provider(name).auth
+    assert (f"{auth.header}: " in screen) == auth.required
+    for output in (screen, run("explain", request_file, "--provider", name, "--model", "m").output):
         assert HIDDEN not in output
         assert "nobody" not in output
 
@@ -930,7 +934,7 @@ def test_the_shell_completes_provider_names() -> None:
         "COMP_CWORD": "3",
     }
     result = CliRunner().invoke(app, [], prog_name="rerank-unify", env=env)
-    assert result.stdout.split() == ["plain,cohere", "plain,cohere-v1"]
+    assert result.stdout.split() == ["plain,cohere", "plain,cohere-v1", "plain,compatible", "plain,contextual"]
 
 
 # --- real processes --------------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 import rerank_unify as ru
+from rerank_unify._json import compile_path, dig
 
 JINA, COHERE, VOYAGE, XINFERENCE = map(ru.provider, ("jina", "cohere", "voyage", "xinference"))
 
@@ -173,8 +174,10 @@ def test_relaying_keeps_the_upstreams_status() -> None:
 
 @pytest.mark.parametrize("name", ru.provider_names())
 def test_our_code_is_reported_in_every_dialect(name: str) -> None:
-    status, _, body = ru.provider(name).encode_error(ru.AuthenticationError("a", status=401))
-    assert (status, body["code"]) == (502, "upstream_credentials")
+    provider = ru.provider(name)
+    status, _, body = provider.encode_error(ru.AuthenticationError("a", status=401))
+    code = dig(body, compile_path(provider.dialect.errors.code or "code"))
+    assert (status, code) == (502, "upstream_credentials")
 
 
 def test_a_kind_with_a_typo_is_no_kind() -> None:
@@ -214,7 +217,7 @@ def test_what_comes_out_is_the_callers() -> None:
 
 @pytest.mark.parametrize("name", ru.provider_names())
 def test_calls_can_be_pickled(name: str) -> None:
-    call = ru.provider(name).prepare(ask(), api_key="k")
+    call = ru.provider(name).prepare(ask(model="m"), api_key="k")
     again = pickle.loads(pickle.dumps(call))
     assert again.provider is ru.provider(name)
     assert again.http == call.http

@@ -80,17 +80,15 @@ def rerank_paths() -> dict[str, str]:
     """Each rerank path with the dialect that is spoken there, from the registry."""
     served = dict(PLAIN)
     for name in provider_names():
-        served.setdefault(f"/{_prefix(name)}{_path_of(provider_by_name(name))}", name)
+        endpoint = provider_by_name(name).endpoint
+        for path in (urlsplit(endpoint.url).path, *endpoint.aliases):
+            served.setdefault(f"/{_prefix(name)}{_with_path(path)}", name)
     return served
 
 
 def _prefix(name: str) -> str:
     """The vendor's name, without the version that its path has anyway."""
     return re.sub(r"-v\d+$", "", name)
-
-
-def _path_of(provider: Provider) -> str:
-    return _with_path(urlsplit(provider.endpoint.url).path)
 
 
 def _with_path(path: str) -> str:

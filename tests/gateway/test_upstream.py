@@ -11,11 +11,10 @@ from scripted.server import Play, ScriptedServer, respond_as
 
 import rerank_unify as ru
 from rerank_unify._json import compile_path, dig
-from rerank_unify.gateway.app import rerank_paths
 
-from .helpers import BODY, NEVER, Wire, client, no_server_listens, routed, serving, target
+from .helpers import BODY, NEVER, Wire, client, no_server_listens, plain_paths, routed, serving, target
 
-PATHS = rerank_paths()
+PATHS = plain_paths()
 
 
 def error_message(path: str, answer: Any) -> str:
