@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cache
-from typing import Any, Final, TypeAlias, TypeGuard, cast
+from typing import Any, Final, TypeAlias, TypeGuard
 
 from pydantic_core import to_json
 
@@ -45,20 +45,19 @@ def dig(value: Any, path: Path) -> Any:
 
 def reach(body: dict[str, Any], path: Path) -> dict[str, Any]:
     """The object at the path, made with those on the way; a null on the way gives way to an object."""
-    holder: Any = body
     for at, step in enumerate(path):
         if step == FIRST:
             continue  # its list was made, and entered, with the step before
-        inner: Any = holder.get(step)
+        inner: Any = body.get(step)
         if path[at + 1 : at + 2] == (FIRST,):
-            if not isinstance(inner, list):
-                inner = holder[step] = cast("list[Any]", [{}])
-            holder = cast("list[Any]", inner)[0]
+            if not is_list(inner):
+                inner = body[step] = [{}]  # pyright: ignore[reportUnknownVariableType] - any JSON object
+            body = inner[0]  # pyright: ignore[reportUnknownVariableType] - any JSON object
         else:
             if not isinstance(inner, dict):
-                inner = holder[step] = {}
-            holder = inner  # pyright: ignore[reportUnknownVariableType] - any JSON object
-    return cast("dict[str, Any]", holder)
+                inner = body[step] = {}
+            body = inner  # pyright: ignore[reportUnknownVariableType] - any JSON object
+    return body
 
 
 def put(body: dict[str, Any], path: Path, value: Any) -> None:

@@ -1,7 +1,9 @@
 """The table of docs/providers.md is what the declarations say, and what requests really carry."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import pytest
 
@@ -10,7 +12,12 @@ from rerank_unify._json import ABSENT, dig
 from rerank_unify.cli.providers import FIELDS, as_markdown, describe
 
 ROOT = Path(__file__).parent.parent
-HINTS = {"instruction": "Find it.", "max_tokens_per_doc": 64, "truncation": True, "return_embeddings": True}
+HINTS: Mapping[str, Any] = {
+    "instruction": "Find it.",
+    "max_tokens_per_doc": 64,
+    "truncation": True,
+    "return_embeddings": True,
+}
 
 
 def test_the_page_has_the_table() -> None:
