@@ -6,8 +6,6 @@ The base is ``compatible-api``, not the chat base ``compatible-mode``. Other reg
 
 from __future__ import annotations
 
-from typing import Any
-
 from rerank_unify.declaration import (
     Dialect,
     Endpoint,
@@ -22,22 +20,17 @@ from rerank_unify.declaration import (
     ResponseFormat,
     Unsupported,
     bearer,
-    is_object,
+    error_unless_code,
 )
-
-
-def is_error(body: Any) -> bool:
-    """Errors come under 200 too; the SDK looks at the code (dashscope 2.0.2)."""
-    return is_object(body) and bool(body.get("code"))
-
 
 dashscope_errors = ErrorFormat(
     message="message",
     code="code",
     request_id="request_id",
+    # Errors come under 200 too; the SDK looks at the code (dashscope 2.0.2).
     # InvalidApiKey, Throttling.* and InvalidParameter are common codes.
     codes={"ModelNotFound": ModelNotFoundError, "Arrearage": QuotaExceededError},
-    is_error_body=is_error,
+    is_error_body=error_unless_code(),
 )
 
 dialect = Dialect(

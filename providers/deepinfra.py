@@ -1,4 +1,4 @@
-"""DeepInfra: scores alone, in the order of the documents. its model pages and LiteLLM 1.110.2, read 2026-11-25."""
+"""DeepInfra: scores alone, in the order of the documents. Its model pages and LiteLLM 1.110.2, read 2026-11-25."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rerank_unify.declaration import (
+    TOKEN_USAGE,
     Dialect,
     Endpoint,
     ErrorFormat,
@@ -22,16 +23,12 @@ dialect = Dialect(
         return_documents=Flag(default=True),
         instruction=Field("task"),
     ),
-    # ResponseFormat have been seen at either place, the echo is a string.
+    # Rows have been seen at either place, the echo is a string.
     response=ResponseFormat(
         rows=("data", "results"),
         form=as_string,
         model="model",
-        usage={
-            "total_tokens": "usage.total_tokens",
-            "prompt_tokens": "usage.prompt_tokens",
-            "completion_tokens": "usage.completion_tokens",
-        },
+        usage={**TOKEN_USAGE, "completion_tokens": "usage.completion_tokens"},
         fixed={"object": "list"},
     ),
     errors=ErrorFormat(message="error.message", code="error.type"),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from rerank_unify.declaration import (
     Dialect,
     Endpoint,
@@ -14,19 +12,14 @@ from rerank_unify.declaration import (
     RequestFormat,
     ResponseFormat,
     bearer,
-    is_object,
+    error_unless_code,
 )
-
-
-def is_error(body: Any) -> bool:
-    """The body carries a code, 200 where all is well."""
-    return is_object(body) and body.get("code") not in (None, 200, "200")
-
 
 dialect = Dialect(
     request=RequestFormat(),
     response=ResponseFormat(model="model", id="log_id", fixed={"code": 200}),
-    errors=ErrorFormat(message="msg", code="code", request_id="log_id", is_error_body=is_error),
+    # The body carries a code, 200 where all is well.
+    errors=ErrorFormat(message="msg", code="code", request_id="log_id", is_error_body=error_unless_code(200, "200")),
 )
 
 provider = Provider(

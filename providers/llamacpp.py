@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rerank_unify.declaration import (
+    TOKEN_USAGE,
     Dialect,
     Endpoint,
     ErrorFormat,
@@ -28,7 +29,7 @@ dialect = Dialect(
     response=ResponseFormat(
         model="model",
         document="",
-        usage={"total_tokens": "usage.total_tokens", "prompt_tokens": "usage.prompt_tokens"},
+        usage=TOKEN_USAGE,
         fixed={"object": "list"},
     ),
     # 501 is a server that was not started for reranking, 503 one that still loads; too long is 500 (measured).

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rerank_unify.declaration import (
+    TOKEN_USAGE,
     Dialect,
     Endpoint,
     ErrorFormat,
@@ -17,9 +18,7 @@ dialect = Dialect(
     # No field for it: always echoed. `top_n` below 1 is 422 with a bare JSON string.
     request=RequestFormat(return_documents=Flag(default=True, supported=False), extra_fields=("backend",)),
     # The order depends on the backend; rows are sorted here.
-    response=ResponseFormat(
-        model="model", usage={"total_tokens": "usage.total_tokens", "prompt_tokens": "usage.prompt_tokens"}
-    ),
+    response=ResponseFormat(model="model", usage=TOKEN_USAGE),
     errors=ErrorFormat(message="error.message", code="error.type"),
 )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rerank_unify.declaration import (
+    TOKEN_USAGE,
     Dialect,
     Documents,
     Endpoint,
@@ -28,7 +29,7 @@ dialect = Dialect(
         document="input",
         model="model",
         ignored=frozenset(("object",)),
-        usage={"total_tokens": "usage.total_tokens", "prompt_tokens": "usage.prompt_tokens"},
+        usage=TOKEN_USAGE,
         fixed={"object": "list"},
     ),
     errors=ErrorFormat(message="detail"),

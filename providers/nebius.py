@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rerank_unify.declaration import (
+    TOKEN_USAGE,
     Dialect,
     Endpoint,
     ErrorFormat,
@@ -22,7 +23,7 @@ dialect = Dialect(
     response=ResponseFormat(
         model="model",
         id="id",
-        usage={"total_tokens": "usage.total_tokens", "prompt_tokens": "usage.prompt_tokens"},
+        usage=TOKEN_USAGE,
     ),
     errors=ErrorFormat(message="detail"),
 )

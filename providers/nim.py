@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rerank_unify.declaration import (
+    TOKEN_USAGE,
     Choice,
     Dialect,
     Documents,
@@ -38,7 +39,7 @@ dialect = Dialect(
         rows="rankings",
         score="logit",
         document="",
-        usage={"total_tokens": "usage.total_tokens", "prompt_tokens": "usage.prompt_tokens"},
+        usage=TOKEN_USAGE,
     ),
     errors=ErrorFormat(message="error", classify_message=classify_message),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rerank_unify.declaration import (
+    TOKEN_USAGE,
     Dialect,
     Endpoint,
     ErrorFormat,
@@ -19,11 +20,7 @@ dialect = Dialect(
     request=RequestFormat(return_documents=Flag(default=True, supported=False)),
     response=ResponseFormat(
         id="id",
-        usage={
-            "total_tokens": "usage.total_tokens",
-            "prompt_tokens": "usage.prompt_tokens",
-            "completion_tokens": "usage.completion_tokens",
-        },
+        usage={**TOKEN_USAGE, "completion_tokens": "usage.completion_tokens"},
     ),
     errors=ErrorFormat(message="message", code="reason"),
 )

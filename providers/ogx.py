@@ -15,7 +15,7 @@ from rerank_unify.declaration import (
 
 dialect = Dialect(
     request=RequestFormat(documents=Documents("items"), top_n="max_num_results", return_documents=None),
-    # ResponseFormat hold an index and a score alone. The score is the engine's behind it.
+    # Rows hold an index and a score alone. The score is the engine's behind it.
     response=ResponseFormat(rows="data", document=""),
     errors=ErrorFormat(message="detail"),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rerank_unify.declaration import (
+    TOKEN_USAGE,
     Dialect,
     Documents,
     Endpoint,
@@ -32,7 +33,7 @@ dialect = Dialect(
         model="model",
         id="id",
         # An estimate, the documentation says.
-        usage={"total_tokens": "usage.total_tokens", "prompt_tokens": "usage.prompt_tokens"},
+        usage=TOKEN_USAGE,
         fixed={"object": "reranker_list"},
     ),
     errors=ErrorFormat(message="error.message", code="error.code", request_id="id"),

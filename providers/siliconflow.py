@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from rerank_unify.declaration import (
     Dialect,
     Endpoint,
@@ -15,14 +13,8 @@ from rerank_unify.declaration import (
     RequestFormat,
     ResponseFormat,
     bearer,
-    is_object,
+    error_unless_code,
 )
-
-
-def is_error(body: Any) -> bool:
-    """A business code beside no rows; rows may be missing under 200 as well (ragflow#2977)."""
-    return is_object(body) and type(body.get("code")) is int and body["code"] not in (0, 200)
-
 
 dialect = Dialect(
     request=RequestFormat(
@@ -39,7 +31,10 @@ dialect = Dialect(
         },
     ),
     # {"code":20012,"message":"Model does not exist…"} (blinko#587, new-api#2734); 401 and 404 are JSON strings.
-    errors=ErrorFormat(message="message", code="code", codes={"20012": ModelNotFoundError}, is_error_body=is_error),
+    # Under 200 the rows may be missing (ragflow#2977): no response.
+    errors=ErrorFormat(
+        message="message", code="code", codes={"20012": ModelNotFoundError}, is_error_body=error_unless_code(0, 200)
+    ),
 )
 
 _QWEN = Model(score_kind="probability", supports=frozenset(("instruction",)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rerank_unify.declaration import (
+    TOKEN_USAGE,
     Dialect,
     Endpoint,
     ErrorFormat,
@@ -25,7 +26,7 @@ dialect = Dialect(
         model="model",
         id="id",
         # The older page has the total alone.
-        usage={"total_tokens": "usage.total_tokens", "prompt_tokens": "usage.prompt_tokens"},
+        usage=TOKEN_USAGE,
     ),
     # 429 is a full queue, 500 a model that is no reranker. The shape is not documented; OpenAI's elsewhere.
     errors=ErrorFormat(message="error.message", code="error.type", non_retryable_statuses=frozenset((500,))),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rerank_unify.declaration import (
+    TOKEN_USAGE,
     Dialect,
     Endpoint,
     ErrorFormat,
@@ -37,9 +38,7 @@ dialect = Dialect(
             "user",
         ),
     ),
-    response=ResponseFormat(
-        model="model", id="id", usage={"total_tokens": "usage.total_tokens", "prompt_tokens": "usage.prompt_tokens"}
-    ),
+    response=ResponseFormat(model="model", id="id", usage=TOKEN_USAGE),
     # Older builds write the same object flat (vllm#14693); unknown routes and bad UTF-8 are `{"detail": …}` (measured).
     errors=ErrorFormat(message="error.message", code="error.type", codes={"NotFoundError": ModelNotFoundError}),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rerank_unify.declaration import (
+    TOKEN_USAGE,
     Dialect,
     Endpoint,
     ErrorFormat,
@@ -22,7 +23,7 @@ dialect = Dialect(
     response=ResponseFormat(
         form=as_string,
         id="id",
-        usage={"total_tokens": "usage.total_tokens", "prompt_tokens": "usage.prompt_tokens"},
+        usage=TOKEN_USAGE,
     ),
     # 1211 is an unknown model, 1214 a wrong or too large argument (cherry-studio#20486).
     errors=ErrorFormat(message="error.message", code="error.code", codes={"1211": ModelNotFoundError}),

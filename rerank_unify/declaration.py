@@ -7,6 +7,7 @@ from ._provider import Provider
 from .canonical import RequestFields, RerankRequest, RerankResponse, as_text, select_fields
 from .dialect import (
     SCORES_IN_ORDER,
+    TOKEN_USAGE,
     Choice,
     Content,
     Dialect,
@@ -29,6 +30,7 @@ from .dialect import (
     as_object,
     as_objects,
     as_string,
+    error_unless_code,
     folded_into_query,
     positions_from_one,
     text_positions,
@@ -62,6 +64,7 @@ from .errors import (
 __all__ = [
     "ABSENT",
     "SCORES_IN_ORDER",
+    "TOKEN_USAGE",
     "AllProvidersFailedError",
     "Auth",
     "AuthenticationError",
@@ -118,6 +121,7 @@ __all__ = [
     "as_text",
     "bearer",
     "dig",
+    "error_unless_code",
     "folded_into_query",
     "is_list",
     "is_object",

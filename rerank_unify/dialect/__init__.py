@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from .context import DecodeContext, EncodeContext, EncodedRequest
 from .document_shapes import as_nested, as_object, as_string
 from .documents import Content, Documents, Item, as_objects, strings_in, texts_of, withheld_loss
-from .errors import ErrorFormat
+from .errors import ErrorFormat, error_unless_code
 from .models import NO_LIMITS, Limits, Model
 from .options import Choice, Field, Hint, Unsupported, folded_into_query
 from .request import Flag, RequestFormat
 from .response import UNCHECKED, ResponseFormat, fill_documents
 from .row_shapes import SCORES_IN_ORDER, RowShape, answers_by_name, answers_in_order, positions_from_one, text_positions
+from .usage import TOKEN_USAGE
 
 _ERRORS = ErrorFormat()
 
@@ -39,6 +40,7 @@ class Dialect:
 __all__ = [
     "NO_LIMITS",
     "SCORES_IN_ORDER",
+    "TOKEN_USAGE",
     "UNCHECKED",
     "Choice",
     "Content",
@@ -64,6 +66,7 @@ __all__ = [
     "as_object",
     "as_objects",
     "as_string",
+    "error_unless_code",
     "fill_documents",
     "folded_into_query",
     "positions_from_one",

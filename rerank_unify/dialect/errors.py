@@ -39,6 +39,16 @@ _CLIENT_STATUS: Sequence[tuple[type[RerankError], int]] = (
 _CREDENTIALS = (e.AuthenticationError, e.QuotaExceededError, e.PermissionDeniedError, e.MissingApiKeyError)
 
 
+def error_unless_code(*fine: Any) -> Callable[[Any], bool]:
+    """Make an ``is_error_body`` for providers that put a ``code`` into bodies under 200, errors as well as responses.
+
+    Args:
+        fine: the codes of a response. No code, null and the empty string are one too.
+    """
+    fine = (None, "", *fine)
+    return lambda body: is_object(body) and body.get("code") not in fine
+
+
 @dataclass(frozen=True, kw_only=True)
 class ErrorFormat:
     """A dialect's error side. Reading is tolerant and the same for every vendor; the table adds what it cannot know.

@@ -90,7 +90,7 @@ def answers_by_name(index: str, score: str, prefix: str, fixed: Mapping[str, Any
 
 
 def text_positions(key: str) -> RowShape:
-    """ResponseFormat that carry the position as text, as providers do that take an id with each document.
+    """Rows that carry the position as text, as providers do that take an id with each document.
 
     Args:
         key: the key of the position.
@@ -99,7 +99,7 @@ def text_positions(key: str) -> RowShape:
 
 
 def positions_from_one(key: str) -> RowShape:
-    """ResponseFormat that count from 1.
+    """Rows that count from 1.
 
     Args:
         key: the key of the position.

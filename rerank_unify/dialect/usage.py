@@ -10,6 +10,9 @@ from .._json import Path, dig, is_object
 Read: TypeAlias = Callable[[Any], Any]
 """From what stands at a path to the figure, or None."""
 
+TOKEN_USAGE: Final[Mapping[str, str]] = {"total_tokens": "usage.total_tokens", "prompt_tokens": "usage.prompt_tokens"}
+"""Where most servers report tokens, for `ResponseFormat.usage`."""
+
 _MAX_FIGURE: Final = 2**63  # more than any bill: what is beyond is a mistake, and no other program could read it
 
 

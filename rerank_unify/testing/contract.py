@@ -117,12 +117,11 @@ def responses_survive(provider: Provider, examples: int | None = None) -> None:
 
 
 def _expressible(provider: Provider, response: RerankResponse) -> tuple[Result, ...]:
-    """The results without what the dialect's rows have no room for: further fields, and the order of equal scores."""
+    """The results without what the dialect's rows have no room for: further fields."""
     shape = provider.dialect.response.shape
     if shape is None:
         return response.results
-    rows = sorted(response, key=lambda row: (-row.relevance_score, row.index))
-    return tuple(row if shape.extra else Result(row.index, row.relevance_score, row.document) for row in rows)
+    return tuple(row if shape.extra else Result(row.index, row.relevance_score, row.document) for row in response)
 
 
 def _through_json(body: Any) -> bytes:
