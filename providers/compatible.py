@@ -50,5 +50,5 @@ provider = Provider(
     endpoint=Endpoint("http://localhost:8000/v1/rerank"),
     auth=bearer(required=False),
     default_model="default",
-    docs="https://github.com/rerank-unify",
+    docs="https://jina.ai/reranker",
 )

@@ -13,7 +13,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 # What the tests read besides the installed package: the lists that must agree, and the documents.
-BESIDE = ("tests", "providers", "README.md", "CHANGELOG.md", "docs", "pyproject.toml")
+BESIDE = ("tests", "providers", "examples", "README.md", "CHANGELOG.md", "docs", "pyproject.toml")
 
 
 # The longest tables of what goes over the wire, which is the same wherever the package lies; they run with the sources.
