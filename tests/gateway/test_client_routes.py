@@ -36,7 +36,7 @@ async def post(path: str, body: Mapping[str, Any]) -> httpx.Response:
 async def test_infinity_clients_get_integers_and_bare_strings() -> None:
     """infinity-client, LangChain's InfinityRerank, LiteLLM's ``infinity``."""
     body = {"model": "m", "query": QUERY, "documents": TEXTS, "return_documents": True, "top_n": 2}
-    reply = (await post("/infinity/rerank", body)).json()
+    reply: dict[str, Any] = (await post("/infinity/rerank", body)).json()
     assert reply["object"] == "rerank"
     assert {type(reply["usage"][key]) for key in ("prompt_tokens", "total_tokens")} == {int}
     assert len(reply["results"]) == 2
@@ -47,8 +47,9 @@ async def test_infinity_clients_get_integers_and_bare_strings() -> None:
 @pytest.mark.parametrize("top_n", [None, 2])
 async def test_tei_clients_get_a_bare_list(top_n: int | None) -> None:
     """LlamaIndex's TextEmbeddingInference sends no ``top_n``, LiteLLM's ``huggingface`` does."""
-    body = {"query": QUERY, "texts": TEXTS, "truncate": True, "raw_scores": False, "return_text": True}
-    reply = (await post("/tei/rerank", body if top_n is None else {**body, "model": "m", "top_n": top_n})).json()
+    body: dict[str, Any] = {"query": QUERY, "texts": TEXTS, "truncate": True, "raw_scores": False, "return_text": True}
+    sent = body if top_n is None else {**body, "model": "m", "top_n": top_n}
+    reply: list[dict[str, Any]] = (await post("/tei/rerank", sent)).json()
     assert len(reply) == (top_n or 3)
     assert all(row["text"] == TEXTS[row["index"]] for row in reply)
     assert [row["score"] for row in reply] == sorted((row["score"] for row in reply), reverse=True)
@@ -59,7 +60,7 @@ async def test_tei_clients_get_a_bare_list(top_n: int | None) -> None:
 async def test_other_clients_get_results(path: str) -> None:
     """LiteLLM's ``hosted_vllm``, LlamaIndex's SiliconFlow."""
     body = {"model": "m", "query": QUERY, "documents": TEXTS, "top_n": 2, "return_documents": False}
-    reply = (await post(path, body)).json()
+    reply: dict[str, Any] = (await post(path, body)).json()
     assert [row["index"] for row in reply["results"]] == [2, 1]
     assert all(0 <= row["relevance_score"] <= 1 for row in reply["results"])
 
