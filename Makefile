@@ -17,20 +17,21 @@ help: ## this list
 demo: $(VENV)/.demo ## rank ten documents in five languages: no key, no network
 	@COLUMNS=$${COLUMNS:-100} $(BIN)/rerank-unify rerank fixtures/requests/skincare-multilingual.json --top-n 10 --table
 
-test: $(VENV)/.test ## the tests
+test: $(VENV)/.test ## the tests, with a small budget of examples
 	$(BIN)/python -m pytest -n auto -q
 
-check: lint docs wheel ## everything: format, lint, types, thorough tests with coverage, docs, the wheel tested elsewhere
+check: lint wheel ## everything: format, lint, types, thorough tests with coverage, docs, the wheel tested elsewhere
 	RERANK_UNIFY_PROFILE=thorough $(BIN)/python -m pytest -n auto -q --cov --cov-report=term
 
-lint: $(VENV)/.dev ## ruff, mypy and pyright, all strict
+lint: $(VENV)/.dev ## ruff, import-linter, mypy and pyright, all strict
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(BIN)/lint-imports
 	$(BIN)/mypy
 	$(BIN)/pyright
 
 docs: $(VENV)/.dev ## run every example of README and docs
-	$(BIN)/python -m pytest -q tests/test_docs.py
+	$(BIN)/python -m pytest -q tests/docs
 
 wheel: $(VENV)/.dev ## build the wheel, look inside, install it elsewhere and test it there
 	rm -rf dist build $(WHEEL)
@@ -55,10 +56,10 @@ chaos: $(VENV)/.test ## 10,000 requests over vendors of which two fail half of t
 	$(BIN)/python benchmarks/chaos.py 10000
 
 fuzz: $(VENV)/.test ## a million broken answers, for a nightly run
-	RERANK_UNIFY_FUZZ=1000000 $(BIN)/python -m pytest -q tests/test_fuzz.py
+	RERANK_UNIFY_FUZZ=1000000 $(BIN)/python -m pytest -q tests/providers/test_fuzz.py
 
 clean: ## remove what the other commands made
-	rm -rf $(VENV) $(INTEROP) $(WHEEL) .venv-peers .venv-litellm dist build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage*
+	rm -rf $(VENV) $(INTEROP) $(WHEEL) .venv-peers .venv-litellm dist build *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage*
 
 # --- environments ----------------------------------------------------------------------------------------------------
 

@@ -36,7 +36,7 @@ from typing import Any, Final, TypeAlias
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
-from scripted.server import Play, Respond, ScriptedServer, respond_as, score  # pyright: ignore[reportMissingImports]
+from scripted_server import Play, Respond, ScriptedServer, respond_as, score  # pyright: ignore[reportMissingImports]
 from timing import Bar, judge, machine, print_table
 
 import rerank_unify as ru

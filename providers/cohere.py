@@ -26,7 +26,7 @@ from rerank_unify.declaration import (
 
 
 def classify_message(status: int, body: str, message: str | None) -> type[StatusError] | None:
-    """Cohere has no codes. C-err: a 404 is an unknown model or an unknown page, told apart by the sentence alone."""
+    """Cohere has no codes. C-err: a 404 is an unknown model or an unknown page; only the message differs."""
     if status == 404 and message is not None and message.startswith("model "):
         return ModelNotFoundError
     # C-err: 498 is a deny-listed token in the request, which has nothing to do with keys.
@@ -45,7 +45,7 @@ cohere_errors = ErrorFormat(
     model_not_found=404,
 )
 
-# Only `search_units` is filled up to v4; what v5 fills is not known. The input tokens stand in either place.
+# Only `search_units` is filled up to v4; what v5 fills is not known. The input tokens are at either path.
 cohere_usage = {
     "prompt_tokens": ("meta.tokens.input_tokens", "meta.billed_units.input_tokens"),
     "completion_tokens": ("meta.tokens.output_tokens", "meta.billed_units.output_tokens"),
@@ -73,7 +73,7 @@ dialect = Dialect(
         id="id",
         warnings="meta.warnings",
         usage=cohere_usage,
-        # @ai-sdk/cohere refuses an answer without `meta` (measured 2026-11).
+        # @ai-sdk/cohere refuses a response without `meta` (measured 2026-11).
         fixed={"meta.api_version.version": "2"},
     ),
     errors=cohere_errors,

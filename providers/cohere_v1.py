@@ -11,7 +11,7 @@ from .cohere import always_cut, auth, cohere_documents, cohere_errors, cohere_us
 
 dialect = Dialect(
     request=RequestFormat(
-        # v1 takes objects with `rank_fields` as well. What is ranked is the same for every vendor, so it gets texts.
+        # v1 accepts objects with `rank_fields`, too. Texts are sent, so that every provider ranks the same.
         documents=cohere_documents,
         return_documents=Flag("return_documents"),
         rank_fields="rank_fields",

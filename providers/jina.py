@@ -1,6 +1,6 @@
 """Jina AI. https://api.jina.ai/redoc, OpenAPI of 2026-09-09, read 2026-11-22. Its format is the canonical one.
 
-"J-onprem" is jina-ai/jina-on-prem @c9fde81 (2026-08-13), Jina's own server, whose comments tell what was measured on
+"J-onprem" is jina-ai/jina-on-prem @c9fde81 (2026-08-13), Jina's own server, whose comments report measurements of
 the hosted API in July 2026.
 """
 
@@ -46,7 +46,7 @@ dialect = Dialect(
     ),
     response=ResponseFormat(
         model="model",
-        # Jina sends no id (J-onprem `serialize.rerank_response`); the canonical format has a place.
+        # Jina sends no id (J-onprem `serialize.rerank_response`); the canonical format has both.
         id="id",
         usage={
             "total_tokens": "usage.total_tokens",

@@ -25,8 +25,8 @@ from rerank_unify.declaration import (
 
 def classify_message(status: int, body: str, message: str | None) -> type[StatusError] | None:
     """TEI's code `validation` is 422 for a full batch and for a long text too (`core/src/`)."""
-    said = message or ""
-    too_large = "maximum allowed batch size" in said or "must have less than" in said
+    sentence = message or ""
+    too_large = "maximum allowed batch size" in sentence or "must have less than" in sentence
     return RequestTooLargeError if status in (413, 422) and too_large else None
 
 

@@ -46,10 +46,10 @@ def asking(question: str) -> RequestFormat:
 
     def unask(wire: Mapping[str, Any]) -> Mapping[str, Any]:
         """The documents as a list, and the question where it is not the default one."""
-        documents, asked = dig(wire, ("state", "documents")), dig(wire, ("questions", "D0", "instructions"))
+        documents, first = dig(wire, ("state", "documents")), dig(wire, ("questions", "D0", "instructions"))
         if not is_object(documents):
             return wire
-        wording = asked.removeprefix("Document D0: ") if isinstance(asked, str) else question
+        wording = first.removeprefix("Document D0: ") if isinstance(first, str) else question
         state = {**wire["state"], "documents": list(documents.values())}
         return {**wire, "state": state, **({} if wording == question else {"instruction": wording})}
 

@@ -24,7 +24,7 @@ from rerank_unify.declaration import folded_into_query as folded
 
 
 def classify_message(status: int, body: str, message: str | None) -> type[StatusError] | None:
-    """Voyage has no codes, and 400 is an unknown model and a token total too; only the sentence tells them apart.
+    """Voyage has no codes, and 400 is also an unknown model or too many tokens; only the message differs.
 
     Sources: OmniRoute#7809 and ragflow#4154 (arguments), the token total as quoted in many issues since rerank-1.
     """
@@ -57,8 +57,8 @@ dialect = Dialect(
         # The Python SDK always reads the total, and crashes where it is absent (0.3.7 and 0.5.0, measured 2026-11).
         fixed={"object": "list", "usage.total_tokens": None},
     ),
-    # The Python SDK reads `detail` and crashes on a list there, so it is a string (measured 2026-11). Its classes know
-    # 400 for all that is wrong with a request; at 413 it raises its most general error.
+    # The Python SDK reads `detail` and crashes on a list there, so it is a string (measured 2026-11). It has a
+    # class for 400, any wrong request; at 413 it raises its most general error.
     errors=ErrorFormat(
         message="detail", classify_message=classify_message, bad_request=400, model_not_found=400, too_large=400
     ),

@@ -1,6 +1,6 @@
 """Xinference, self-hosted. Read in xinference 4.1.0 (2026-10-25) and measured on 4.1.0 and 1.7.1, November 2026.
 
-Its model names are UIDs chosen at launch, so what a model can do is only known by its built-in name, or by
+Its model names are UIDs chosen at launch, so the abilities of a model are known only by its built-in name, or by
 ``base_model=``.
 """
 
@@ -42,7 +42,7 @@ from rerank_unify.declaration import (
 
 
 def instruction_into_kwargs(draft: EncodeContext, name: str, value: Any) -> None:
-    """A top-level instruction is ignored, and plain cross-encoders answer 500 to one in ``kwargs``."""
+    """Write the instruction into ``kwargs``: the top-level field is ignored, and plain cross-encoders return 500."""
     if name in draft.model_info.supports:
         draft.body.setdefault("kwargs", {})[name] = value
     else:
@@ -50,13 +50,13 @@ def instruction_into_kwargs(draft: EncodeContext, name: str, value: Any) -> None
 
 
 def kwargs_as_string(draft: EncodeContext) -> None:
-    """``kwargs`` as an object is answered with 500: it travels as a JSON string."""
+    """Write ``kwargs`` as a JSON string: the server returns 500 for an object."""
     if "kwargs" in draft.body:
         draft.body["kwargs"] = json.dumps(draft.body["kwargs"], ensure_ascii=False)
 
 
 def unpack_kwargs(wire: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A client's body with ``kwargs`` as an object, without what has a canonical field: the instruction, and images.
+    """Parse ``kwargs`` of a client's body, and move instruction and images to their canonical fields.
 
     The official client sends ``"{}"`` always, and every further argument twice: at the top, where the server ignores
     it, and in ``kwargs``.
@@ -84,7 +84,7 @@ def unpack_kwargs(wire: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def read_instruction(wire: Mapping[str, Any]) -> Any:
-    """What `unpack_kwargs` found."""
+    """Read the instruction that `unpack_kwargs` found."""
     return wire.get("instruction")
 
 
@@ -92,7 +92,7 @@ def read_instruction(wire: Mapping[str, Any]) -> Any:
 
 
 def images(draft: EncodeContext, query: Content, documents: list[Content]) -> tuple[Any, list[Any]]:
-    """Qwen3-VL takes objects; jina-reranker-m0 takes strings, and ``kwargs`` say that they are images.
+    """Write objects for Qwen3-VL; for jina-reranker-m0 strings, with ``kwargs`` that declare them as images.
 
     Sources: `model/rerank/sentence_transformers/core.py` and `doc/source/models/model_abilities/rerank.rst`.
     """
@@ -122,7 +122,7 @@ def _only_image(draft: EncodeContext, index: int, document: Content) -> str:
 # --- errors ----------------------------------------------------------------------------------------------------------
 
 
-# pydantic's errors, the JSON parser's, and the decoder's; what else the handler of 500 writes is the engine's.
+# Errors of pydantic, the JSON parser and the UTF-8 decoder; other errors of the handler of 500 are the engine's.
 _BAD_INPUT = re.compile(
     r"Internal Server Error: (\d+ validation errors? for |.*line \d+ column \d+ \(char|'utf-8' codec can't decode)"
 )
@@ -147,7 +147,7 @@ dialect = Dialect(
         documents=Documents("documents", media=images),
         instruction=Hint(instruction_into_kwargs, read_instruction, path="kwargs.instruction"),
         truncation=Unsupported("Xinference always cuts long documents", no_op_values=(True,)),
-        # `max_chunks_per_doc` is answered with 500 by the default engine; it goes through for who insists.
+        # The default engine returns 500 for `max_chunks_per_doc`; it is sent where a request sets it.
         extra_fields=("max_chunks_per_doc", "kwargs"),
         # Without it `meta.tokens` is null.
         fixed={"return_len": True},
@@ -179,12 +179,12 @@ dialect = Dialect(
 
 
 def cluster_auth(_model: str | None, locked: bool) -> Any:
-    """Whether to send a key with what follows."""
+    """Return whether the client has to send a key with its next requests."""
     return {"auth": locked}
 
 
 def model_description(model: str | None, _locked: bool) -> Any:
-    """What `get_model` reads to know which kind of handle to give."""
+    """Return the model's type, by which `get_model` of the client chooses a class."""
     return {"id": model, "object": "model", "model_name": model, "model_type": "rerank"}
 
 

@@ -45,7 +45,7 @@ from .errors import (
 from .registry import provider, provider_names, register
 from .transcode import TranscodedRequest, Transcoder, transcoder
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "AllProvidersFailedError",

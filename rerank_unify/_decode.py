@@ -1,4 +1,4 @@
-"""Reading a vendor's answer by what is known of its request: the one way that every caller takes."""
+"""Decode a provider's HTTP response into a `RerankResponse`, in the context of its request."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 from pydantic_core import from_json
 
 from ._http import Headers, HttpRequest
+from ._json import parse_json
 from .canonical import NO_USAGE, RequestFields, RerankResponse, Row, ScoreKind, response_from_rows
 from .dialect import UNCHECKED, DecodeContext, Dialect, Model, fill_documents, texts_of
 from .errors import (
@@ -20,7 +21,6 @@ from .errors import (
     InvalidResponseError,
     RerankError,
     cut,
-    parse_json,
     redact_message,
     redact_name,
     safe_id,
@@ -36,10 +36,10 @@ NO_CONTEXT = DecodeContext(None, None, None, None, None, ())
 def restore_indices(
     rows: list[Row], fields: RequestFields, context: DecodeContext
 ) -> tuple[tuple[int, ...], tuple[str, ...]]:
-    """Give the rows the caller's indices and cut them to ``top_n``, in place.
+    """Map the rows' indices back to the request's documents and cut the rows to ``top_n``, in place.
 
     Returns:
-        The indices of the documents that have no score, and what to warn of.
+        The indices of the documents without a score, and the warnings.
     """
     given, top_n = len(fields["documents"]), fields["top_n"]
     sent_count = given if context.sent_indices is None else len(context.sent_indices)
@@ -59,13 +59,13 @@ def restore_indices(
 
 @dataclass(frozen=True, slots=True)
 class Decoder:
-    """Reads one vendor's answers.
+    """Decodes the responses of one provider.
 
     Attributes:
-        provider: the vendor's name.
-        dialect: what it speaks.
-        models: what is declared of a model, by name.
-        unknown_model: what is declared of every other.
+        provider: the provider's name.
+        dialect: its wire format.
+        models: the declared models, by name.
+        unknown_model: the declaration for every other model.
     """
 
     provider: str
@@ -82,21 +82,21 @@ class Decoder:
         now: float | None = None,
         http: HttpRequest | None = None,
     ) -> RerankResponse:
-        """The canonical answer, or the error that the answer is, raised.
+        """Decode an HTTP response, or raise the error that it holds.
 
         Args:
-            status: of HTTP.
-            headers: in any case.
-            body: raw or parsed.
-            context: what is known of the request.
-            now: seconds since the epoch.
-            http: what was sent, whose keys must not get into a message.
+            status: the HTTP status.
+            headers: the HTTP headers; their names may be in any case.
+            body: the body, raw or parsed.
+            context: the facts about the request; `NO_CONTEXT` where it is not at hand.
+            now: seconds since the epoch, for a Retry-After that is a date.
+            http: the request that was sent; its keys are redacted from messages.
 
         Raises:
             StatusError, InvalidResponseError: and no other exception, whatever the body holds.
         """
         body = plain_body(body)
-        if self.dialect.errors.is_error(status):
+        if not 200 <= status < 300 or status in self.dialect.errors.error_statuses:
             raise self.decode_error(status, headers, body, context, now, http)
         table = self.dialect.response
         raw = isinstance(body, (bytes, str))
@@ -142,7 +142,7 @@ class Decoder:
         )
 
     def _score_kind(self, context: DecodeContext, model: str | None) -> ScoreKind:
-        """As declared for the model the vendor names, else for the one that was sent, else not known."""
+        """Return the kind declared for the model named in the response, else for the model that was sent."""
         named = self.models.get(model or "")
         return (named or context.model_info or self.unknown_model).score_kind
 
@@ -155,10 +155,10 @@ class Decoder:
         now: float | None = None,
         http: HttpRequest | None = None,
     ) -> RerankError:
-        """The error that an answer is; an answer under a success status is taken for one without rows."""
+        """Return the error in a response; under a success status, the response counts as one without rows."""
         body = plain_body(body)
         raw, details = as_bytes(body), self._error_details(context, now, http)
-        if self.dialect.errors.is_error(status):
+        if not 200 <= status < 300 or status in self.dialect.errors.error_statuses:
             return self.dialect.errors.decode(status, headers, raw, **details)
         return self._success_body_error(
             status, headers, parse_json(body) if isinstance(body, (bytes, str)) else body, raw, details
@@ -171,7 +171,7 @@ class Decoder:
         return self.dialect.errors.decode_success_body(status, headers, value, raw, rows=rows, **details)
 
     def _error_details(self, context: DecodeContext, now: float | None, http: HttpRequest | None) -> dict[str, Any]:
-        """What an error is read with; its message must not repeat a text or a key."""
+        """Return the arguments for decoding an error, with the texts and keys that its message must not repeat."""
         return {"now": now, "texts": _texts(context), "secrets": _secrets(http), "provider": self.provider}
 
 
@@ -184,7 +184,7 @@ def _secrets(http: HttpRequest | None) -> tuple[str, ...]:
 
 
 def _redacted(warnings: tuple[str, ...], context: DecodeContext, http: HttpRequest | None) -> tuple[str, ...]:
-    """A vendor's own warnings, fit for a log, and not too many of them."""
+    """Redact, shorten and limit the provider's warnings."""
     texts, secrets = _texts(context), _secrets(http)
     shown = [cut(redact_message(warning, texts, secrets), MESSAGE_LIMIT) for warning in warnings[:WARNING_COUNT_LIMIT]]
     more = len(warnings) - WARNING_COUNT_LIMIT
@@ -192,14 +192,14 @@ def _redacted(warnings: tuple[str, ...], context: DecodeContext, http: HttpReque
 
 
 def plain_body(body: Any) -> Any:
-    """Bytes of any kind as bytes; everything else as it is."""
+    """Convert a bytearray or memoryview to bytes; return everything else unchanged."""
     if isinstance(body, (bytearray, memoryview)):
         return bytes(body)  # pyright: ignore[reportUnknownArgumentType] - a view of any format
     return body
 
 
 def parse_request_body(body: bytes | str) -> Any:
-    """The JSON value in a client's body.
+    """Parse the JSON body of a client's request.
 
     Raises:
         InvalidRequestError: it is not JSON in UTF-8; NaN and Infinity are not JSON.
@@ -211,7 +211,7 @@ def parse_request_body(body: bytes | str) -> Any:
 
 
 def as_bytes(body: Body) -> bytes:
-    """A raw body as bytes; nothing for one that came parsed."""
+    """Return a raw body as bytes, and no bytes for a parsed one."""
     if isinstance(body, bytes):
         return body
     return body.encode("utf-8", "replace") if isinstance(body, str) else b""

@@ -1,4 +1,4 @@
-"""Where a request goes and which key it carries: URLs, keys, authentication."""
+"""URLs of providers, and authentication."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _COMPLETE: Final = frozenset(("rerank", "reranks", "reranking", "rerankings", "r
 
 @dataclass(frozen=True, slots=True)
 class Auth:
-    """How a key is sent, and which environment variables hold it.
+    """How a provider's key is sent, and which environment variables hold it.
 
     Attributes:
-        header: the header that carries it.
-        scheme: the word before it; "" for none.
-        variables: environment variables, the first that is set counts; empty where the vendor documents none.
-        required: whether the vendor answers nobody without a key.
+        header: the header that carries the key.
+        scheme: the word before the key, such as ``Bearer``; "" for none.
+        variables: environment variables; the first that is set counts. Empty where the provider documents none.
+        required: whether the provider refuses calls without a key.
     """
 
     header: str = "authorization"
@@ -35,7 +35,7 @@ class Auth:
     required: bool = True
 
     def key(self, environ: Mapping[str, str]) -> str | None:
-        """The key in the environment, or None."""
+        """Return the key in the environment, or None."""
         return next((key for name in self.variables if (key := environ.get(name, "").strip())), None)
 
     def write(
@@ -47,7 +47,7 @@ class Auth:
         header: str | None = None,
         at_provider: bool = True,
     ) -> None:
-        """Put the key into the headers, which may carry one already.
+        """Write the key into the headers, which may have one already.
 
         Args:
             headers: by lower-case name; changed in place.
@@ -72,10 +72,10 @@ class Auth:
 
 
 class Secret(Protocol):
-    """What keeps a key out of sight until it is asked for, such as pydantic's ``SecretStr``."""
+    """A value that hides a key from `repr`, such as pydantic's ``SecretStr``."""
 
     def get_secret_value(self) -> str:
-        """The key."""
+        """Return the key."""
         ...
 
 
@@ -83,7 +83,11 @@ Key: TypeAlias = str | Secret
 
 
 def plain_key(api_key: Key | None) -> str | None:
-    """The key as it is sent; None, empty or blank is no key."""
+    """Return the key as it is sent; None for None, an empty or a blank key.
+
+    Raises:
+        InvalidRequestError: the key is neither a string nor a ``SecretStr``.
+    """
     if api_key is None:
         return None
     reveal = getattr(api_key, "get_secret_value", None)
@@ -95,7 +99,7 @@ def plain_key(api_key: Key | None) -> str | None:
 
 
 def _with_scheme(api_key: str, scheme: str) -> str:
-    """The value of the header that carries the key. A key that has the scheme before it already keeps it."""
+    """Return the header's value: the scheme and the key, without doubling a scheme that the key has already."""
     if not scheme or api_key.lower().startswith(f"{scheme.lower()} "):
         return api_key
     return f"{scheme} {api_key}"
@@ -108,14 +112,14 @@ def bearer(*variables: str, required: bool = True) -> Auth:
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Where a provider listens.
+    """The URL of a provider.
 
     Attributes:
-        url: the full URL; ``{model}`` stands for the model's name, ``{model:path}`` for one whose slashes are steps.
-        by_key: other full URLs by the beginning of the key.
-        by_model: other full URLs by the model's name.
-        headers: further headers that every request carries, by lower-case name.
-        aliases: other paths at which the provider's clients call it; the gateway serves them too.
+        url: the full URL; ``{model}`` stands for the model's name, ``{model:path}`` for a name whose slashes are steps.
+        by_key: full URLs for kinds of keys, by the first characters of the key.
+        by_model: full URLs for models that have one, by the model's name.
+        headers: further headers of every request, by lower-case name.
+        aliases: further paths at which clients of this provider call it; the gateway serves them too.
     """
 
     url: str
@@ -125,14 +129,14 @@ class Endpoint:
     aliases: tuple[str, ...] = ()
 
     def resolve(self, *, base_url: str | None, api_key: str | None, model: str, url: str | None = None) -> str:
-        """Return the URL to call. With a ``base_url`` or a ``url`` no other host is ever contacted.
+        """Return the URL to call. With ``base_url`` or ``url`` no other host is called.
 
         Args:
             base_url: a root, a version root, a prefix or the full path; the provider's own path is joined to it, and
                 its query string is kept.
-            api_key: some providers have a host for each kind of key.
-            model: stands in some providers' paths.
-            url: the whole URL, which is called as it stands.
+            api_key: the key; some providers have a host for each kind of key.
+            model: the model's name; some providers have it in the path.
+            url: the exact URL to call.
 
         Raises:
             InvalidRequestError: both are given, one is no http(s) URL or has credentials in it, or the model stands in
@@ -202,7 +206,7 @@ def _join_steps(base: list[str], default: list[str]) -> list[str]:
 
 
 def _split(url: str, field: str) -> SplitResult:
-    """The parts of a URL. Messages do not repeat it: it may hold a password."""
+    """Split a URL and check it. Messages do not repeat the URL: it may hold a password."""
 
     def bad(sentence: str) -> InvalidRequestError:
         return InvalidRequestError(f"{field}: {sentence}", field=field)

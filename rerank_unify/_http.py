@@ -1,4 +1,4 @@
-"""HTTP requests and responses, and what their headers say."""
+"""HTTP requests and responses, and the rules of their headers."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 
 
 class MaskedHeaders(dict[str, str]):
-    """Headers whose `repr` hides keys: a debugger's or a monitor's list of local variables shows that.
+    """Headers whose `repr` hides keys, because debuggers and monitors show the `repr` of local variables.
 
     Attributes:
-        auth_header: the header that carries the key, in lower case; "" for none. Others are known by their names.
+        auth_header: the header that carries the key, in lower case; "" for none. Further headers are hidden by name.
     """
 
     def __init__(self, headers: Mapping[str, str], auth_header: str = "") -> None:
@@ -45,11 +45,11 @@ class MaskedHeaders(dict[str, str]):
 
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
-    """One HTTP request, ready to be sent by any client.
+    """One HTTP request, to be sent with any HTTP client.
 
     Attributes:
         method: ``POST``.
-        url: absolute.
+        url: the absolute URL.
         headers: by lower-case name. They hold the key: `repr` masks it, your logs should too.
         content: the body, JSON in UTF-8.
     """
@@ -65,7 +65,7 @@ class HttpRequest:
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """What must not get into a message: keys in headers, with and without their scheme, and in the URL's query."""
+        """The keys that messages must not repeat: from headers, with and without scheme, and from the URL's query."""
         headers = cast("MaskedHeaders", self.headers)
         values = [value for name, value in headers.items() if headers.is_secret(name)]
         if "?" in self.url:
@@ -73,15 +73,15 @@ class HttpRequest:
         return tuple(dict.fromkeys(part for value in values for part in (value, value.split(" ", 1)[-1].strip())))
 
     def __repr__(self) -> str:
-        url = self.url.split("?")[0] + ("?…" if "?" in self.url else "")  # some vendors take the key there
+        url = self.url.split("?")[0] + ("?…" if "?" in self.url else "")  # some providers take the key in the query
         return f"HttpRequest({self.method!r}, {url!r}, headers={self.headers!r}, content=<{len(self.content)} bytes>)"
 
 
 def validate_headers(headers: Headers | None) -> dict[str, str]:
-    """A caller's further headers by lower-case name.
+    """Check further headers, and return them by lower-case name.
 
     Raises:
-        InvalidRequestError: a name or value that would break the request; the value is not repeated.
+        InvalidRequestError: a name or value is not valid in HTTP; the message does not repeat the value.
     """
     if headers is None:
         return {}
@@ -101,10 +101,10 @@ def _pairs(headers: Headers) -> Iterable[tuple[str, str]]:
 
 
 def checked_name(name: str, field: str) -> str:
-    """A header's name in lower case.
+    """Check a header's name, and return it in lower case.
 
     Raises:
-        InvalidRequestError: HTTP does not allow it.
+        InvalidRequestError: HTTP does not allow the name.
     """
     if not _NAME.fullmatch(str(name)):
         raise InvalidRequestError(f"{field}: a name has a character that HTTP does not allow", field=field)
@@ -112,7 +112,11 @@ def checked_name(name: str, field: str) -> str:
 
 
 def validate_header_value(value: str, place: str) -> str:
-    """A header's value, refused where it would begin another header."""
+    """Check a header's value, and return it.
+
+    Raises:
+        InvalidRequestError: it has a control character, such as a line break, or is not ASCII.
+    """
     if CONTROL_CHARACTERS.search(value) or not value.isascii():
         raise InvalidRequestError(
             f"{place}: has a line break or another character that a header cannot carry", field=place
@@ -125,8 +129,8 @@ class HttpResponse(NamedTuple):
 
     Attributes:
         status: the HTTP status.
-        headers: in any case, as a mapping or as pairs.
-        body: raw, decompressed.
+        headers: as a mapping or as pairs; names may be in any case.
+        body: the body, decompressed.
     """
 
     status: int
@@ -151,7 +155,7 @@ _REQUEST_IDS = (
 
 
 def lowercase_headers(headers: Headers) -> dict[str, str]:
-    """Headers by lower-case name; of a repeated header the first counts."""
+    """Return headers by lower-case name; of repeated headers the first counts."""
     folded: dict[str, str] = {}
     for name, value in pairs_of(headers):
         folded.setdefault(_text(name).lower(), _text(value).strip())
@@ -159,28 +163,28 @@ def lowercase_headers(headers: Headers) -> dict[str, str]:
 
 
 def pairs_of(headers: Headers) -> Iterable[tuple[str, str]]:
-    """Headers as pairs."""
+    """Return headers as pairs of name and value."""
     # httpx's own `items` joins headers that are repeated. An email.message.Message has `items`, and is no Mapping.
     items = getattr(headers, "multi_items", None) or getattr(headers, "items", None)
     return cast("Iterable[tuple[str, str]]", items() if items is not None else headers or ())
 
 
 def _text(value: object) -> str:
-    """Some HTTP clients hand over bytes, whatever their types say."""
+    """Return a header's name or value as text; some HTTP clients pass bytes."""
     return value.decode("latin-1") if isinstance(value, bytes) else str(value)
 
 
 def request_id_of(headers: Mapping[str, str]) -> str | None:
-    """The vendor's id of the call, from folded headers."""
+    """Return the provider's id of the call from lower-case headers; None where there is none."""
     return next((headers[name] for name in _REQUEST_IDS if is_id(headers.get(name))), None)
 
 
 def retry_after_seconds(headers: Mapping[str, str], now: float | None = None) -> float | None:
-    """Seconds to wait, 0 to `LONGEST_WAIT`, from folded headers; None where they do not say, or it cannot be known.
+    """Return the seconds to wait, 0 to `LONGEST_WAIT`, from lower-case headers; None where they hold no usable value.
 
     ``retry-after-ms`` (milliseconds) counts before ``Retry-After`` (seconds or an HTTP date) before
     ``X-RateLimit-Reset`` (seconds since the epoch). A number as large as an epoch is an instant in each of them. An
-    instant is taken against ``now`` (seconds since the epoch), else against the answer's own ``Date``.
+    instant is compared with ``now`` (seconds since the epoch), else with the response's ``Date``.
     """
     now = _instant(headers.get("date", "")) if now is None else now
     number = _number(headers.get("retry-after-ms", ""))
@@ -196,7 +200,7 @@ def retry_after_seconds(headers: Mapping[str, str], now: float | None = None) ->
 
 
 def _seconds(number: float | None, now: float | None) -> float | None:
-    """The seconds to wait that a number means: itself, or the time until the instant that it is."""
+    """Return a number as seconds to wait: a large number is an instant, and the result is the time until it."""
     if number is None or number < _EPOCH:
         return number
     return _until(number / 1000 if number >= _EPOCH_MS else number, now)

@@ -1,4 +1,4 @@
-"""Providers: a dialect, an endpoint, a way to authenticate, and models; and one prepared call."""
+"""Declare a provider (its dialect, endpoint, authentication and models), and prepare one call to it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from .registry import provider as provider_by_name
 from .registry import provider_names
 
 SdkRoute: TypeAlias = Callable[[str | None, bool], Any]
-"""From a model's name, and whether keys are needed, to a JSON value."""
+"""A function of a model's name, and of whether the gateway requires keys, that returns a JSON value."""
 
 _HEADERS: Final = {"content-type": "application/json", "accept": "application/json", "user-agent": "rerank-unify"}
 _NOTHING_KNOWN: Final = Model()
@@ -35,21 +35,20 @@ _NOTHING_KNOWN: Final = Model()
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Provider:
-    """One vendor, as a declaration. Every method is a pure function of its arguments.
+    """Declare one provider: a company's API or a server. Every method is a pure function of its arguments.
 
     Attributes:
-        name: how it is called here.
-        dialect: what it speaks.
-        endpoint: where.
-        auth: with which key.
-        default_model: what is sent where nobody names a model; None where there is no sensible default.
-        models: what is known of its models, by name. Names that are not here pass, and nothing is guessed of them.
-        unknown_model: what holds for every other model.
-        docs: where the vendor documents it.
-        sdk_routes: what the vendor's official client asks beside reranking, for a gateway that stands in for the
-            vendor:
-            GET paths, with ``{model}`` for a name, each with what makes the answer.
-        sender: for a provider inside this process, what takes its `HttpRequest`; None for HTTP.
+        name: the name under which it is looked up, such as ``voyage``.
+        dialect: the wire format of its requests, responses and errors.
+        endpoint: its URL.
+        auth: how the key is sent, and the environment variables that hold it.
+        default_model: the model to send where none is given; None where there is no sensible default.
+        models: the declared models, by name. Other names are sent unchanged; nothing is assumed about them.
+        unknown_model: the declaration for every model that is not in ``models``.
+        docs: the URL of its documentation.
+        sdk_routes: further GET routes that its official client calls, so that the gateway can serve that client: paths,
+            with ``{model}`` for a name, each with the function that returns the JSON response.
+        sender: the function that handles an `HttpRequest` inside this process; None to send it by HTTP.
     """
 
     name: str
@@ -67,27 +66,27 @@ class Provider:
         return f"Provider({self.name!r})"
 
     def __reduce__(self) -> tuple[Any, ...] | str:
-        """By name, where it is the installed one: a table holds functions, which cannot be pickled."""
+        """Pickle an installed provider by its name: its tables hold functions, which cannot be pickled."""
         if self.name in provider_names() and provider_by_name(self.name) is self:
             return provider_by_name, (self.name,)
         return cast("tuple[Any, ...]", super().__reduce__())
 
-    # --- what a router asks before the call
+    # --- before a call
 
     def model(self, name: str | None = None, *, base_model: str | None = None) -> Model:
-        """What is known of a model: of ``base_model`` where given, else of ``name``, else of the default model."""
+        """Return the declaration of ``base_model`` where given, else of ``name``, else of the default model."""
         return self.models.get(base_model or name or self.default_model or "", self.unknown_model)
 
     def limits(self, model: str | None = None) -> Limits:
-        """How much one call may hold."""
+        """Return the limits of one call, in documents and tokens."""
         return self.model(model).limits
 
     def modalities(self, model: str | None = None) -> tuple[str, ...]:
-        """What the model ranks: ``("text",)`` or ``("text", "image")``."""
+        """Return what the model ranks: ``("text",)`` or ``("text", "image")``."""
         return ("text", "image") if self.model(model).images else ("text",)
 
     def score_kind(self, model: str | None = None) -> ScoreKind:
-        """What the model's scores are."""
+        """Return the kind of the model's scores, such as ``probability``."""
         return self.model(model).score_kind
 
     @property
@@ -102,10 +101,10 @@ class Provider:
     def check(
         self, request: RerankRequest, model: str | None = None, *, base_model: str | None = None
     ) -> UnsupportedRequestError | None:
-        """Why this vendor cannot express the request, or None. Nothing is sent.
+        """Return the error that `prepare` would raise because this provider cannot express the request, else None.
 
         Raises:
-            InvalidRequestError: the request is wrong for every vendor, such as ``rank_fields`` that a document lacks.
+            InvalidRequestError: every provider would refuse the request, such as ``rank_fields`` that a document lacks.
         """
         try:
             self.encode_fields(fields_of(request), model=model, base_model=base_model)
@@ -113,7 +112,7 @@ class Provider:
             return error
         return None
 
-    # --- towards the vendor
+    # --- requests and responses of the provider
 
     def prepare(
         self,
@@ -128,24 +127,24 @@ class Provider:
         echo_documents: bool = True,
         base_model: str | None = None,
     ) -> Call:
-        """One call: what to send, what is lost, and how to read the answer.
+        """Prepare one call: the HTTP request, the losses, and the context to decode its response.
 
         Args:
-            request: what is asked.
-            model: what to send as model; None for the request's, else the provider's default.
+            request: the canonical request.
+            model: the model to send; None for the request's, else the provider's default.
             api_key: a string or a ``SecretStr``; None, empty or blank is no key.
-            base_url: a root, version root, prefix or full path to call instead of the vendor's own.
-            url: the whole URL to call; it is not changed.
+            base_url: a root, version root, prefix or full path to call instead of the provider's URL.
+            url: the exact URL to call.
             headers: further headers.
             auth_header: the header that carries the key, in place of the provider's own; without a scheme unless it is
                 ``authorization``.
-            echo_documents: whether to ask the vendor for documents; they come from the request either way.
-            base_model: the known model behind a name that says nothing, such as a Xinference UID.
+            echo_documents: whether the provider shall return documents; results take theirs from the request anyway.
+            base_model: the known model behind an alias, such as a Xinference UID.
 
         Raises:
             InvalidRequestError: a provider option, header, key or URL is wrong.
-            UnsupportedRequestError: this vendor cannot express the request.
-            MissingApiKeyError: the provider's own host is called, which needs a key.
+            UnsupportedRequestError: this provider cannot express the request.
+            MissingApiKeyError: no key is given, and the provider's hosts require one.
         """
         encoded = self.encode_fields(
             fields_of(request), model=model, base_model=base_model, echo_documents=echo_documents
@@ -163,15 +162,15 @@ class Provider:
         base_url: str | None = None,
         headers: Headers | None = None,
     ) -> HttpRequest:
-        """The HTTP request alone; see `prepare`."""
+        """Build the HTTP request alone; see `prepare`."""
         return self.prepare(request, model=model, api_key=api_key, base_url=base_url, headers=headers).http
 
     def encode_request(self, request: RerankRequest, model: str | None = None) -> dict[str, Any]:
-        """The vendor's JSON body; see `prepare`."""
+        """Encode a canonical request as this provider's JSON body; see `prepare`."""
         return self.encode_fields(fields_of(request), model=model).body
 
     def losses(self, request: RerankRequest, model: str | None = None) -> tuple[Loss, ...]:
-        """What of the request the vendor would not get as asked."""
+        """Return the parts of the request that this provider would not receive as given."""
         return self.encode_fields(fields_of(request), model=model).losses
 
     def encode_fields(
@@ -182,8 +181,8 @@ class Provider:
         base_model: str | None = None,
         echo_documents: bool = True,
     ) -> EncodedRequest:
-        """Encode plain canonical fields: what `prepare` and the transcoder have in common."""
-        sent_model = validate_model(model) or fields["model"] or self.default_model
+        """Encode canonical fields, for `prepare` and the transcoder."""
+        sent_model = fields["model"] or self.default_model if model is None else validate_model(model)
         if sent_model is None:
             raise InvalidRequestError(f"model: {self.name} has no default model, so name one", field="model")
         draft = EncodeContext(
@@ -191,11 +190,9 @@ class Provider:
         )
         return self.dialect.request.encode(draft)
 
-    # --- from the vendor
-
     @cached_property
     def decoder(self) -> Decoder:
-        """Reads this vendor's answers."""
+        """Decodes this provider's responses."""
         return Decoder(self.name, self.dialect, self.models, self.unknown_model)
 
     def decode(
@@ -206,14 +203,14 @@ class Provider:
         request: RerankRequest | None = None,
         now: float | None = None,
     ) -> RerankResponse:
-        """An answer, or the error that it is, raised.
+        """Decode this provider's HTTP response into a `RerankResponse`, or raise its error.
 
         Args:
             status: the HTTP status.
-            headers: in any case.
-            body: raw.
-            request: what was asked; with it indices are checked and documents filled in.
-            now: seconds since the epoch, for a Retry-After that is a date; None for the answer's own Date.
+            headers: the HTTP headers; their names may be in any case.
+            body: the raw body.
+            request: the canonical request. With it, indices are checked and results get their documents.
+            now: seconds since the epoch, for a Retry-After that is a date; None for the response's Date header.
 
         Raises:
             StatusError, InvalidResponseError: and no other exception, whatever the body holds.
@@ -221,15 +218,15 @@ class Provider:
         return self.decoder.decode_response(status, headers, body, self._decode_context(request), now)
 
     def decode_response(self, body: Body, request: RerankRequest | None = None) -> RerankResponse:
-        """The answer in a body that came with a success status; see `decode`."""
+        """Decode a body that came with a success status; see `decode`."""
         return self.decoder.decode_response(200, (), body, self._decode_context(request), None)
 
     def decode_error(self, status: int, headers: Headers, body: bytes | str, now: float | None = None) -> RerankError:
-        """The error in an answer, returned. Under a success status it is taken for an answer without rows."""
+        """Return the error in a response. Under a success status, the response counts as one without rows."""
         return self.decoder.decode_error(status, headers, body, NO_CONTEXT, now)
 
     def _decode_context(self, request: RerankRequest | None) -> DecodeContext:
-        """What is known of a request of which nobody kept the call."""
+        """Rebuild the decode context from a request whose `Call` is not at hand."""
         if request is None:
             return NO_CONTEXT
         fields = fields_of(request)
@@ -241,18 +238,18 @@ class Provider:
             fields, model, self.model(model), sent_indices, count if sent_indices is None else len(sent_indices), losses
         )
 
-    # --- towards a client that speaks this vendor's dialect
+    # --- requests and responses of a client of this dialect
 
     def decode_request(self, body: Body) -> RerankRequest:
-        """A client's request in this dialect.
+        """Decode the request body of a client of this dialect.
 
         Raises:
-            InvalidRequestError: names the field, in the client's words.
+            InvalidRequestError: a field is wrong; the sentence uses the dialect's field name.
         """
         return RerankRequest.model_construct(**self.decode_fields(body))
 
     def decode_fields(self, body: Body) -> RequestFields:
-        """The same as plain canonical fields: what `decode_request` and the transcoder have in common."""
+        """Decode a client's body into canonical fields, for `decode_request` and the transcoder."""
         body = plain_body(body)
         raw = isinstance(body, (bytes, str))
         wire: Any = parse_request_body(body) if isinstance(body, (bytes, str)) else body
@@ -261,25 +258,31 @@ class Provider:
             raise InvalidRequestError(f"the body: expected a JSON object, not {kind}")
         return self.dialect.request.decode(wire, self.name, from_json=raw)
 
-    def encode_response(self, response: RerankResponse, request: RerankRequest | None = None) -> dict[str, Any]:
-        """The answer as this vendor would write it for its client. ``request`` gives the model's name as asked for."""
-        body: dict[str, Any] | list[Any] = self.dialect.response.write(
-            response, request.model if request is not None else None
-        )
-        if isinstance(body, list):  # such a dialect's whole answer; a dict for all the others, as the signature says
-            return cast("dict[str, Any]", _copies(body))
+    def encode_response(self, response: RerankResponse, request: RerankRequest | None = None) -> dict[str, Any] | Any:
+        """Encode a canonical response in this dialect.
+
+        Args:
+            response: the canonical response.
+            request: the client's request, whose model name is returned; None for the response's model name.
+
+        Returns:
+            A JSON object, or a list of rows for the dialects (such as TEI's) whose response is a bare list.
+        """
+        body: Any = self.dialect.response.write(response, request.model if request is not None else None)
+        if is_list(body):
+            return _copies(body)
         return {key: _copies(value) if value is rows_of(response) else value for key, value in body.items()}
 
     def dump_response(self, response: RerankResponse, model: str | None = None) -> bytes:
-        """The same as JSON in UTF-8; ``model`` is the name that the client asked for."""
+        """Encode a response as JSON in UTF-8; ``model`` is the model name in the client's request."""
         return dump(self.dialect.response.write(response, model))
 
     def encode_error(self, error: RerankError, relay: bool = False) -> tuple[int, dict[str, str], dict[str, Any]]:
-        """Status, headers and body by which a client of this dialect understands the error.
+        """Encode an error for a client of this dialect: HTTP status, headers and JSON body.
 
         Args:
-            error: what went wrong.
-            relay: whether the key upstream is the client's own; else its rejection is our 502, not the client's 401.
+            error: the error.
+            relay: whether the upstream key came from the client. If not, its rejection is a 502, not the client's 401.
         """
         return self.dialect.errors.encode(error, relay=relay)
 
@@ -294,7 +297,7 @@ def address_of_call(
     headers: Headers | None = None,
     auth_header: str | None = None,
 ) -> tuple[str, MaskedHeaders]:
-    """The URL and the headers of a call: all that its request does not decide."""
+    """Return URL and headers of a call, which do not depend on the request's content."""
     key = plain_key(api_key)
     send = MaskedHeaders(
         {**_HEADERS, **provider.endpoint.headers, **validate_headers(headers)},
@@ -307,23 +310,23 @@ def address_of_call(
 
 
 def make_call(provider: Provider, encoded: EncodedRequest, url: str, headers: Mapping[str, str]) -> Call:
-    """The call of an encoded request to an address."""
+    """Make the call that sends an encoded request to a URL."""
     return Call(provider, HttpRequest("POST", url, headers, dump(encoded.body)), encoded)
 
 
 def _copies(rows: Any) -> Any:
-    """Rows of the caller's own, which may be changed."""
+    """Copy rows and their documents, so that the copies may be changed."""
     return [{**row, "document": dict(row["document"])} if "document" in row else dict(row) for row in rows]
 
 
 @dataclass(frozen=True)
 class Call:
-    """One prepared call: what to send, and how to read what comes back.
+    """One prepared call: the HTTP request to send, and the method that decodes its response.
 
     Attributes:
-        provider: whom it is for.
-        http: what to send. Its `repr` masks the key.
-        encoded: the request in the vendor's words.
+        provider: the provider to call.
+        http: the HTTP request. Its `repr` masks the key.
+        encoded: the request in the provider's dialect.
     """
 
     provider: Provider
@@ -332,12 +335,12 @@ class Call:
 
     @cached_property
     def request(self) -> RerankRequest:
-        """What is asked."""
+        """The canonical request."""
         return RerankRequest.model_construct(**self.encoded.fields)
 
     @property
     def losses(self) -> tuple[Loss, ...]:
-        """What of the request the vendor does not get as asked."""
+        """The parts of the request that the provider does not receive as given."""
         return self.encoded.losses
 
     @property
@@ -346,5 +349,5 @@ class Call:
         return self.encoded.model
 
     def decode(self, status: int, headers: Headers, body: bytes | str, now: float | None = None) -> RerankResponse:
-        """The answer to this call, or the error that it is, raised; see `Provider.decode`."""
+        """Decode the response to this call, or raise its error; see `Provider.decode`."""
         return self.provider.decoder.decode_response(status, headers, body, self.encoded, now, self.http)

@@ -1,9 +1,9 @@
-"""Split a request over what one call may hold, and merge the answers. Pure: the calls are yours.
+"""Split a request that is too large for one call, and merge the responses. Your code makes the calls.
 
     batch = ru.split_request(request, "voyage")
     response = batch.merge([call(part) for part in batch.parts])
 
-Only scores that each document gets by itself can be merged. Models that read the list as a whole are not split.
+Merging needs scores that do not depend on the other documents, so requests to listwise models are not split.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ from .errors import InvalidRequestError, UnsupportedRequestError
 from .registry import provider as provider_by_name
 
 Estimate: TypeAlias = Callable[[str], int]
-"""From a text to its tokens, rather too many than too few."""
+"""A function that estimates the tokens of a text; too many is safe, too few is not."""
 
 
 def estimate_tokens(text: str) -> int:
-    """Tokens of a text, rather too many: a third of its ASCII characters, and one and a half for each other one.
+    """Estimate the tokens of a text, erring high: a third per ASCII character, one and a half per other character.
 
-    English takes about a quarter of its characters, code and numbers more; other scripts about one each.
+    English needs about a quarter of a token per character, code and numbers more, other scripts about one.
     """
     plain = len(text) if text.isascii() else sum(map(str.isascii, text))
     return ceil(plain / 3 + (len(text) - plain) * 1.5) + 2
@@ -47,23 +47,24 @@ def estimate_tokens(text: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """A request in parts that each fit into one call.
+    """A request, split into parts that each fit into one call.
 
     Attributes:
-        request: the whole.
-        parts: what to send, each with a run of the documents and without ``top_n``; the request itself where it fits.
+        request: the whole request.
+        parts: the requests to send, each with consecutive documents and without ``top_n``; the request itself where it
+            fits.
     """
 
     request: RerankRequest
     parts: tuple[RerankRequest, ...]
 
     def merge(self, responses: Sequence[RerankResponse]) -> RerankResponse:
-        """The answer to the whole, from the answers to the parts in their order.
+        """Merge the responses to the parts, given in the order of the parts, into the response to the whole request.
 
-        Usage is summed; what one part lacks is absent. Equal scores are in the order of their indices.
+        Usage is summed; a figure that one response lacks is None. Of equal scores the lower index comes first.
 
         Raises:
-            InvalidRequestError: there are more or fewer answers than parts.
+            InvalidRequestError: there are more or fewer responses than parts.
         """
         if len(responses) != len(self.parts):
             raise InvalidRequestError(f"responses: expected {len(self.parts)}, not {len(responses)}", field="responses")
@@ -86,14 +87,14 @@ class Batch:
         )
 
     def _placed(self, responses: Sequence[RerankResponse]) -> Iterator[tuple[int, RerankResponse]]:
-        """Each answer with where its part begins."""
+        """Yield the index of each part's first document with the part's response."""
         offset = 0
         for part, response in zip(self.parts, responses, strict=True):
             yield offset, response
             offset += len(part.documents)
 
     def _losses(self, responses: Sequence[RerankResponse]) -> tuple[Loss, ...]:
-        """Losses of all parts, those that are the same told once, with the indices of the whole."""
+        """Merge equal losses of the parts, with indices into the whole request."""
         merged: dict[Loss, tuple[int, ...]] = {}
         for offset, response in self._placed(responses):
             for loss in response.losses:
@@ -111,21 +112,22 @@ def split_request(
     split: Literal["pointwise", "always"] = "pointwise",
     estimate: Estimate = estimate_tokens,
 ) -> Batch:
-    """Split a request by what the model takes in one call: documents, and tokens as far as the vendor documents them.
+    """Split a request by the model's documented limits per call, in documents and tokens.
 
     Args:
-        request: the whole.
-        provider: whom it is for, or its name.
-        model: what will be sent as model, where it is not the request's.
-        base_model: the known model behind a name that says nothing.
-        split: ``"always"`` splits for listwise models too, whose scores then depend on who else is in the part.
-        estimate: counts the tokens of a text.
+        request: the whole request.
+        provider: the provider to call, or its name.
+        model: the model to send, if it is not the request's.
+        base_model: the known model behind an alias.
+        split: ``"always"`` splits for listwise models too, whose scores then depend on the documents of the same part.
+        estimate: the function that estimates the tokens of a text.
 
     Raises:
-        UnsupportedRequestError: it must be split, and the model scores the list as a whole.
-        UnknownProviderError: no provider is called so.
+        UnsupportedRequestError: the request does not fit, and the model scores the list as a whole.
+        UnknownProviderError: no provider has such a name.
     """
-    resolved, fields = provider_by_name(provider), fields_of(request)
+    resolved = provider_by_name(provider) if isinstance(provider, str) else provider
+    fields = fields_of(request)
     name = model or request.model or resolved.default_model
     model_info = resolved.model(name, base_model=base_model)
     ends = _cuts(fields, model_info.limits, estimate)
@@ -142,7 +144,7 @@ def split_request(
 
 
 def fits(fields: RequestFields, limits: Limits, estimate: Estimate = estimate_tokens) -> bool:
-    """Whether one call takes the request, so that `split_request` would leave it whole."""
+    """Return whether the request fits into one call."""
     if limits.total_tokens is None:
         return limits.documents is None or len(fields["documents"]) <= limits.documents
     return len(_cuts(fields, limits, estimate)) == 1
@@ -153,7 +155,7 @@ def _part(request: RerankRequest, start: int, end: int) -> RerankRequest:
 
 
 def _cuts(fields: RequestFields, limits: Limits, estimate: Estimate) -> list[int]:
-    """Where each part ends, exclusive. What fits nowhere has a part of its own: the vendor cuts it, or refuses."""
+    """Return the end of each part, exclusive. A document over the limit is a part by itself."""
     costs = _costs(fields, limits, estimate)
     ends: list[int] = []
     count, spent = 0, 0
@@ -168,11 +170,11 @@ def _cuts(fields: RequestFields, limits: Limits, estimate: Estimate) -> list[int
 
 
 def _costs(fields: RequestFields, limits: Limits, estimate: Estimate) -> list[int]:
-    """The tokens that each document costs: the query is counted once for each. No texts are read without a limit."""
+    """Return the tokens of each document, with the query counted for each; zeros where there is no limit."""
     if limits.total_tokens is None:
         return [0] * len(fields["documents"])
     query = sum(map(estimate, strings_in([fields["query"], fields["instruction"]])))
-    max_tokens = limits.pair_tokens or limits.total_tokens  # what is longer is cut by the vendor
+    max_tokens = limits.pair_tokens or limits.total_tokens  # the provider cuts longer texts
     return [min(query + sum(map(estimate, strings_in(document))), max_tokens) for document in fields["documents"]]
 
 

@@ -1,4 +1,4 @@
-"""Look up providers by name: entry points of the group ``rerank_unify.providers``, found and not loaded."""
+"""Look up providers by name: those of this process, and entry points of the group ``rerank_unify.providers``."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 GROUP = "rerank_unify.providers"
 
-# Providers of this process that no installed package has, by name.
+# Providers that this process registered, by name.
 _registered: dict[str, Provider] = {}
 
 
 @cache
 def entry_points() -> dict[str, EntryPoint]:
-    """Every installed provider's entry point by name, sorted. Read once per process."""
+    """Return the entry points of all installed providers by name, sorted. They are read once per process."""
     # Imported here because it costs more than this whole package, and `import rerank_unify` does not need it.
     from importlib import metadata
 
@@ -30,10 +30,10 @@ def entry_points() -> dict[str, EntryPoint]:
 
 
 def register(provider: Provider) -> None:
-    """Make a provider of this process findable by its name.
+    """Register a provider, so that this process finds it by name.
 
-    Clients, transcoders and apps of this process find it then. The command line and ``rerank-unify serve`` find
-    installed entry points alone. Registering another provider under the same name replaces the first.
+    The command line and ``rerank-unify serve`` are other processes and find installed entry points alone. Registering
+    another provider under the same name replaces the first.
 
     Args:
         provider: the provider.

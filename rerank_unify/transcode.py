@@ -1,6 +1,6 @@
-"""From bytes to bytes: a client's dialect on one side, a vendor's on the other, and no model in between.
+"""Translate bytes to bytes between a client's dialect and a provider's, without building a pydantic model.
 
-This is the hot path of a gateway. What it gives is what decoding and encoding give, one after the other.
+This is the hot path of a gateway. The result equals that of decoding and encoding one after the other.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ _JSON = {"content-type": "application/json"}
 
 @dataclass(frozen=True, slots=True)
 class TranscodedRequest:
-    """A request in the vendor's words, with what the way back needs.
+    """A request in the provider's dialect, with the context to translate its response.
 
     Attributes:
-        content: the vendor's body, JSON in UTF-8.
-        losses: what of the request the vendor does not get as asked.
+        content: the provider's body, JSON in UTF-8.
+        losses: the parts of the request that the provider does not receive as given.
         model: the model that is sent.
     """
 
@@ -37,7 +37,7 @@ class TranscodedRequest:
 
 @dataclass(frozen=True, slots=True)
 class Transcoder:
-    """Two dialects, and the model to send instead of the client's, if one. Made by `transcoder`."""
+    """Translates between two dialects. Made by `transcoder`."""
 
     client: Provider
     provider: Provider
@@ -45,13 +45,13 @@ class Transcoder:
     base_model: str | None = None
 
     def request(self, body: bytes | str) -> TranscodedRequest:
-        """Turn a client's body into the vendor's.
+        """Translate a client's request body into the provider's.
 
-        The vendor is asked not to echo documents: the way back has them.
+        The provider is not asked to return documents: `response` takes them from the request.
 
         Raises:
-            InvalidRequestError: the client's own mistake, in its words.
-            UnsupportedRequestError: this vendor cannot express the request.
+            InvalidRequestError: the client's request is wrong; the sentence uses the dialect's field name.
+            UnsupportedRequestError: this provider cannot express the request.
         """
         fields = self.client.decode_fields(body)
         encoded = self.provider.encode_fields(
@@ -69,15 +69,15 @@ class Transcoder:
         *,
         relay: bool = False,
     ) -> tuple[int, dict[str, str], bytes]:
-        """Turn the vendor's answer, or its error, into the client's.
+        """Translate the provider's response or error into the client's status, headers and body.
 
         Args:
-            status: the vendor's HTTP status.
-            headers: the vendor's headers, in any case.
-            body: the vendor's body.
-            request: what `request` returned.
+            status: the provider's HTTP status.
+            headers: the provider's headers; their names may be in any case.
+            body: the provider's body.
+            request: the result of `request`.
             now: seconds since the epoch, for a Retry-After that is a date.
-            relay: whether the key upstream is the client's own; see `Provider.encode_error`.
+            relay: whether the upstream key came from the client; see `Provider.encode_error`.
         """
         try:
             response = self.provider.decoder.decode_response(status, headers, body, request.context, now)
@@ -86,7 +86,7 @@ class Transcoder:
         return 200, dict(_JSON), self.client.dump_response(response, request.client_model)
 
     def error(self, error: RerankError, *, relay: bool = False) -> tuple[int, dict[str, str], bytes]:
-        """Any error in the client's dialect, one of `request` too."""
+        """Encode any error in the client's dialect, also one that `request` raised."""
         status, headers, body = self.client.encode_error(error, relay=relay)
         return status, headers, dump(body)
 
@@ -94,15 +94,15 @@ class Transcoder:
 def transcoder(
     client: str | Provider, provider: str | Provider, model: str | None = None, *, base_model: str | None = None
 ) -> Transcoder:
-    """A transcoder between a client's dialect and a vendor's, both as providers or their names.
+    """Make a transcoder between a client's dialect and a provider's.
 
     Args:
-        client: what the client speaks.
-        provider: who answers.
-        model: what to send as model; None for the client's, else the vendor's default.
-        base_model: the known model behind a name that says nothing.
+        client: the provider, or its name, whose dialect the client uses.
+        provider: the provider to call, or its name.
+        model: the model to send; None for the client's, else the provider's default.
+        base_model: the known model behind an alias.
 
     Raises:
-        UnknownProviderError: no provider is called so.
+        UnknownProviderError: no provider has such a name.
     """
     return Transcoder(provider_by_name(client), provider_by_name(provider), model, base_model)

@@ -1,14 +1,32 @@
-"""Hypothesis profiles: ``fast`` for every run, ``thorough`` for `make check`. And Ctrl-C as a terminal has it."""
+"""What a run of the tests selects: the profile ``fast`` by default, ``thorough`` for `make check`."""
 
-import os
+from __future__ import annotations
+
 import signal
 import threading
+from importlib.util import find_spec
 
+import pytest
+from example_budget import THOROUGH
 from hypothesis import HealthCheck, settings
 
-settings.register_profile("fast", max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("fast", max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("thorough", max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile(os.environ.get("RERANK_UNIFY_PROFILE", "fast"))
+settings.load_profile("thorough" if THOROUGH else "fast")
+
+# The vendors' SDKs are in an environment of their own: see `make interop`.
+collect_ignore = [] if find_spec("cohere") else ["interop"]
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave slow tests to a thorough run."""
+    if THOROUGH:
+        return
+    slow = [item for item in items if item.get_closest_marker("slow")]
+    config.hook.pytest_deselected(items=slow)
+    items[:] = [item for item in items if not item.get_closest_marker("slow")]
+
 
 # What a shell starts with `&` ignores Ctrl-C, and so would the processes that tests start and interrupt.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN and threading.current_thread() is threading.main_thread():

@@ -26,7 +26,7 @@ from .response import (
     response_from_rows,
     rows_of,
 )
-from .usage import NO_USAGE, USAGE_FIELDS, Usage, usage_of
+from .usage import NO_USAGE, USAGE_FIELDS, Usage
 from .validation import check_number, validate_model
 
 __all__ = [
@@ -56,7 +56,6 @@ __all__ = [
     "response_from_rows",
     "rows_of",
     "select_fields",
-    "usage_of",
     "validate_fields",
     "validate_model",
 ]

@@ -62,20 +62,5 @@ class Usage:
         return f"Usage({', '.join(f'{name}={value!r}' for name, value in self.to_dict().items())})"
 
 
-def usage_of(figures: Mapping[str, Any]) -> Usage:
-    """The `Usage` over figures by field, whose values are already known to be right: on the way of every answer."""
-    get = figures.get
-    total, prompt, completion = complete_tokens(get("total_tokens"), get("prompt_tokens"), get("completion_tokens"))
-    usage = object.__new__(Usage)
-    give = object.__setattr__
-    give(usage, "total_tokens", total)
-    give(usage, "prompt_tokens", prompt)
-    give(usage, "completion_tokens", completion)
-    give(usage, "prompt_tokens_details", get("prompt_tokens_details"))
-    give(usage, "completion_tokens_details", get("completion_tokens_details"))
-    give(usage, "search_units", get("search_units"))
-    return usage
-
-
 USAGE_FIELDS: Final = tuple(Usage.__dataclass_fields__)
 NO_USAGE: Final = Usage()

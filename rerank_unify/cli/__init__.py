@@ -1,6 +1,6 @@
 """The command line, ``rerank-unify``.
 
-It needs the extra ``cli``, click and rich, so what needs them is imported late: without them one sentence says so.
+It needs the extra ``cli``. click and rich are imported late, so that a missing extra gives one clear sentence.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ _NEEDED = ("click", "rich")
 def main() -> None:
     """Run the command line and leave the process with its exit code."""
     try:
-        # The library itself takes a moment to load, so Ctrl-C may come this early.
+        # Loading the library takes a moment, in which Ctrl-C may come.
         from .app import app
 
         app()

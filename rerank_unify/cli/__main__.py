@@ -1,4 +1,4 @@
-"""``python -m rerank_unify.cli``, for where the script ``rerank-unify`` is not on the path."""
+"""``python -m rerank_unify.cli``, if the script ``rerank-unify`` is not on the path."""
 
 from . import main
 

@@ -1,4 +1,4 @@
-"""The command line as a whole: its commands, and what its help says."""
+"""The command group and its help."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from .rerank import rerank
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="""\b
 Examples:
-  Rank three texts on this machine, with no key and no network:
+    Rerank three texts on this machine, without a key and without a network:
     rerank-unify rerank --query "sensitive skin" \\
         --document "aloe vera cream" --document "motor oil" --document "cream for skin"
 \b
-  Ask Cohere, and Voyage where it fails; their keys are in the environment:
+    Call Cohere, and Voyage if Cohere fails; their keys are in the environment:
     rerank-unify rerank request.json --provider cohere --fallback voyage,local --show-attempts
 \b
-  Rank a file of requests; the same command goes on after an interruption:
+    Rerank a file of requests; the same command resumes after an interruption:
     rerank-unify batch in.jsonl out.jsonl --provider cohere
 \b
-  What would Voyage get, and what would be lost on the way?
+    Show what Voyage would receive, and which parts of the request would be lost:
     rerank-unify explain request.json --provider voyage
 \b
-  Ask Voyage with curl, read the answer as Jina would have written it:
+    Call Voyage with curl, and translate the response to Jina's format:
     rerank-unify convert request --from jina --to voyage --model rerank-2.5 \\
         request.json > body.json
     curl -s https://api.voyageai.com/v1/rerank -H "Authorization: Bearer $VOYAGE_API_KEY" \\
@@ -42,10 +42,10 @@ Examples:
 )
 @click.version_option(__version__, prog_name="rerank-unify")
 def app() -> None:
-    """Any rerank client, any rerank vendor, one format in the middle: Jina's.
+    """Any rerank client, any rerank provider, one format in the middle: Jina's.
 
-    Rank documents, for one request or many, see what a vendor would be sent and what it could not be told, and
-    translate requests and answers from one vendor's dialect into another's. A terminal gets tables; a pipe gets JSON.
+    Rerank documents, for one request or many. Show what a provider would receive and what would be lost. Translate
+    requests and responses between dialects. On a terminal the output is a table, in a pipe it is JSON.
     """
 
 

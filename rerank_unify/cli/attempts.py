@@ -1,4 +1,4 @@
-"""Who was tried: one line for each attempt, or a table of them."""
+"""The attempts of a request, as lines or as a table."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class AttemptLine:
 
     Attributes:
         provider: the provider's name.
-        model: the model that was sent; "–" where nothing was sent.
-        seconds: how long it took, for reading.
-        outcome: what came of it.
+        model: the model that was sent; "–" if nothing was sent.
+        seconds: the duration as text, with its unit.
+        outcome: "succeeded", "cancelled", "not called: …", or the error.
     """
 
     provider: str
@@ -36,7 +36,7 @@ class AttemptLine:
 
 
 def attempts_of_response(response: RerankResponse, ended: Sequence[AttemptEnded]) -> list[AttemptLine]:
-    """The attempts that led to an answer, those that were passed over without a call among them, in their order."""
+    """Return the attempts of a successful request in order, targets that were skipped included."""
     failed = {id(one.error): one for one in ended if one.error is not None}
     others = iter([one for one in ended if one.error is None])
     return [
@@ -47,14 +47,14 @@ def attempts_of_response(response: RerankResponse, ended: Sequence[AttemptEnded]
 
 
 def attempts_of_error(error: RerankError, ended: Sequence[AttemptEnded]) -> list[AttemptLine]:
-    """The attempts that led to no answer, then whoever was not called, and why."""
+    """Return the attempts of a failed request, then the targets that were not called, each with its reason."""
     causes = error.causes if isinstance(error, AllProvidersFailedError) else (error,)
     called = {id(one.error) for one in ended}
     return [*map(_line, ended), *(_passed_over(cause) for cause in causes if id(cause) not in called)]
 
 
 def _line(ended: AttemptEnded) -> AttemptLine:
-    outcome = "answered"
+    outcome = "succeeded"
     if ended.cancelled:
         outcome = "cancelled"
     elif ended.error is not None:
@@ -72,12 +72,12 @@ def _short(error: Exception) -> str:
 
 
 def attempt_line(line: AttemptLine) -> str:
-    """An attempt on one line."""
+    """Format an attempt on one line."""
     return f"attempt: {line.provider}, {line.model}, {line.seconds}: {line.outcome}"
 
 
 def show_attempts(out: Console, attempts: Iterable[AttemptLine]) -> None:
-    """A small table; nothing where there are none."""
+    """Print a table of the attempts, or nothing if there are none."""
     table = new_table()
     for title in ("provider", "model", "seconds", "outcome"):
         table.add_column(title, justify="right" if title == "seconds" else "left", overflow="fold")

@@ -1,4 +1,4 @@
-"""``batch``: many requests from a file, and their answers into another one."""
+"""``batch``: rerank many requests from a file into another file."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .progress import progress_bar
 from .tables import complain
 from .targets import TargetOptions
 
-_MAX_CONCURRENCY = 100  # connections that a client holds: more at a time would only wait for one
+_MAX_CONCURRENCY = 100  # the client has as many connections; more requests would only wait for one
 _PATH = click.Path(path_type=Path)
 
 
@@ -30,11 +30,11 @@ _PATH = click.Path(path_type=Path)
     default=8,
     show_default=True,
     metavar="N",
-    help=f"How many requests are under way at a time, {_MAX_CONCURRENCY} at most.",
+    help=f"Number of concurrent requests, {_MAX_CONCURRENCY} at most.",
 )
-@click.option("--ordered", is_flag=True, help="In the end put the lines of OUT in the order of IN.")
-@click.option("--retry-failed", is_flag=True, help="Send again what has failed in an earlier run.")
-@click.option("--overwrite", is_flag=True, help="Forget what OUT holds, whatever it is.")  # fmt: skip
+@click.option("--ordered", is_flag=True, help="When the run ends, sort the lines of OUT in the order of IN.")
+@click.option("--retry-failed", is_flag=True, help="Send the requests again that failed in an earlier run.")
+@click.option("--overwrite", is_flag=True, help="Discard the content of OUT and start again.")  # fmt: skip
 def batch(
     source: Path,
     out: Path,
@@ -44,18 +44,18 @@ def batch(
     retry_failed: bool,
     overwrite: bool,
 ) -> None:
-    """Rank many requests, from a file into a file.
+    """Rerank many requests from a file into another file.
 
-    Each line of IN is a request in Jina's format; empty lines are skipped. Each becomes a line of OUT as it is done,
-    an answer or an error, with the number of its line in IN, from 0, as index.
+    Each line of IN is a request in Jina's format; empty lines are skipped. Each request becomes a line of OUT when it
+    is done: a response or an error, with the zero-based number of its line in IN as index.
 
-    Run the same command again after an interruption: it goes on where it stopped, and sends nothing twice that OUT has
-    an answer to. What has failed stays so unless --retry-failed is given.
+    Run the same command again after an interruption: it resumes, and sends no request again that OUT has a response
+    for. Failed requests are sent again only with --retry-failed.
 
-    Exit code 0: every request is answered; 1: some have failed; 130: interrupted.
+    Exit code 0: every request succeeded; 1: some failed; 130: interrupted.
     """
     if "-" in (str(source), str(out)):
-        raise click.UsageError("IN and OUT are files: a run that goes on after an interruption reads both again.")
+        raise click.UsageError("IN and OUT must be files, because a resumed run reads both again.")
     if overwrite and retry_failed:
         raise click.UsageError("--overwrite and --retry-failed exclude each other.")
     if out.exists() and source.exists() and out.samefile(source):
@@ -75,10 +75,10 @@ def _run(rank: Rank, lines: Lines, written: Checkpoint, *, again: bool) -> None:
         with progress_bar(lines.requests, done, written.failed) as tick:
             rank(Run(lines, written, tick, again=again))
     except KeyboardInterrupt:
-        complain(["interrupted; the same command goes on from here"])
+        complain(["interrupted; run the same command again to resume"])
         raise
 
 
 def _counted(written: Checkpoint, before: int) -> str:
-    earlier = f" ({before} of them before)" if before else ""
-    return f"{written.succeeded} answered{earlier}, {written.failed} failed"
+    earlier = f" ({before} in earlier runs)" if before else ""
+    return f"{written.succeeded} succeeded{earlier}, {written.failed} failed"

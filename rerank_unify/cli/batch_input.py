@@ -1,4 +1,4 @@
-"""The input of a batch: one request on each line of a file, read as a stream."""
+"""The input of a batch: a file with one request per line, read as a stream."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from pydantic_core import from_json
 from .._json import is_object
 from .exit_codes import Failure
 
-_MARK = b"\xef\xbb\xbf"  # which Windows puts before UTF-8
-_NO_FILE = "{}: expected a file, which can be read again when a run goes on after an interruption"
+_MARK = b"\xef\xbb\xbf"  # the byte order mark that Windows writes before UTF-8
+_NO_FILE = "{}: expected a regular file, because a resumed run reads it again"
 
 
 def fingerprint(line: bytes) -> int:
-    """What tells a line from another: 64 bits of its SHA-256, 0 for an empty line."""
+    """Return the fingerprint of a line: the first 64 bits of its SHA-256, or 0 for an empty line."""
     return int.from_bytes(sha256(line).digest()[:8], "big") if line else 0
 
 
 class Lines:
-    """The lines of a file. Of each only its fingerprint is kept, eight bytes.
+    """The lines of a file. Only a fingerprint of eight bytes per line stays in memory.
 
     Attributes:
         path: the file.
         prints: the fingerprints by zero-based line, 0 for an empty one.
 
     Raises:
-        Failure: it is a pipe or the like.
-        OSError: it cannot be read.
+        Failure: the path is a pipe or another special file.
+        OSError: the file cannot be read.
     """
 
     def __init__(self, path: Path) -> None:
@@ -41,19 +41,19 @@ class Lines:
         self.prints = array("Q", map(fingerprint, self))
 
     def __iter__(self) -> Iterator[bytes]:
-        """Each line without the spaces around it and without its end."""
+        """Iterate over the lines, each without surrounding white space."""
         with self.path.open("rb") as file:
             for number, line in enumerate(file):
                 yield (line if number else line.removeprefix(_MARK)).strip()
 
     @property
     def requests(self) -> int:
-        """How many lines are not empty."""
+        """The number of lines that are not empty."""
         return sum(map(bool, self.prints))
 
 
 def request_id(line: bytes) -> Any:
-    """The ``id`` or ``custom_id`` of a request, any JSON value; None where it has none or is no JSON object."""
+    """Return the ``id`` or ``custom_id`` of a request, any JSON value; None if the request has none or is no object."""
     if b'id"' not in line:
         return None
     try:

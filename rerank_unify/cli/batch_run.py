@@ -1,4 +1,4 @@
-"""A batch's requests on their way: from the lines of the input, through the client, to the lines of the output."""
+"""One run of a batch: from input lines through the client to output lines."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .targets import TargetOptions
 if TYPE_CHECKING:
     from ..client import AsyncClient, Completed
 
-_CHANGED = "{}: changed while it was read"
+_CHANGED = "{}: the file changed during the run"
 
 
 class Run:
@@ -29,8 +29,8 @@ class Run:
     Args:
         lines: the input.
         checkpoint: the output.
-        tick: told after each request.
-        again: whether requests that have failed are sent again.
+        tick: called after each request.
+        again: send failed requests again.
     """
 
     def __init__(self, lines: Lines, checkpoint: Checkpoint, tick: Tick, *, again: bool) -> None:
@@ -40,7 +40,7 @@ class Run:
         self._under_way: dict[int, InputLine] = {}
 
     def requests(self) -> Iterator[RerankRequest]:
-        """What is still to be sent, read as there is room for it. A line that is no request fails here."""
+        """Yield the requests to send as the client has room. Write an error for a line without a valid request."""
         provider = provider_by_name(CANONICAL)
         count = 0
         for line, input_line in self._open():
@@ -54,7 +54,7 @@ class Run:
             yield request
 
     def take(self, done: Completed) -> None:
-        """Write what came of a request."""
+        """Write the response or the error of a finished request."""
         input_line = self._under_way.pop(done.index)
         failed = done.error is not None
         record = error_record(input_line, done.error) if done.error else response_record(input_line, done.unwrap())
@@ -103,7 +103,7 @@ def _in_process(target_options: TargetOptions, concurrency: int) -> Rank:
 
 
 def _over_http(target_options: TargetOptions, concurrency: int) -> Rank:
-    """Asynchronously, so that Ctrl-C ends what is under way at once: a thread would be waited for."""
+    """Call providers asynchronously, so that Ctrl-C ends calls in progress at once; a thread would run to its end."""
     client = target_options.async_client()
 
     def rank(run: Run) -> None:
@@ -113,7 +113,7 @@ def _over_http(target_options: TargetOptions, concurrency: int) -> Rank:
 
         try:
             anyio.run(_rank_all, client, run, target_options, concurrency)
-        except asyncio.CancelledError:  # so Ctrl-C comes out on Python 3.10
+        except asyncio.CancelledError:  # Ctrl-C on Python 3.10
             raise KeyboardInterrupt from None
 
     return rank

@@ -1,4 +1,4 @@
-"""The output of a batch: a line for each request, written whole as it comes, and read again by the run that goes on."""
+"""The checkpoint of a batch: its output file, appended line by line and read again by a resumed run."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ OPEN: Final = 0
 SUCCEEDED: Final = 1
 FAILED: Final = 2
 
-_OTHER = "--overwrite starts anew, or name another OUT"
-_STRANGE = "{}: line {} is none that a batch has written; " + _OTHER
-_FOREIGN = "{}: line {} is for another request than {} has on line {}; " + _OTHER
-_UNWRITTEN = "{}: {}; what was written before is kept, and the same command goes on from there"
+_OTHER = "use --overwrite to start again, or name another OUT"
+_STRANGE = "{}: line {} was not written by a batch; " + _OTHER
+_FOREIGN = "{}: line {} belongs to another request than {} has on line {}; " + _OTHER
+_UNWRITTEN = "{}: {}; earlier lines are safe, run the same command again to resume"
 _BEGINNING = b'{"index":'
-_BLOCK = 2**16  # bytes that are looked through at a time
+_BLOCK = 2**16  # bytes to read at a time
 
 
 @contextmanager
 def checkpoint(path: Path, lines: Lines, *, overwrite: bool, ordered: bool) -> Generator[Checkpoint]:
-    """Open the output of an input for this run alone, with what an earlier run has written, and leave it tidy.
+    """Lock and open the output of an input, with the lines of earlier runs; tidy it on exit.
 
     Raises:
-        Failure: another run holds it, or it is not this input's.
+        Failure: another run has locked it, or it belongs to another input.
         OSError: it cannot be opened.
     """
     with locked(path):
@@ -48,11 +48,11 @@ def checkpoint(path: Path, lines: Lines, *, overwrite: bool, ordered: bool) -> G
 
 
 class Checkpoint:
-    """What is done of an input, on disk, and in memory as one byte for each line.
+    """The finished requests of an input: on disk as lines, in memory as one byte per request.
 
     Attributes:
         path: the output.
-        states: by zero-based line of the input: open, answered or failed.
+        states: by zero-based line of the input: `OPEN`, `SUCCEEDED` or `FAILED`.
     """
 
     def __init__(self, path: Path, lines: Lines) -> None:
@@ -68,19 +68,19 @@ class Checkpoint:
 
     @property
     def succeeded(self) -> int:
-        """How many requests have an answer."""
+        """The number of requests with a response."""
         return self.states.count(SUCCEEDED)
 
     @property
     def failed(self) -> int:
-        """How many have failed."""
+        """The number of failed requests."""
         return self.states.count(FAILED)
 
     def write(self, input_line: InputLine, record: bytes, *, failed: bool) -> None:
-        """Append a line, all of it.
+        """Append a whole line.
 
         Raises:
-            Failure: the disk does not take it.
+            Failure: the disk refuses the write.
         """
         left = memoryview(record)
         with self._writing():
@@ -89,16 +89,16 @@ class Checkpoint:
         self._note(input_line.index, failed=failed)
 
     def close(self) -> None:
-        """Write no more."""
+        """Close the file."""
         self._file.close()
 
     def tidy(self, *, ordered: bool) -> None:
-        """Leave one line for each request, the last, in the order of the input if so wished.
+        """Keep only the last line of each request, in the order of the input if ``ordered``.
 
-        Nothing is lost on the way: the file is replaced by one that is complete.
+        A complete file replaces the old one, so that nothing is lost if the process is killed.
 
         Raises:
-            Failure: the disk does not take it.
+            Failure: the disk refuses the write.
         """
         if self._doubled or (ordered and not self._ascending):
             starts = array("q", [-1]) * len(self.states)
@@ -126,10 +126,10 @@ class Checkpoint:
         self.states[index] = FAILED if failed else SUCCEEDED
 
     def _records(self) -> Generator[tuple[int, OutputLine]]:
-        """Every line, and where it begins, in bytes.
+        """Yield every line with its start in bytes.
 
         Raises:
-            Failure: it is not the output of this input.
+            Failure: a line does not belong to this input.
         """
         start = 0
         with self.path.open("rb") as file:
@@ -147,19 +147,19 @@ class Checkpoint:
 
 
 def mend(path: Path) -> None:
-    """Cut off a last line that was torn when its writer was killed, and give one that is whole its end."""
+    """Cut off a torn last line, and end a whole last line with a line break."""
     with path.open("r+b") as file:
         start = _last_line(file)
         file.seek(start)
         line = file.read()
         if line and read_output_line(line) is not None:
             file.write(b"\n")
-        elif line[: len(_BEGINNING)] == _BEGINNING[: len(line)]:  # nobody else's text is cut
+        elif line[: len(_BEGINNING)] == _BEGINNING[: len(line)]:  # cut only text that a batch wrote
             file.truncate(start)
 
 
 def _last_line(file: IO[bytes]) -> int:
-    """Where the last line begins, in bytes; the end of the file where that is the end of a line."""
+    """Return the start of the last line in bytes; the end of the file if it ends with a line break."""
     at = file.seek(0, os.SEEK_END)
     while at:
         begin = max(at - _BLOCK, 0)
@@ -173,7 +173,7 @@ def _last_line(file: IO[bytes]) -> int:
 
 @contextmanager
 def _replacement(path: Path) -> Generator[IO[bytes]]:
-    """A file that takes the place of another one once it is complete and on the disk."""
+    """Open a new file that replaces ``path`` once it is complete and on disk."""
     beside = path.with_name(f".{path.name}.new")
     try:
         with beside.open("wb") as file:

@@ -1,4 +1,4 @@
-"""``convert``: a request or an answer in another dialect."""
+"""``convert``: translate a request or a response into another dialect."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import click
 from .._provider import Provider
 from ..canonical import fields_of
 from ..errors import RerankError
+from ..registry import check_option_names
 from ..registry import provider as provider_by_name
 from .inputs import names_from, read_bytes
 from .options import base_model_option, model_option
@@ -16,11 +17,16 @@ from .text import loss_line, notes
 
 @click.group()
 def convert() -> None:
-    """Translate a request or an answer into another dialect."""
+    """Translate a request or a response into another dialect."""
 
 
 from_option = click.option(
-    "--from", "source", type=provider_by_name, shell_complete=names_from, required=True, help="The dialect it is in."
+    "--from",
+    "source",
+    type=provider_by_name,
+    shell_complete=names_from,
+    required=True,
+    help="The dialect of the input.",
 )
 to_option = click.option(
     "--to",
@@ -28,7 +34,7 @@ to_option = click.option(
     type=provider_by_name,
     shell_complete=names_from,
     required=True,
-    help="The dialect to translate it into.",
+    help="The dialect of the output.",
 )
 file_argument = click.argument("file", metavar="[FILE|-]", default="-")
 
@@ -42,9 +48,10 @@ file_argument = click.argument("file", metavar="[FILE|-]", default="-")
 def convert_request(file: str, source: Provider, target: Provider, model: str | None, base_model: str | None) -> None:
     """Translate a request's body, from FILE or standard input.
 
-    The body goes to stdout; what the vendor cannot be told goes to stderr, one line each.
+    The body goes to stdout; losses go to stderr, one line each.
     """
     request = source.decode_request(read_bytes(file))
+    check_option_names(request.provider_options, {source.name: source, target.name: target})
     encoded = target.encode_fields(fields_of(request), model=model, base_model=base_model)
     write_json(encoded.body)
     complain(map(loss_line, encoded.losses))
@@ -54,16 +61,16 @@ def convert_request(file: str, source: Provider, target: Provider, model: str | 
 @file_argument
 @from_option
 @to_option
-@click.option("--request", "request_file", metavar="FILE", help="The request: checks indices, fills in documents.")
+@click.option("--request", "request_file", metavar="FILE", help="The request: checks indices, adds documents.")
 @click.option(
     "--request-from",
     "request_dialect",
     type=provider_by_name,
     shell_complete=names_from,
-    help="The dialect that --request is in.  [default: --to's]",
+    help="The dialect of --request.  [default: as --to]",
 )
 @click.option(
-    "--status", type=click.IntRange(200, 999), default=200, show_default=True, help="The answer's HTTP status."
+    "--status", type=click.IntRange(200, 999), default=200, show_default=True, help="The HTTP status of the response."
 )
 def convert_response(
     file: str,
@@ -73,13 +80,15 @@ def convert_response(
     request_dialect: Provider | None,
     status: int,
 ) -> None:
-    """Translate an answer's body, from FILE or standard input.
+    """Translate a response's body, from FILE or standard input.
 
-    An answer that turns out to be an error is one line on stderr and exit code 1. With a --status of 300 or more an
-    error is what you expect: its body is translated too, and stderr says which status it has in the target's dialect.
+    If the body is an error, the command prints one line on stderr and ends with exit code 1. With a --status of 300 or
+    more it translates the error, and stderr says which status the error has in the target's dialect.
     """
     if file == request_file == "-":
-        raise click.UsageError("Standard input cannot be the answer and the request at once: name a file for one.")
+        raise click.UsageError(
+            "The response and the request cannot both be standard input: name a file for one of them."
+        )
     request = (request_dialect or target).decode_request(read_bytes(request_file)) if request_file is not None else None
     try:
         response = source.decode(status, (), read_bytes(file), request)

@@ -1,11 +1,11 @@
-"""Every way a command can end, as an exit code and at most one line on stderr.
+"""Exit codes: each way a command can end, with at most one line on stderr.
 
 =====  ==============================================================
 0      done
-1      an error of the request, the answer, a file or the installation; a batch in which a request has failed
-2      the command line itself is wrong (click's own code and words)
+1      an error of the request, the response, a file or the installation; a batch with a failed request
+2      a wrong command line (click's code and messages)
 130    Ctrl-C
-141    whoever read the output has gone, as in ``… | head -1``
+141    the reader of the output has closed the pipe, as in ``… | head -1``
 =====  ==============================================================
 """
 
@@ -30,24 +30,24 @@ NO_READER = 141
 
 
 class Failure(click.ClickException):
-    """What a command says when it cannot do what it was asked, in the words of every other error here."""
+    """An error of a command, printed in the format of all errors here."""
 
     def show(self, file: IO[Any] | None = None) -> None:
-        """One line."""
+        """Print the error on one line."""
         click.echo(f"error: {one_line(self.message)}", err=True, file=file)
 
 
 class Commands(click.Group):
-    """A group that ends as this module says, and lists its commands in the order in which they are declared."""
+    """A group that ends with the exit codes of this module, and lists its commands in the order of declaration."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        """The names in their own order: click would sort them."""
+        """List the names in the order of declaration; click would sort them."""
         return list(self.commands)
 
     def make_context(
         self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
     ) -> click.Context:
-        """Parse; ``--help`` writes here, to a reader who may have gone."""
+        """Parse the arguments; ``--help`` prints here, perhaps into a closed pipe."""
         with _reader_may_go():
             return super().make_context(info_name, args, parent, **extra)
 
@@ -57,14 +57,14 @@ class Commands(click.Group):
             return super().invoke(ctx)
 
     def main(self, *args: Any, **options: Any) -> Any:
-        """Run and exit. ``standalone_mode`` makes no difference: what click does in it is done here."""
+        """Run and exit. ``standalone_mode`` has no effect: this method handles the errors that click handles in it."""
         run = partial(super().main, *args, **{**options, "standalone_mode": False})
         sys.exit(guarded(run))
 
 
 @contextmanager
 def _reader_may_go() -> Generator[None, None, None]:
-    """A broken pipe as an exit code, before click sees it and makes it a failure."""
+    """Turn a broken pipe into an exit code, before click turns it into a failure."""
     try:
         yield
     except BrokenPipeError:
@@ -72,9 +72,9 @@ def _reader_may_go() -> Generator[None, None, None]:
 
 
 def guarded(run: Callable[[], Any]) -> int:
-    """The exit code of ``run``, whatever it raises."""
+    """Return the exit code of ``run``, whatever it raises."""
     for stream in (sys.stdout, sys.stderr):
-        # A terminal whose locale lacks a character shows "?" for it, and nothing fails.
+        # Print "?" for a character that the terminal's encoding lacks, instead of failing.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
     code = _outcome(run)
@@ -109,10 +109,10 @@ def _sentence(error: Exception) -> str:
 
 
 def _settle(stream: Any) -> None:
-    """Flush; what cannot be written any more goes nowhere, else the interpreter complains of it when it exits."""
+    """Flush the stream. Discard output that cannot be written, so that the interpreter prints no error at exit."""
     try:
         stream.flush()
-    except (OSError, ValueError, AttributeError):  # gone, closed, or never there
+    except (OSError, ValueError, AttributeError):  # broken, closed, or None
         with suppress(OSError, ValueError, AttributeError):
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, stream.fileno())

@@ -1,4 +1,4 @@
-"""``serve`` and ``key``: the gateway, from the command line."""
+"""``serve`` and ``key``: the commands of the gateway."""
 
 from __future__ import annotations
 
@@ -11,22 +11,21 @@ from .tables import write_json
 
 
 @click.command()
-@click.option("--config", metavar="FILE", envvar="RERANK_UNIFY_CONFIG", help="Settings in TOML; else variables alone.")
+@click.option("--config", metavar="FILE", envvar="RERANK_UNIFY_CONFIG", help="A TOML file with settings.")
 @click.option(
-    "--host", metavar="HOST", help="Where to listen; beyond this machine only with keys.  [default: 127.0.0.1]"
+    "--host", metavar="HOST", help="Address to listen on; other than loopback only with keys.  [default: 127.0.0.1]"
 )
-@click.option("--port", type=int, metavar="PORT", help="0 for a free one.  [default: 8080]")
-@click.option("--workers", type=int, metavar="N", help="Processes.  [default: 1]")
-@click.option("--check", is_flag=True, help="Read the settings, say what is served, and end.")
+@click.option("--port", type=int, metavar="PORT", help="Port to listen on; 0 for a free port.  [default: 8080]")
+@click.option("--workers", type=int, metavar="N", help="Number of processes.  [default: 1]")
+@click.option("--check", is_flag=True, help="Read the settings, print what would be served, and exit.")
 def serve(config: str | None, host: str | None, port: int | None, workers: int | None, check: bool) -> None:
-    """Run the gateway: any rerank client, any rerank vendor.
+    """Run the gateway: any rerank client, any rerank provider.
 
-    Without a file, names of models lead to the vendors whose keys are set; with no key at all, `local` answers every
-    name by word overlap. A flag counts before a variable (RERANK_UNIFY_PORT), a variable before the file.
+    Without a file, model names lead to the providers whose keys are set. Without any key, `local` serves every name by
+    word overlap. A flag overrides a variable (RERANK_UNIFY_PORT), a variable overrides the file.
     """
     flags = {"host": host, "port": port, "workers": workers}
     try:
-        from ..gateway import create_app
         from ..gateway.server import serve as run
         from ..gateway.settings import read_settings
     except ModuleNotFoundError as error:
@@ -36,6 +35,8 @@ def serve(config: str | None, host: str | None, port: int | None, workers: int |
         run(settings)
         return
     settings.checked_host()
+    from ..gateway.app import create_app
+
     write_json(_served(create_app(settings).state.gateway))
 
 
@@ -51,11 +52,11 @@ def _served(gateway: Any) -> dict[str, Any]:
 
 
 @click.command()
-@click.option("--hash", "given", metavar="KEY", help="Hash this key instead of making a new one; - asks for it.")
+@click.option("--hash", "given", metavar="KEY", help="Hash this key instead of a new one; - prompts for the key.")
 def key(given: str | None) -> None:
     """Make a key for the gateway's clients.
 
-    The key is for the client; the hash is for the gateway's configuration, which holds no key.
+    The key is for the client. The hash is for the gateway's settings, which hold no key.
     """
     from ..gateway.auth import hash_of, new_key
 

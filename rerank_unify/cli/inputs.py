@@ -1,4 +1,4 @@
-"""Requests from files, from standard input and from options. Everything is read as bytes."""
+"""Read requests from files, standard input and options, all as bytes."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from ..errors import InvalidRequestError
 from ..registry import provider, provider_names
 from .exit_codes import Failure
 
-CANONICAL = "jina"  # whose format requests in files have
+CANONICAL = "jina"  # the format of requests in files
 
 
 def names_from(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:  # noqa: ARG001 - click's
-    """The providers whose names begin so, for the shell's completion."""
+    """Return the provider names that complete the input, for the shell."""
     return [name for name in provider_names() if name.startswith(incomplete)]
 
 
 def read_bytes(source: str) -> bytes:
-    """The whole of a file, or of standard input for ``-``, without the mark that Windows puts before UTF-8."""
+    """Read a whole file, or standard input for ``-``, without the byte order mark that Windows writes."""
     if source == "-" and sys.stdin is None:
         raise Failure("standard input is closed")
     raw = sys.stdin.buffer.read() if source == "-" else Path(source).read_bytes()
@@ -33,11 +33,11 @@ def read_bytes(source: str) -> bytes:
 
 
 def read_request(source: str | None, given: Mapping[str, Any]) -> RerankRequest:
-    """A request in the canonical format.
+    """Read a request in the canonical format.
 
     Args:
-        source: a file, ``-`` for standard input, or None where there are only options.
-        given: fields from options, which count before those of the file.
+        source: a file, ``-`` for standard input, or None to use options alone.
+        given: fields from options, which override those of the file.
     """
     jina = provider(CANONICAL)
     if source is None:
@@ -45,7 +45,7 @@ def read_request(source: str | None, given: Mapping[str, Any]) -> RerankRequest:
     raw = read_bytes(source)
     wire = _parsed(raw)
     if not given or not is_object(wire):
-        return jina.decode_request(raw)  # has the sentence for what is no JSON object
+        return jina.decode_request(raw)  # raises the error for a body that is no JSON object
     rest = {key: value for key, value in wire.items() if ALIASES.get(key, key) not in given}
     return jina.decode_request({**rest, **given})
 
@@ -58,10 +58,11 @@ def _parsed(raw: bytes) -> Any:
 
 
 def read_documents(path: str) -> list[Any]:
-    """The documents in a file, one on each line, so that an index is the line's number less one.
+    """Read the documents of a file, one per line, so that an index is the line number minus 1.
 
     Args:
-        path: ``.jsonl`` for JSON strings or objects; ``.txt`` for plain text, where an empty line is an empty document.
+        path: ``.jsonl`` with JSON strings or objects, or ``.txt`` with plain text, in which an empty line is an empty
+            document.
     """
     suffix = Path(path).suffix.lower()
     if suffix not in _READERS:
@@ -71,7 +72,7 @@ def read_documents(path: str) -> list[Any]:
 
 
 def _lines(raw: bytes) -> list[bytes]:
-    """Lines without their ends: not `bytes.splitlines`, to which a lone carriage return inside a line is an end too."""
+    """Split into lines. `bytes.splitlines` would also split at a lone carriage return."""
     lines = [line.removesuffix(b"\r") for line in raw.split(b"\n")]
     return lines if lines[-1] else lines[:-1]
 

@@ -1,4 +1,4 @@
-"""One run at a time on one output."""
+"""A lock on the output of a batch."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from pathlib import Path
 
 from .exit_codes import Failure
 
-_BUSY = "{}: another run writes to it"
-_NO_FILE = "{}: expected a file to write to"
+_BUSY = "{}: another run has locked it"
+_NO_FILE = "{}: expected a regular file"
 
 
 def locked(path: Path) -> AbstractContextManager[None]:
-    """Make the file where there is none, and hold it alone.
+    """Create the file if there is none, and lock it.
 
-    The system forgets the lock of a process that was killed. Where it has none, a file beside it is the lock.
+    The operating system releases the lock of a killed process. A system without such locks gets a lock file.
 
     Raises:
-        Failure: another run holds it, or it is no file.
-        OSError: it cannot be opened.
+        Failure: another run has locked it, or it is no regular file.
+        OSError: the file cannot be opened.
     """
     if path.exists() and not path.is_file() and not path.is_dir():  # a folder gets the system's own sentence
         raise Failure(_NO_FILE.format(path))
@@ -38,7 +38,7 @@ def _by_system(path: Path) -> Generator[None]:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise Failure(_BUSY.format(path)) from None
-        # A run that has just ended may have put another file in this one's place.
+        # A run that has just ended may have replaced the file.
         if not os.path.samestat(os.fstat(handle), path.stat()):
             raise Failure(_BUSY.format(path))
         yield
@@ -53,7 +53,7 @@ def _by_file_beside(path: Path) -> Generator[None]:
     try:
         beside.open("xb").close()
     except FileExistsError:
-        raise Failure(f"{_BUSY.format(path)}; or one was killed, then remove {beside}") from None
+        raise Failure(f"{_BUSY.format(path)}; if that run was killed, remove {beside}") from None
     try:
         yield
     finally:

@@ -1,4 +1,4 @@
-"""Options that more than one command has."""
+"""Options that several commands share."""
 
 from __future__ import annotations
 
@@ -22,29 +22,53 @@ if TYPE_CHECKING:
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-as_json_option = click.option("--json", "as_json", is_flag=True, help="JSON, as a pipe gets it, on a terminal too.")
-model_option = click.option("--model", metavar="MODEL", help="The model to send, instead of the request's own.")
+as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON on a terminal too.")
+model_option = click.option("--model", metavar="MODEL", help="The model to send, instead of the request's.")
 base_model_option = click.option(
-    "--base-model", metavar="MODEL", help="The known model behind a name that says nothing, such as a Xinference UID."
+    "--base-model", metavar="MODEL", help="The known model behind an alias, such as a Xinference UID."
 )
 
 
-# --- whom to ask -----------------------------------------------------------------------------------------------------
+def _headers(ctx: click.Context, param: click.Parameter, given: tuple[str, ...]) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not name or not equals:
+            raise click.BadParameter(f"{name!r}: expected NAME=VALUE.", ctx, param)
+        headers[name.strip()] = value.strip()
+    return headers
+
+
+base_url_option = click.option(
+    "--base-url", metavar="URL",
+    help="The server to call instead of the provider's own: a root, a version root, a prefix or the full path.",
+)  # fmt: skip
+url_option = click.option("--url", metavar="URL", help="The whole URL to call; it is never changed.")
+header_option = click.option(
+    "--header", "headers", metavar="NAME=VALUE", multiple=True, callback=_headers,
+    help="A further header for --provider; may be repeated. Other users of this machine can read a command line.",
+)  # fmt: skip
+auth_header_option = click.option(
+    "--auth-header", metavar="NAME", help="The header that carries the key, instead of the provider's own."
+)
+
+
+# --- targets ---------------------------------------------------------------------------------------------------------
 
 
 def seconds(value: str) -> float:
-    """A number of seconds above 0, and no infinity."""
+    """Parse a finite number of seconds above 0."""
     try:
         number = float(value)
     except ValueError:
         number = 0.0
     if not (isfinite(number) and number > 0):
-        raise click.BadParameter(f"{value!r} is no number of seconds above 0.")
+        raise click.BadParameter(f"{value!r}: expected a number of seconds above 0.")
     return number
 
 
 def _chain(ctx: click.Context, param: click.Parameter, given: tuple[str, ...]) -> tuple[Target, ...]:
-    """Every provider of every ``--fallback``, in order."""
+    """Return the targets of all ``--fallback`` options, in order."""
     names = [name for value in given for name in re.split(r"(?<!\\),", value)]
     return tuple(_target(name.replace("\\,", ",").strip(), ctx, param) for name in names)
 
@@ -62,44 +86,46 @@ _FIELDS: Final = [*RerankRequest.model_fields, "all"]
 _OPTIONS: Final = (
     click.option(
         "--provider", "provider", type=provider_by_name, shell_complete=names_from, default="local", show_default=True,
-        help="Who ranks. Its key is in the environment, in the variable that `providers` names.",
+        help="The provider. Its key is in the environment variable that `providers` names.",
     ),
     click.option(
         "--fallback", "chain", metavar="NAME[:MODEL],…", multiple=True, callback=_chain,
-        help=r"Who ranks where the one before fails, each with its own model; repeat it, or use commas (\, in a name).",
+        help=r"Fallback providers, tried in order; may be repeated or separated by commas (\, in a name).",
     ),
-    click.option("--model", metavar="MODEL", help="The model that --provider is sent, instead of the request's own."),
+    click.option("--model", metavar="MODEL", help="The model to send to --provider, instead of the request's."),
     base_model_option,
+    base_url_option,
+    url_option,
+    header_option,
+    auth_header_option,
     click.option(
-        "--base-url", metavar="URL",
-        help="Your own server for --provider. A key from the environment goes to another host than the vendor's only"
-        " with --env-keys.",
+        "--env-keys", is_flag=True,
+        help="Send the key from the environment to --base-url or --url even if its host is not the provider's own.",
     ),
-    click.option("--env-keys", is_flag=True, help="Let a key from the environment go to --base-url, whosever it is."),
-    click.option("--timeout", type=seconds, metavar="SECONDS", help="For one attempt.  [default: 60]"),
+    click.option("--timeout", type=seconds, metavar="SECONDS", help="Time limit of an attempt.  [default: 60]"),
     click.option(
-        "--deadline", type=seconds, metavar="SECONDS", help="For one request, all attempts and waits included."
+        "--deadline", type=seconds, metavar="SECONDS", help="Time limit of a request, all attempts and waits included."
     ),
     click.option(
-        "--hedge-after", type=seconds, metavar="SECONDS", help="Then the next provider is started beside a slow one."
+        "--hedge-after", type=seconds, metavar="SECONDS", help="Call the next provider too after this time."
     ),
     click.option(
         "--retries", type=click.IntRange(min=0), metavar="N",
-        help="How often one provider is tried again.  [default: 2, with --fallback 0]",
+        help="Retries per provider.  [default: 2, with --fallback 0]",
     ),
     click.option(
         "--must-keep", metavar="FIELD", multiple=True, type=click.Choice(_FIELDS),
-        help="A field that must reach the provider, such as instruction, or all; repeat it for more.",
+        help="A field that must reach the provider, such as instruction, or all; may be repeated.",
     ),
     click.option(
         "--split", type=click.Choice(["pointwise", "always"]), default="pointwise", show_default=True,
-        help="Split a request too large for one call: for models that score each document by itself, or for all.",
+        help="Models to split large requests for: those that score each document separately, or all.",
     ),
 )  # fmt: skip
 
 
 def with_target_options(command: Command) -> Command:
-    """Give a command the options of this module; it gets them as one `TargetOptions`, named so."""
+    """Add the options of this module to a command, which receives them as one `TargetOptions`."""
 
     @wraps(command)
     def gathered(**given: Any) -> Any:
@@ -107,4 +133,4 @@ def with_target_options(command: Command) -> Command:
         return command(target_options=target_options, **given)
 
     decorated: Any = reduce(lambda inner, option: option(inner), reversed(_OPTIONS), gathered)
-    return decorated  # type: ignore[no-any-return]  # click's decorators give back what they are given
+    return decorated  # type: ignore[no-any-return]  # click's decorators return what they receive

@@ -1,4 +1,4 @@
-"""How far a batch has come: a bar for who watches on a terminal, nothing for everybody else."""
+"""The progress of a batch: a bar on a terminal, else nothing."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from typing import TypeAlias
 from rich.console import Console
 
 Tick: TypeAlias = Callable[[int], object]
-"""Told after each request how many have failed so far."""
+"""Called after each request with the number of failed requests so far."""
 
 
 @contextmanager
 def progress_bar(total: int, done: int, failed: int) -> Generator[Tick]:
-    """A bar on stderr, where that is a terminal.
+    """Show a bar on stderr if it is a terminal.
 
     Args:
-        total: requests in all.
-        done: how many an earlier run has done, failed ones among them.
-        failed: how many of these have failed.
+        total: the number of requests.
+        done: requests that earlier runs have finished, failed ones included.
+        failed: failed requests among them.
     """
     if sys.stderr is None or not sys.stderr.isatty():
         yield lambda _: None

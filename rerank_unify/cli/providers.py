@@ -1,4 +1,4 @@
-"""``providers``: list the providers and what is declared of each."""
+"""``providers``: list the installed providers."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from .tables import console, on_terminal, show_providers, write_json
 @as_json_option
 @click.option("--markdown", is_flag=True, help="Write the table of docs/providers.md.")
 def providers(as_json: bool, markdown: bool) -> None:
-    """List the providers: where, which key, models, limits, scores.
+    """List the providers with their endpoints, keys, models, limits and scores.
 
-    Limits and score kind are those of the default model; --json has every model that is known.
+    Limits and score kind are those of the default model; --json lists every known model.
     """
     listed = [describe(provider_by_name(name)) for name in provider_names()]
     if markdown:
@@ -58,7 +58,7 @@ def _markdown_row(about: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def describe(provider: Provider) -> dict[str, Any]:
-    """What is declared of a provider, as JSON values; a limit that the vendor does not document is null."""
+    """Return the declaration of a provider as JSON values; an undocumented limit is null."""
     default = provider.model()
     return {
         "name": provider.name,

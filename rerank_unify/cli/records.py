@@ -1,4 +1,4 @@
-"""The lines of a batch's output: how they are written, and what is read of them when a run goes on."""
+"""The lines of a batch's output: writing them, and reading them in a resumed run."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ class InputLine:
     """A line of the input.
 
     Attributes:
-        index: its number, zero-based.
-        print: its fingerprint.
-        id: the request's own, any JSON value, or None.
+        index: the zero-based line number.
+        print: the fingerprint.
+        id: the id of the request, any JSON value, or None.
     """
 
     index: int
@@ -27,13 +27,13 @@ class InputLine:
     id: Any
 
     def head(self) -> dict[str, Any]:
-        """What a line of the output begins with."""
+        """Return the first keys of the output line."""
         id_field = {} if self.id is None else {"id": self.id}
         return {"index": self.index, **id_field, "sha": f"{self.print:016x}"}
 
 
 def response_record(input_line: InputLine, response: RerankResponse) -> bytes:
-    """A line for an answer, its end included."""
+    """Build the output line of a response, with its line break."""
     head: dict[str, Any] = {**input_line.head(), "provider": response.provider}
     if response.losses:
         head["losses"] = [asdict(loss) for loss in response.losses]
@@ -45,7 +45,7 @@ def response_record(input_line: InputLine, response: RerankResponse) -> bytes:
 
 
 def error_record(input_line: InputLine, error: RerankError) -> bytes:
-    """A line for a failure, its end included."""
+    """Build the output line of an error, with its line break."""
     causes = error.causes if isinstance(error, AllProvidersFailedError) else ()
     details = {**_plain(error), "causes": [_plain(cause) for cause in causes]}
     return to_json({**input_line.head(), "error": details}) + b"\n"
@@ -63,7 +63,7 @@ def _plain(error: RerankError) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class OutputLine:
-    """What is read of a line of the output: which line of the input it is for, and whether that failed."""
+    """An output line as a resumed run reads it: the input line it belongs to, and whether the request failed."""
 
     index: int
     print: int
@@ -71,7 +71,7 @@ class OutputLine:
 
 
 def read_output_line(record: bytes) -> OutputLine | None:
-    """What a whole line says; None where it is not one that `response_record` or `error_record` wrote."""
+    """Parse an output line; None if `response_record` or `error_record` did not write it."""
     try:
         line: Any = from_json(record)
         index, sha = line["index"], int(line["sha"], 16)

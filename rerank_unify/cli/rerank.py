@@ -1,4 +1,4 @@
-"""``rerank``: one request, ranked."""
+"""``rerank``: rerank the documents of one request."""
 
 from __future__ import annotations
 
@@ -22,16 +22,14 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("source", metavar="[REQUEST|-]", required=False)
-@click.option("--query", metavar="TEXT", help="What is looked for.")
-@click.option("--document", "texts", metavar="TEXT", multiple=True, help="A text to rank; repeat it for more.")
-@click.option(
-    "--documents", "path", metavar="FILE", help="More of them, after these: .txt or .jsonl, one on each line."
-)
-@click.option("--top-n", type=int, metavar="N", help="How many results, best first; all without it.")
+@click.option("--query", metavar="TEXT", help="The query.")
+@click.option("--document", "texts", metavar="TEXT", multiple=True, help="A document to rank; may be repeated.")
+@click.option("--documents", "path", metavar="FILE", help="A file of further documents: .txt or .jsonl, one per line.")
+@click.option("--top-n", type=int, metavar="N", help="Number of results, best first; all by default.")
 @with_target_options
-@click.option("--show-attempts", "shows_attempts", is_flag=True, help="Who was tried, how long it took, what failed.")
+@click.option("--show-attempts", "shows_attempts", is_flag=True, help="Show each attempt, its time and its outcome.")
 @as_json_option
-@click.option("--table", "as_table", is_flag=True, help="A table, as a terminal gets it, into a pipe too.")
+@click.option("--table", "as_table", is_flag=True, help="Print a table into a pipe too.")
 def rerank(
     source: str | None,
     query: str | None,
@@ -43,13 +41,13 @@ def rerank(
     as_json: bool,
     as_table: bool,
 ) -> None:
-    """Rank documents by what they have to do with a query.
+    """Rerank documents by relevance to a query.
 
-    REQUEST is a file in Jina's format, - for standard input. Without it the request is made of --query and --document
-    or --documents; beside it, these options count before what the file says.
+    REQUEST is a file in Jina's format, - for standard input. Without it the request consists of --query and --document
+    or --documents; with it, these options override the file.
 
-    The provider `local` ranks in this process by word overlap (BM25): good for trying, no match for a model. With
-    --fallback each provider is sent its own model, and the request's own is sent to nobody.
+    The provider `local` ranks in this process by word overlap (BM25): good for a first try, not as good as a model.
+    With --fallback each provider receives its own model, and the request's model is not sent.
     """
     if as_json and as_table:
         raise click.UsageError("--json and --table exclude each other.")
@@ -64,14 +62,16 @@ def rerank(
 
 def _request(source: str | None, given: Mapping[str, Any]) -> RerankRequest:
     if source is None and not {"query", "documents"} <= given.keys():
-        raise click.UsageError("Give a REQUEST file, - for standard input, or --query with --document or --documents.")
+        raise click.UsageError(
+            "Expected a REQUEST file, - for standard input, or --query and --document or --documents."
+        )
     return read_request(source, given)
 
 
 def _ranked(
     target_options: TargetOptions, request: RerankRequest, ended: list[AttemptEnded], *, shows_attempts: bool
 ) -> RerankResponse:
-    """The answer; ``ended`` gets each attempt, and stderr where there is no answer."""
+    """Call the targets. Append each attempt to ``ended``; print the attempts on stderr if all fail."""
     with target_options.client(on_attempt_end=ended.append) as client:
         try:
             return client.rerank(request, must_keep=target_options.required_fields)

@@ -1,4 +1,4 @@
-"""What a terminal gets: tables that fit it. A pipe gets JSON instead."""
+"""Output: tables that fit a terminal, JSON for a pipe."""
 
 from __future__ import annotations
 
@@ -21,40 +21,40 @@ BAR = 12  # cells
 
 
 def on_terminal() -> bool:
-    """Whether somebody reads stdout, which is None in a process without one."""
+    """Whether stdout is a terminal; it is None in a process without stdout."""
     return sys.stdout is not None and sys.stdout.isatty()
 
 
 def write_json(value: Any) -> None:
-    """A JSON value on stdout, in UTF-8 whatever the locale: one line for a program, indented for a person."""
+    """Print a JSON value in UTF-8 in any locale: indented on a terminal, on one line in a pipe."""
     write_line(pretty(value).encode() if on_terminal() else to_json(value))
 
 
 def write_line(content: bytes) -> None:
-    """Bytes on stdout, all of them, and the end of the line."""
-    if sys.stdout is None:  # a process may have been started without one
+    """Write bytes and a line break to stdout."""
+    if sys.stdout is None:  # a process can start without stdout
         return
     sys.stdout.flush()
     left = memoryview(content + b"\n")
-    # Under PYTHONUNBUFFERED a write may take a part and say so, as when the disk is full or the reader goes.
+    # With PYTHONUNBUFFERED a write may be partial, as when the disk is full or the reader closes the pipe.
     while left:
         left = left[sys.stdout.buffer.write(left) :]
     sys.stdout.buffer.flush()
 
 
 def complain(lines: Iterable[str]) -> None:
-    """Lines on stderr, where they do not get into the output."""
+    """Print lines on stderr."""
     for line in lines:
         click.echo(line, err=True)
 
 
 def console() -> Console:
-    """Stdout. Texts are shown as they are: nothing in them is markup or gets colours of its own."""
+    """Return a console on stdout that prints text as it is, without markup and colours."""
     return Console(file=sys.stdout, highlight=False, markup=False, emoji=False)
 
 
 def new_table(*, expand: bool = False, show_lines: bool = False) -> Table:
-    """A table in the style of all of them."""
+    """Return an empty table in the common style."""
     return Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), expand=expand, show_lines=show_lines)
 
 
@@ -62,12 +62,12 @@ def new_table(*, expand: bool = False, show_lines: bool = False) -> Table:
 
 
 def show_ranking(out: Console, response: RerankResponse, request: RerankRequest) -> None:
-    """A ranking as a table, with what there is to know of it below.
+    """Print a ranking as a table, with warnings and losses below.
 
     Args:
-        out: where to.
+        out: the console.
         response: the ranking.
-        request: what was asked; the texts come from it, whether or not the answer carries documents.
+        request: its documents are shown, even if the response carries none.
     """
     out.print(_title(response, len(request.documents)), soft_wrap=True)
     out.print()
@@ -99,7 +99,7 @@ def _ranking(out: Console, response: RerankResponse, request: RerankRequest) -> 
 def _bars(out: Console, scores: Sequence[float], response: RerankResponse) -> list[str]:
     low, high = bar_scale(scores, response.score_kind)
     blocks = out.encoding.startswith("utf")
-    # One score alone, or all the same: none is lower than another, so every bar is full.
+    # With equal scores no document is lower than another, so every bar is full.
     return [bar_text((score - low) / (high - low) if high > low else 1.0, BAR, blocks=blocks) for score in scores]
 
 
@@ -113,13 +113,13 @@ def _scale_notes(response: RerankResponse) -> list[str]:
 
 # --- providers -------------------------------------------------------------------------------------------------------
 
-# Those of the query alone are left to --json: they are at most half of the pair's, and the table is wide enough.
+# Limits of the query alone are in --json only: they are at most half of the pair's, and the table is wide enough.
 _UNITS = {"documents": "documents", "pair_tokens": "tokens a pair", "total_tokens": "tokens in all"}
-_WIDE = 96  # cells in which everything about the built-in vendors stands unbroken
+_WIDE = 96  # cells in which the rows of all built-in providers fit unbroken
 
 
 def show_providers(out: Console, providers: Iterable[Mapping[str, Any]]) -> None:
-    """The installed providers as a table, from what ``providers --json`` gives of each."""
+    """Print the installed providers as a table, from the values of ``providers --json``."""
     table = new_table(show_lines=True)
     listed = list(providers)
     table.add_column("name", style="bold", no_wrap=True, min_width=max(len(about["name"]) for about in listed))
@@ -144,11 +144,17 @@ def _limits_cell(about: Mapping[str, Any]) -> Text:
     return Text("\n".join([*limits, about["score_kind"] + (", per model" if len(kinds) > 1 else "")]))
 
 
-# --- a request in a vendor's words -----------------------------------------------------------------------------------
+# --- a request to a provider -----------------------------------------------------------------------------------------
 
 
 def show_http(out: Console, call: Mapping[str, Any], lines: Sequence[str]) -> None:
-    """What would be sent, and what would be lost: ``lines``, if any."""
+    """Print the request that would be sent, and its losses.
+
+    Args:
+        out: the console.
+        call: method, URL, headers and body.
+        lines: the losses.
+    """
     out.print(Text(f"{call['method']} {call['url']}", style="bold"), soft_wrap=True)
     for name, value in call["headers"].items():
         out.print(Text(f"{name}: {value}", style="dim"), soft_wrap=True)

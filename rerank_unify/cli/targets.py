@@ -1,7 +1,8 @@
-"""Whom to ask, and how: what ``rerank`` and ``batch`` are told alike, and the clients made of it."""
+"""The targets of `rerank` and `batch`, and the clients made of them."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,25 +19,28 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class TargetOptions:
-    """The options as they were given; None is for the client to decide.
+    """The options of a command line; None leaves the choice to the client.
 
     Attributes:
         provider: the first provider.
-        chain: the further ones, in order.
-        model, base_url, base_model: of the first provider.
-        env_keys: whether keys from the environment may go to ``base_url`` on another host than the vendor's.
-        timeout: seconds for one attempt.
+        chain: the fallback targets, in order.
+        model, base_url, url, headers, auth_header, base_model: of the first provider; see `Target`.
+        env_keys: whether a key from the environment may go to a host that is not the provider's own.
+        timeout: seconds for an attempt.
         deadline: seconds for one request, all attempts and waits included.
-        hedge_after: seconds after which the next provider is started beside a slow one.
-        retries: how often one provider is tried again.
+        hedge_after: seconds after which the next provider is called beside a slow one.
+        retries: retries per provider.
         must_keep: canonical fields that must not be lost, or ``all``.
-        split: which models a request that is too large for one call is split for.
+        split: the models for which a request too large for one call is split.
     """
 
     provider: Provider
     chain: tuple[Target, ...]
     model: str | None
     base_url: str | None
+    url: str | None
+    headers: Mapping[str, str]
+    auth_header: str | None
     env_keys: bool
     base_model: str | None
     timeout: float | None
@@ -48,18 +52,18 @@ class TargetOptions:
 
     @property
     def required_fields(self) -> MustKeep:
-        """What the clients call ``must_keep``."""
+        """The value of the clients' ``must_keep``."""
         return "all" if "all" in self.must_keep else self.must_keep
 
     @property
     def in_process(self) -> bool:
-        """Whether nobody is called over HTTP, so that no HTTP client is needed."""
+        """Whether all targets rank in this process, so that no HTTP client is needed."""
         return self.provider.sender is not None and all(
             target.resolved_provider.sender is not None for target in self.chain
         )
 
     def client(self, **more: Any) -> Client:
-        """A client for these targets.
+        """Create a client for these targets.
 
         Raises:
             RerankError: a key or an extra is missing, or an option is wrong.
@@ -70,7 +74,7 @@ class TargetOptions:
         return Client(self._targets(), sender=sender, **self._settings(), **more)
 
     def async_client(self) -> AsyncClient:
-        """The same, asynchronously, for targets of which at least one is called over HTTP."""
+        """Create an asynchronous client, for targets of which at least one is called over HTTP."""
         from ..client import AsyncClient
 
         return AsyncClient(self._targets(), **self._settings())
@@ -78,11 +82,25 @@ class TargetOptions:
     def _targets(self) -> list[Target]:
         from ..fallback import Target
 
-        if self.base_url is not None and self.provider.sender is not None:
-            raise click.UsageError(
-                f"--base-url is for providers over HTTP; {self.provider.name} ranks in this process."
-            )
-        return [Target(self.provider, self.model, base_url=self.base_url, base_model=self.base_model), *self.chain]
+        check_one_url(self.base_url, self.url)
+        addresses = {
+            "--base-url": self.base_url, "--url": self.url, "--header": self.headers, "--auth-header": self.auth_header
+        }  # fmt: skip
+        for option, value in addresses.items():
+            if value and self.provider.sender is not None:
+                raise click.UsageError(
+                    f"{option} is for providers over HTTP; {self.provider.name} ranks in this process."
+                )
+        first = Target(
+            self.provider,
+            self.model,
+            base_url=self.base_url,
+            base_model=self.base_model,
+            url=self.url,
+            headers=self.headers or None,
+            auth_header=self.auth_header,
+        )
+        return [first, *self.chain]
 
     def _settings(self) -> dict[str, Any]:
         from ..fallback import FallbackPolicy
@@ -92,6 +110,16 @@ class TargetOptions:
         return {**timeout, "policy": policy, "deadline": self.deadline, "split": self.split, "env_keys": self.env_keys}
 
 
+def check_one_url(base_url: str | None, url: str | None) -> None:
+    """Refuse a base URL beside a whole URL.
+
+    Raises:
+        UsageError: both are set.
+    """
+    if base_url is not None and url is not None:
+        raise click.UsageError("--base-url and --url exclude each other.")
+
+
 def _no_http(http: HttpRequest, timeout: float) -> HttpResponse:
-    """Stands where the HTTP client would, for a client that has no use for one."""
-    raise AssertionError(f"{http.url} is not in this process, {timeout}")  # pragma: no cover - nobody comes here
+    """Take the place of an HTTP sender in a client whose targets all rank in this process."""
+    raise AssertionError(f"unexpected HTTP call to {http.url}, {timeout}")  # pragma: no cover - never called

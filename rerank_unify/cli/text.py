@@ -1,4 +1,4 @@
-"""What the commands say in words: one line each, safe to write to a terminal."""
+"""Text for terminals: one line each, without control characters."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from pydantic_core import to_json
 
 from ..canonical import Loss, RequestFields, RerankResponse, ScoreKind, as_text, select_fields
 
-# A document or a vendor's sentence must not move the cursor, colour the screen or turn the line round. Joiners stay:
+# A document or a message of a provider must not move the cursor, colour the screen or reverse the line. Joiners stay:
 # emoji and Persian need them.
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-_LISTED = 10  # indices that one line names
+_LISTED = 10  # most indices to list on a line
 _UNIT = ("probability", "unit")
 
 SCALES: dict[ScoreKind, str] = {
@@ -26,25 +26,25 @@ SCALES: dict[ScoreKind, str] = {
 
 
 def one_line(text: str) -> str:
-    """The text on one line, without control characters."""
+    """Put a text on one line, without control characters."""
     return _CONTROL.sub("", " ".join(text.split()))
 
 
 def pretty(value: Any) -> str:
-    """JSON for reading: indented, in any script, with control characters escaped."""
+    """Format JSON for people: indented, in any script, with control characters escaped."""
     text = to_json(value, indent=2).decode()
     return re.sub("[\x7f-\x9f\u202a-\u202e\u2066-\u2069]", lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def loss_line(loss: Loss) -> str:
-    """A loss: field, action, reason, documents."""
+    """Format a loss: field, action, reason, documents."""
     where = f" ({_documents(loss.indices)})" if loss.indices else ""
-    effect = "" if loss.affects_result else "; the ranking is as asked"
+    effect = "" if loss.affects_result else "; the ranking is the same"
     return one_line(f"loss: {loss.field} {loss.action}: {loss.reason}{where}{effect}")
 
 
 def notes(response: RerankResponse) -> list[str]:
-    """What the caller should know beside the ranking, a line each: warnings, losses, documents without a score."""
+    """Return the warnings, the losses and the documents without a score, a line each."""
     lines = [one_line(f"warning: {warning}") for warning in response.warnings]
     lines += map(loss_line, response.losses)
     if response.missing:
@@ -58,7 +58,7 @@ def _documents(indices: Sequence[int]) -> str:
 
 
 def document_line(fields: RequestFields, index: int, width: int) -> str:
-    """What is ranked of a document, zero-based ``index``, on one line of ``width`` characters or a little more."""
+    """Return the ranked text of the document at a zero-based index, in about ``width`` characters on one line."""
     document: Any = fields["documents"][index]
     if isinstance(document, str):
         text = document
@@ -66,21 +66,21 @@ def document_line(fields: RequestFields, index: int, width: int) -> str:
         chosen = select_fields(document, fields["rank_fields"], index)
         image = chosen.get("image")
         text = f"[image] {chosen.get('text') or image}" if isinstance(image, str) else as_text(chosen, index)
-    # A character may take no cell at all; four for each cell are more than any script needs.
+    # Some characters have no width; four per cell are more than any script needs.
     line = one_line(text[: width * 8])
     return line if len(line) <= width * 4 else f"{line[: width * 4]}…"
 
 
 def score_text(score: float) -> str:
-    """A score in a few characters: four decimals, or two digits of what these would round away."""
+    """Format a score with four decimals, or with two digits if it is very small."""
     return f"{score:.1e}" if 0 < abs(score) < 0.001 else f"{score:.4f}"
 
 
 def bar_scale(scores: Sequence[float], kind: ScoreKind) -> tuple[float, float]:
-    """The scores at which a bar is empty and full.
+    """Return the scores at which a bar is empty and full.
 
-    0 and 1 for kinds that mean that; for every other the lowest and the highest of the list, as they have no zero or no
-    bounds. A list that breaks its kind's promise counts among those.
+    0 and 1 for kinds with these bounds, else the lowest and the highest score of the list. The latter also applies to a
+    list with scores outside its kind's bounds.
     """
     if kind in _UNIT and all(0 <= score <= 1 for score in scores):
         return 0.0, 1.0
@@ -88,7 +88,7 @@ def bar_scale(scores: Sequence[float], kind: ScoreKind) -> tuple[float, float]:
 
 
 def bar_text(share: float, width: int, *, blocks: bool) -> str:
-    """A bar over ``share``, 0 to 1, of ``width`` cells; in ``#`` where the terminal has no block characters."""
+    """Draw a bar for ``share``, 0 to 1, in ``width`` cells; with ``#`` if the terminal has no block characters."""
     if not blocks:
         return "#" * round(share * width)
     full, eighths = divmod(round(share * width * 8), 8)

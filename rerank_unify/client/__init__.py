@@ -1,7 +1,7 @@
-"""Client and AsyncClient: a thin loop that does what the fallback plan says.
+"""Client and AsyncClient: they send what a `FallbackPlan` decides.
 
-Both drive one generator, `work`, which makes every decision and does no I/O: it yields what to send or how long to
-wait, and gets the answers. Only the awaiting differs.
+Both drive one generator, `work`, which makes every decision and does no I/O. It yields calls to send or seconds to
+wait, and receives the responses.
 """
 
 from __future__ import annotations
@@ -19,13 +19,15 @@ from ..errors import InvalidRequestError, MissingExtraError, RerankError, Transp
 from ..transport import AsyncHttpxSender, AsyncSender, HttpxSender, Sender
 from .bulk import Completed, OnProgress, Progress, in_tasks, in_threads
 from .calls import Landed, Start, as_fields, noted, work
-from .config import MustKeep, Targets, checked_count, read_settings
+from .config import ClientOptions, MustKeep, Targets, checked_count, read_settings
 from .events import AttemptEnded, AttemptStarted
 from .flights import AsyncInTurn, InTasks, InThreads, InTurn, adrive, drive
 
 if TYPE_CHECKING:
     import httpx
-    from typing_extensions import Self
+    from typing_extensions import Self, Unpack
+
+    from ..canonical import RequestOptions
 
 __all__ = ["AsyncClient", "AttemptEnded", "AttemptStarted", "Client", "Completed", "Progress"]
 
@@ -33,32 +35,40 @@ _CLOSED = "the client is closed"
 
 
 class Client:
-    """Ranks with one vendor, or with the first of several that answers.
+    """Reranks with one provider, or with the first of several targets that succeeds. Safe under threads.
 
     Args:
-        targets: a provider's name, a `Target`, or a list of either, in the order in which they are tried.
-        api_key, base_url, model: for a single provider; of several each `Target` has its own.
-        policy: what each outcome does; see `FallbackPolicy`.
-        health: cool-downs and breakers; share one between clients that call the same vendors.
-        timeout: seconds for one attempt, finite.
-        connect_timeout: seconds for its connection.
-        read_timeout: seconds between two pieces of its answer; None for no limit but the attempt's.
-        deadline: seconds for one `rerank`, all attempts and waits included; None for no limit but the attempts'.
-        headers: further headers for every call.
-        max_response_bytes: where reading an answer stops.
-        split: ``"always"`` splits for listwise models too when a request is too large for one call.
-        estimate: counts the tokens of a text, rather too many.
-        concurrency: parts of one request that are under way at the same time.
-        max_connections: calls that an asynchronous client hands to httpx at a time; others wait their turn.
-        env_keys: whether keys from the environment may go to a ``base_url`` on another host than the vendor's.
-        on_attempt_start, on_attempt_end: told of each attempt with an `AttemptStarted` and an `AttemptEnded`, in the
-            thread that makes it; what they raise is logged.
-        http_client: an ``httpx.Client`` of yours (or httpx2's), for proxies, TLS, HTTP/2 or hooks; it stays yours to
-            close.
-        sender: anything that sends an `HttpRequest`, instead.
+        targets: a provider's name, a `Provider`, a `Target`, or a list of these, in the order in which they are tried.
+        http_client: your ``httpx.Client`` (or httpx2's), for proxies, TLS, HTTP/2 or hooks; you close it.
+        sender: any callable that sends an `HttpRequest`, in place of httpx.
+        settings: the keywords below.
+
+    Keyword Args:
+        api_key (str): the API key, for a single provider; None for the provider's environment variable.
+        base_url (str): the base URL, for a single provider; joined with the provider's path.
+        url (str): the whole URL, for a single provider; used as it is.
+        model (str): the model, for a single provider; of several targets each `Target` has its own.
+        policy (FallbackPolicy): what each outcome does.
+        health (Health): cool-downs and breakers; clients that call the same providers may share it.
+        timeout (float): seconds for one attempt, above 0 and finite; 60 by default.
+        connect_timeout (float): seconds for a connection; 5 by default.
+        read_timeout (float | None): seconds between two chunks of a response; None for the attempt's limit alone.
+        deadline (float | None): seconds for one `rerank` with all attempts and waits; None for no further limit.
+        headers (Mapping[str, str]): further headers of each call.
+        max_response_bytes (int): bytes of a response that are read, 1 or more; 64 MiB by default.
+        split (str): ``"pointwise"``, or ``"always"`` to split requests of listwise models too when they are too large.
+        estimate (Callable[[str], int]): estimates the tokens of a text, rather too many than too few.
+        concurrency (int): parts of one request that run at the same time; 4 by default.
+        max_connections (int): calls that an `AsyncClient` hands to httpx at the same time; 100 by default.
+        env_keys (bool): whether API keys from the environment may go to a host that is not the provider's own.
+        on_attempt_start, on_attempt_end (Callable): called with an `AttemptStarted` and an `AttemptEnded` in the
+            thread of the attempt; their exceptions are logged.
 
     Raises:
-        InvalidRequestError, UnknownProviderError, MissingApiKeyError, MissingExtraError: before any call.
+        InvalidRequestError: a setting has a wrong value.
+        UnknownProviderError: no provider has this name.
+        MissingApiKeyError: a provider needs an API key.
+        MissingExtraError: httpx or anyio is not installed.
     """
 
     def __init__(
@@ -67,9 +77,9 @@ class Client:
         *,
         http_client: httpx.Client | httpx.BaseTransport | None = None,
         sender: Sender | None = None,
-        **settings: Any,
+        **settings: Unpack[ClientOptions],
     ) -> None:
-        self.settings = read_settings(targets, **settings)
+        self.settings = read_settings(targets, "Client", settings)
         self._close: Callable[[], None] | None = None
         if sender is None and http_client is not None:
             sender = HttpxSender(http_client, **self.settings.limits)
@@ -83,25 +93,27 @@ class Client:
         documents: Sequence[Document] | None = None,
         *,
         must_keep: MustKeep = (),
-        **fields: Any,
+        **fields: Unpack[RequestOptions],
     ) -> RerankResponse:
-        """Rank documents.
+        """Rerank documents by relevance to a query.
 
         Args:
-            query: what is looked for, or a whole request.
-            documents: what is ranked; None with a whole request.
+            query: the query, or a whole request.
+            documents: the documents; None with a whole request.
             must_keep: canonical fields that must not be lost in a way that affects the result, or ``"all"``.
-            fields: further fields of `RerankRequest`, such as ``top_n`` and ``model``.
+            fields: further fields of `RerankRequest`: model, top_n, return_documents, instruction, max_tokens_per_doc,
+                truncation, rank_fields, return_embeddings or provider_options.
 
         Raises:
-            RerankError: the caller's own mistake, or a single target's error.
-            AllProvidersFailedError: every target failed; it holds every cause.
+            RequestError: a mistake in the request; nothing was sent.
+            RerankError: the error of a single target.
+            AllProvidersFailedError: every target failed; it holds every error.
         """
         request_fields = as_fields(query, documents, fields)
         return noted(self.rerank_fields(request_fields, must_keep=must_keep), request_fields["model"], self.settings)
 
     def rerank_fields(self, fields: RequestFields, *, must_keep: MustKeep = ()) -> RerankResponse:
-        """The same from plain canonical fields, as `Provider.decode_fields` gives them: no pydantic model is built."""
+        """Rerank a request of plain canonical fields, as `Provider.decode_fields` returns them."""
         job = work(self.settings, fields, must_keep)
         if self.settings.policy.hedge_after is None:
             return drive(job, InTurn(self._send_all))
@@ -117,17 +129,17 @@ class Client:
         progress: OnProgress | None = None,
         must_keep: MustKeep = (),
     ) -> Generator[Completed, None, None]:
-        """Rank many requests, several at a time; a failed one is a value, not an end.
+        """Rerank many requests with bounded concurrency; a failed request is a value.
 
         Args:
-            requests: any iterable, an endless one too: it is read as there is room, in the caller's own thread.
-            concurrency: how many are under way at a time.
-            ordered: whether results come in the order of the requests, else as they come.
-            progress: told after each one, in the caller's own thread.
-            must_keep: see `rerank`.
+            requests: any iterable, also an endless one: it is read in your thread, only as far as requests can start.
+            concurrency: requests that run at the same time, 1 or more.
+            ordered: whether to yield in the order of the requests, else as they complete.
+            progress: called after each request, in your thread.
+            must_keep: as in `rerank`.
 
         Yields:
-            A `Completed` for each request. To stop early, close the generator: what is under way is waited for.
+            A `Completed` for each request. To stop early, close the generator: it waits for the running requests.
 
         Raises:
             InvalidRequestError: ``concurrency`` is no integer above 0.
@@ -147,14 +159,14 @@ class Client:
                 return Landed(step.id, [self._send(step, step.calls[0])])
             with ThreadPoolExecutor(self.settings.concurrency) as pool:
                 return Landed(step.id, list(pool.map(partial(self._send, step), step.calls)))
-        except Exception as error:  # noqa: BLE001 - a sender of the caller's own may raise anything; raised by `work`
+        except Exception as error:  # noqa: BLE001 - a user's sender may raise anything; raised by `work`
             return Landed(step.id, error)
 
     def _send(self, step: Start, call: Call) -> HttpResponse | RerankError:
         if self._sender is None:
             raise InvalidRequestError(_CLOSED)
         if step.dropped:
-            return TransportError("given up")
+            return TransportError("the attempt was cancelled")
         try:
             in_process = call.provider.sender
             return in_process(call.http) if in_process is not None else self._sender(call.http, step.timeout)
@@ -162,7 +174,7 @@ class Client:
             return error
 
     def _cancel(self, step: Start) -> None:
-        """End calls in other threads, where the sender can; those to come are not sent."""
+        """Cancel the calls of an attempt in other threads, where the sender supports it, and send no further ones."""
         step.dropped = True
         cancel = getattr(self._sender, "cancel", None)
         if cancel is not None:
@@ -170,7 +182,7 @@ class Client:
                 cancel(call.http)
 
     def close(self) -> None:
-        """Close the connections that are the client's own."""
+        """Close the connections that this client opened. Further calls raise `InvalidRequestError`."""
         self._sender = None
         if self._close is not None:
             self._close()
@@ -183,11 +195,16 @@ class Client:
 
 
 class AsyncClient:
-    """The same, asynchronously; see `Client`. Works without ``async with`` until `aclose`. Runs on asyncio and trio.
+    """Reranks asynchronously, on asyncio and trio; see `Client`. ``async with`` is optional: `aclose` closes it, too.
 
     Args:
-        http_client: an ``httpx.AsyncClient`` of yours; it stays yours to close.
-        sender: anything that sends an `HttpRequest` asynchronously, such as `AiohttpSender`.
+        targets: as in `Client`.
+        http_client: your ``httpx.AsyncClient`` (or httpx2's); you close it.
+        sender: any callable that sends an `HttpRequest` asynchronously, such as `AiohttpSender`.
+        settings: the keywords of `Client`.
+
+    Raises:
+        RequestError: as `Client`.
     """
 
     def __init__(
@@ -196,9 +213,9 @@ class AsyncClient:
         *,
         http_client: httpx.AsyncClient | httpx.AsyncBaseTransport | None = None,
         sender: AsyncSender | None = None,
-        **settings: Any,
+        **settings: Unpack[ClientOptions],
     ) -> None:
-        self.settings = read_settings(targets, **settings)
+        self.settings = read_settings(targets, "AsyncClient", settings)
         self._close: Callable[[], Awaitable[None]] | None = None
         if sender is None and http_client is not None:
             sender = AsyncHttpxSender(http_client, max_concurrent=self.settings.max_connections, **self.settings.limits)
@@ -212,16 +229,16 @@ class AsyncClient:
         documents: Sequence[Document] | None = None,
         *,
         must_keep: MustKeep = (),
-        **fields: Any,
+        **fields: Unpack[RequestOptions],
     ) -> RerankResponse:
-        """Rank documents; see `Client.rerank`."""
+        """Rerank documents by relevance to a query; see `Client.rerank`."""
         request_fields = as_fields(query, documents, fields)
         return noted(
             await self.rerank_fields(request_fields, must_keep=must_keep), request_fields["model"], self.settings
         )
 
     async def rerank_fields(self, fields: RequestFields, *, must_keep: MustKeep = ()) -> RerankResponse:
-        """The same from plain canonical fields; see `Client.rerank_fields`."""
+        """Rerank a request of plain canonical fields; see `Client.rerank_fields`."""
         job = work(self.settings, fields, must_keep)
         if self.settings.policy.hedge_after is None:
             return await adrive(job, AsyncInTurn(self._send_all))
@@ -237,9 +254,9 @@ class AsyncClient:
         progress: OnProgress | None = None,
         must_keep: MustKeep = (),
     ) -> AsyncGenerator[Completed, None]:
-        """Rank many requests, several at a time; see `Client.rerank_many`.
+        """Rerank many requests with bounded concurrency; see `Client.rerank_many`.
 
-        To stop early, close the generator (``contextlib.aclosing``): what is under way is cancelled.
+        To stop early, close the generator (``contextlib.aclosing``): it cancels the running requests.
         """
         required = must_keep if isinstance(must_keep, str) else frozenset(must_keep)
         return in_tasks(
@@ -288,7 +305,7 @@ class AsyncClient:
         return responses
 
     async def aclose(self) -> None:
-        """Close the connections that are the client's own."""
+        """Close the connections that this client opened. Further calls raise `InvalidRequestError`."""
         self._sender = None
         if self._close is not None:
             await self._close()
@@ -301,7 +318,7 @@ class AsyncClient:
 
 
 def _send(sender: AsyncSender, call: Call, timeout: float) -> Awaitable[HttpResponse]:
-    """What to await for an answer: a sender of the provider's own computes, and so not in the loop's thread."""
+    """Send a call. A provider that ranks in this process does so in a thread, as it would block the event loop."""
     in_process = call.provider.sender
     if in_process is None:
         return sender(call.http, timeout)

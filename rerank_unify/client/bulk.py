@@ -1,4 +1,4 @@
-"""Many requests: as they come or in order, failures as values, and never more read than there is room for."""
+"""Rerank many requests with bounded concurrency; a failed request is a value."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from typing import Any, Final, TypeAlias
 from ..canonical import RerankRequest, RerankResponse
 from ..errors import InvalidRequestError, RerankError
 
-AHEAD: Final = 4  # requests read ahead of the slowest, in multiples of what is under way: in order, they wait for it
+AHEAD: Final = 4  # with ordered results: requests that are read beyond the slowest, in multiples of the concurrency
 
 
 @dataclass(frozen=True, slots=True)
 class Completed:
-    """What came of one of many requests: a response or an error.
+    """The outcome of a request of `Client.rerank_many`: a response or an error.
 
     Attributes:
-        index: which request, zero-based.
-        request: the request itself.
-        response: the answer, or None.
-        error: why there is none, or None.
+        index: the request's position, zero-based.
+        request: the request.
+        response: the response; None where there is an error.
+        error: the error; None where there is a response.
     """
 
     index: int
@@ -33,7 +33,7 @@ class Completed:
     error: RerankError | None = None
 
     def unwrap(self) -> RerankResponse:
-        """The answer, or the error, raised."""
+        """Return the response, or raise the error."""
         if self.response is None:
             raise self.error or InvalidRequestError("neither a response nor an error")
         return self.response
@@ -41,12 +41,12 @@ class Completed:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far many requests have come.
+    """The progress of `Client.rerank_many`.
 
     Attributes:
-        done: how many have ended, failed ones among them.
-        failed: how many have failed.
-        total: of how many; None where the requests have no length.
+        done: requests that have ended, failed ones included.
+        failed: requests that have failed.
+        total: all requests; None where the iterable has no length.
     """
 
     done: int
@@ -58,7 +58,7 @@ OnProgress: TypeAlias = Callable[[Progress], object]
 
 
 class _Outlet:
-    """Counts what is done, and hands it out as it comes or in order."""
+    """Counts completed requests and yields them as they come or in order."""
 
     def __init__(self, requests: object, *, ordered: bool, progress: OnProgress | None) -> None:
         self._total = len(requests) if isinstance(requests, Sized) else None
@@ -68,11 +68,11 @@ class _Outlet:
 
     @property
     def held(self) -> int:
-        """How many wait for an earlier one."""
+        """How many completed requests wait for an earlier request."""
         return len(self._held)
 
     def take(self, done: Completed) -> list[Completed]:
-        """What can be handed out now that this one is done."""
+        """Return the completed requests that can be yielded now."""
         self._done += 1
         self._failed += done.error is not None
         if self._progress is not None:
@@ -95,7 +95,7 @@ def in_threads(
     ordered: bool,
     progress: OnProgress | None,
 ) -> Generator[Completed, None, None]:
-    """Rank in threads; see `Client.rerank_many`."""
+    """Rerank in threads; see `Client.rerank_many`."""
 
     def one(index: int, request: RerankRequest) -> Completed:
         try:
@@ -124,18 +124,18 @@ def in_threads(
 
 
 class _Ahead:
-    """The requests, numbered. What their iterator raises ends them, and is kept until what is under way has landed."""
+    """Numbers the requests. An exception of their iterator ends them; it is raised after the running requests."""
 
     def __init__(self, requests: Iterable[RerankRequest]) -> None:
         self._source = enumerate(requests)
         self.failed: Exception | None = None
 
     def next(self, count: int) -> list[tuple[int, RerankRequest]]:
-        """The next ones, at most so many."""
+        """Return the next requests, at most ``count``."""
         found: list[tuple[int, RerankRequest]] = []
         try:
             found.extend(islice(self._source, count) if self.failed is None else ())
-        except Exception as error:  # noqa: BLE001 - the caller's own iterator may raise anything; raised in the end
+        except Exception as error:  # noqa: BLE001 - the user's iterator may raise anything; raised at the end
             self.failed = error
         return found
 
@@ -148,7 +148,7 @@ async def in_tasks(
     ordered: bool,
     progress: OnProgress | None,
 ) -> AsyncGenerator[Completed, None]:
-    """Rank in tasks; see `AsyncClient.rerank_many`."""
+    """Rerank in tasks; see `AsyncClient.rerank_many`."""
     import anyio
 
     outlet = _Outlet(requests, ordered=ordered, progress=progress)
@@ -172,7 +172,7 @@ async def in_tasks(
 
 @asynccontextmanager
 async def _closed(source: AsyncGenerator[Any, None]) -> AsyncGenerator[None]:
-    """Close the source in the end, in a cancelled task too."""
+    """Close the source at the end, in a cancelled task too."""
     import anyio
 
     try:
@@ -183,7 +183,7 @@ async def _closed(source: AsyncGenerator[Any, None]) -> AsyncGenerator[None]:
 
 
 class _Crew:
-    """Workers that rank what the source gives as long as there is room, and the stream on which it lands."""
+    """Workers that rerank the requests of a source, and the stream of their results."""
 
     def __init__(
         self,
@@ -199,12 +199,12 @@ class _Crew:
         self.failed: BaseException | None = None
 
     async def work(self, out: Any) -> None:
-        """Rank one request after the other."""
+        """Rerank requests until the source ends."""
         try:
             async with out:
                 while (found := await self._next()) is not None:
                     await out.send(await self._one(*found))
-        except Exception as error:  # noqa: BLE001 - as a sender of the caller's own may raise; raised in the end
+        except Exception as error:  # noqa: BLE001 - a user's sender may raise anything; raised at the end
             self.failed = self.failed or error
 
     async def _next(self) -> tuple[int, RerankRequest] | None:
@@ -214,7 +214,7 @@ class _Crew:
                 return None
             try:
                 return await anext(self._source, None)
-            except Exception as error:  # noqa: BLE001 - the caller's own iterator may raise anything; raised in the end
+            except Exception as error:  # noqa: BLE001 - the user's iterator may raise anything; raised at the end
                 self.failed = error
                 return None
 
@@ -228,7 +228,7 @@ class _Crew:
 async def _in_turn(
     requests: Iterable[RerankRequest] | AsyncIterable[RerankRequest],
 ) -> AsyncGenerator[tuple[int, RerankRequest], None]:
-    """The requests, numbered, from either kind of iterable."""
+    """Number the requests of either kind of iterable."""
     if isinstance(requests, Iterable):
         for index, request in enumerate(requests):
             yield index, request
@@ -240,6 +240,6 @@ async def _in_turn(
 
 
 def _checked(request: RerankRequest) -> RerankRequest:
-    if not isinstance(request, RerankRequest):  # pyright: ignore[reportUnnecessaryIsInstance] - callers without types
+    if not isinstance(request, RerankRequest):  # pyright: ignore[reportUnnecessaryIsInstance] - users without a type checker
         raise InvalidRequestError(f"requests: expected RerankRequest, not {type(request).__name__}", field="requests")
     return request

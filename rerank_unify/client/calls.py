@@ -1,4 +1,4 @@
-"""Every decision of a call, as a generator without I/O: it yields what to start or how long to wait."""
+"""The decisions of one `rerank`, as a generator without I/O: it yields calls to send or seconds to wait."""
 
 from __future__ import annotations
 
@@ -7,12 +7,21 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 from random import random
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
 from .._http import HttpResponse
 from .._provider import Call, make_call
 from ..batching import fits, split_request
-from ..canonical import Document, Query, RequestFields, RerankRequest, RerankResponse, checked_fields, fields_of
+from ..canonical import (
+    Document,
+    Query,
+    RequestFields,
+    RequestOptions,
+    RerankRequest,
+    RerankResponse,
+    checked_fields,
+    fields_of,
+)
 from ..errors import InvalidRequestError, RerankError
 from ..fallback import Attempt, FallbackPlan, Outcome, Target, Wait, check_must_keep
 from ..registry import check_option_names
@@ -22,10 +31,7 @@ from .events import Observation
 
 @dataclass(slots=True)
 class Start:
-    """Start to send these calls, all to one target, at once; what landed already may be the reply.
-
-    ``dropped`` is set when nobody waits for them any more.
-    """
+    """Send these calls, all to one target. ``dropped`` is set when their responses are not needed any more."""
 
     id: int
     calls: Sequence[Call]
@@ -35,14 +41,14 @@ class Start:
 
 @dataclass(slots=True)
 class Await:
-    """Wait so many seconds, or until something that was started has landed; `inf` for only then."""
+    """Wait for these seconds, or until calls that were sent have ended; `inf` for no time limit."""
 
     seconds: float
 
 
 @dataclass(slots=True)
 class Landed:
-    """What came of a `Start`: an answer or an error for each call, or what a sender raised that is no `RerankError`."""
+    """The outcome of a `Start`: a response or an error for each call, or another exception of a sender."""
 
     id: int
     responses: Sequence[HttpResponse | RerankError] | Exception
@@ -51,7 +57,7 @@ class Landed:
 Work: TypeAlias = Generator[Start | Await, Landed | None, RerankResponse]
 
 
-_ADDRESSES: Final = 1024  # kept: where models stand in URLs, callers may name any
+_ADDRESSES: Final = 1024  # a URL may contain the model, and requests may name any model
 Merge: TypeAlias = Callable[[Sequence[RerankResponse]], RerankResponse]
 
 
@@ -64,31 +70,32 @@ class _Flight:
 
 
 def as_fields(
-    query: RerankRequest | Query, documents: Sequence[Document] | None, fields: dict[str, Any]
+    query: RerankRequest | Query, documents: Sequence[Document] | None, fields: RequestOptions
 ) -> RequestFields:
-    """The request that `rerank` was given, whole or in its fields.
+    """Return the fields of the request that `rerank` received, whole or as arguments.
 
     Raises:
-        InvalidRequestError: it is none, or has documents twice.
+        InvalidRequestError: it is no request, or the documents are given twice.
     """
     if not isinstance(query, RerankRequest):
         return checked_fields({"query": query, "documents": documents, **fields})
     if documents is not None:
-        raise InvalidRequestError("documents: the request has its own", field="documents")
+        raise InvalidRequestError("documents: expected none beside a whole request", field="documents")
     return fields_of(query.replace(**fields) if fields else query)
 
 
 def noted(response: RerankResponse, model: str | None, settings: Settings) -> RerankResponse:
-    """The answer, with a warning where the request named a model that a chain does not send."""
+    """Return the response, with a warning where the request names a model that no target of a chain has."""
     if model is None or len(settings.targets) == 1 or model in {target.model for target in settings.targets}:
         return response
-    warning = f"model: {model} was not sent, as each target of a chain has its own"
+    warning = f"model: {model} was not sent, as each target of a chain names its model"
     return response.replace(warnings=(*response.warnings, warning))
 
 
 def work(settings: Settings, fields: RequestFields, must_keep: MustKeep) -> Work:
-    """One request through its targets: the generator that both clients drive."""
-    check_option_names(fields["provider_options"], settings.providers)
+    """Rerank one request with its targets: the generator that both clients drive."""
+    if fields["provider_options"]:
+        check_option_names(fields["provider_options"], settings.providers)
     ends = None if settings.deadline is None else time.monotonic() + settings.deadline
     plan = FallbackPlan(settings.targets, settings.policy, settings.health, ends, random=random)
     under_way: dict[int, _Flight] = {}
@@ -102,7 +109,7 @@ def work(settings: Settings, fields: RequestFields, must_keep: MustKeep) -> Work
                 landed = yield Await(step.seconds)
             if landed is not None:
                 flight = under_way.pop(landed.id)
-                response, landed = _arrived(plan, flight, landed), None  # it may hold a key, and errors hold frames
+                response, landed = _arrived(plan, flight, landed), None  # a key may be in it, and errors hold frames
                 if response is not None:
                     break
     finally:
@@ -124,7 +131,7 @@ def _set_out(
     must_keep: MustKeep,
     under_way: dict[int, _Flight],
 ) -> Start | None:
-    """Start an attempt. A target that cannot express the request has failed already, without a call."""
+    """Start an attempt. A target that cannot express the request fails without a call."""
     try:
         calls, merge = _prepared(settings, attempt.target, fields, must_keep)
     except RerankError as error:
@@ -143,10 +150,10 @@ def _set_out(
 def _prepared(
     settings: Settings, target: Target, fields: RequestFields, must_keep: MustKeep
 ) -> tuple[list[Call], Merge]:
-    """The calls that the request takes at a target, and what makes one answer of theirs.
+    """Return the calls that a request needs at a target, and the function that merges their responses.
 
     Raises:
-        RerankError: the target cannot express it, or would lose what must be kept.
+        RerankError: the target cannot express the request, or would lose a field of ``must_keep``.
     """
     model = target.sends(chained=len(settings.targets) > 1)
     parts, merge = _parts(settings, target, fields, model)
@@ -159,23 +166,23 @@ def _prepared(
 
 
 def _call(settings: Settings, target: Target, fields: RequestFields, model: str | None) -> Call:
-    """As `Provider.prepare` makes it, with the address looked up where it was used before."""
+    """Prepare a call as `Provider.prepare` does, with URL and headers from the cache."""
     provider = target.resolved_provider
     encoded = provider.encode_fields(fields, model=model, base_model=target.base_model, echo_documents=False)
     key = (target.identity, encoded.model if "{model}" in provider.endpoint.url else None)
     address = settings.addresses.get(key)
     if address is None:
         url, headers = address_of(target, encoded.model, settings.headers)
-        if len(settings.addresses) >= _ADDRESSES:
-            settings.addresses.clear()
-        address = settings.addresses[key] = (url, headers)
+        address = (url, headers)
+        if len(settings.addresses) < _ADDRESSES:
+            settings.addresses[key] = address
     return make_call(provider, encoded, *address)
 
 
 def _parts(
     settings: Settings, target: Target, fields: RequestFields, model: str | None
 ) -> tuple[Sequence[RequestFields], Merge]:
-    """The request as it is where one call takes it: no model is built then. Else in parts."""
+    """Return the fields unchanged where one call takes them, else split."""
     name = model or fields["model"]
     if fits(fields, target.resolved_provider.model(name, base_model=target.base_model).limits, settings.estimate):
         return (fields,), itemgetter(0)
@@ -191,7 +198,7 @@ def _parts(
 
 
 def _arrived(plan: FallbackPlan, flight: _Flight, landed: Landed) -> RerankResponse | None:
-    """The answer, where it is one that the policy takes, with a warning where its scores are of another kind."""
+    """Record the outcome; return the response where the policy accepts it."""
     if isinstance(landed.responses, Exception):
         plan.cancel(flight.attempt, time.monotonic())
         flight.observation.ended(landed.responses, None)
@@ -206,7 +213,7 @@ def _arrived(plan: FallbackPlan, flight: _Flight, landed: Landed) -> RerankRespo
 
 
 def _outcome(flight: _Flight, responses: Sequence[HttpResponse | RerankError]) -> Outcome:
-    """What an attempt led to: read and merged, or the first part's error for the whole."""
+    """Decode and merge the responses of an attempt, or return the first error among them."""
     try:
         decoded: list[RerankResponse] = []
         for call, http_response in zip(flight.calls, responses, strict=True):
@@ -216,11 +223,11 @@ def _outcome(flight: _Flight, responses: Sequence[HttpResponse | RerankError]) -
         return flight.merge(decoded)
     except RerankError as error:
         error.provider = error.provider or flight.attempt.target.name
-        return error.with_traceback(None)  # its frames hold the raw answer, which a key may stand in
+        return error.with_traceback(None)  # its frames hold the raw response, which may repeat a key
 
 
 def _warned(response: RerankResponse, first: Target) -> RerankResponse:
-    """The answer, with a warning where its scores are of another kind than the first target's would have been."""
+    """Return the response, with a warning where its scores are of another kind than the first target's."""
     expected = first.resolved_provider.model(first.model, base_model=first.base_model).score_kind
     if response.score_kind == expected:
         return response

@@ -1,4 +1,4 @@
-"""What both clients are told once, checked before anything is called."""
+"""The settings of both clients, checked before any call."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal, TypeAlias
+
+from typing_extensions import TypedDict
 
 from .._endpoint import Key, plain_key
 from .._http import Headers, validate_headers
@@ -26,24 +28,12 @@ MustKeep: TypeAlias = Iterable[str] | Literal["all"]
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What both clients are told once.
+    """The settings of a client, checked; see `Client` for each of them.
 
     Attributes:
-        targets: whom to try.
-        policy: what each outcome does.
-        health: cool-downs and breakers; share one between clients that call the same vendors.
-        timeout: seconds for one attempt.
-        connect_timeout: seconds for its connection.
-        read_timeout: seconds between two pieces of its answer; None for no limit but the attempt's.
-        deadline: seconds for one `rerank`, all attempts and waits included; None for no limit.
-        headers: further headers for every call.
-        max_bytes: bytes of an answer that are read.
-        split: whether listwise models are split too when a request is too large for one call.
-        estimate: counts the tokens of a text, for splitting.
-        concurrency: parts of one request that are under way at the same time.
-        max_connections: calls that an asynchronous client hands to httpx at a time.
-        observers: whom to tell of each attempt.
-        addresses: what `address_of_call` gave, by target and, where the URL has a place for it, model.
+        max_bytes: bytes of a response that are read.
+        observers: the hooks, the log and the spans.
+        addresses: URL and headers by target and, where the URL contains the model, by model.
     """
 
     targets: tuple[Target, ...]
@@ -64,20 +54,63 @@ class Settings:
 
     @cached_property
     def providers(self) -> Mapping[str, Provider]:
-        """The targets' providers, by name."""
+        """The providers of the targets by name."""
         return {target.name: target.resolved_provider for target in self.targets}
 
     @property
     def limits(self) -> dict[str, Any]:
-        """What a sender is told."""
+        """The limits that a sender takes."""
         return {"connect": self.connect_timeout, "read": self.read_timeout, "max_bytes": self.max_bytes}
 
 
-def read_settings(
+class ClientOptions(TypedDict, total=False):
+    """The keywords that `Client` and `AsyncClient` share; see `Client` for their meaning."""
+
+    api_key: Key | None
+    base_url: str | None
+    url: str | None
+    model: str | None
+    policy: FallbackPolicy
+    health: Health | None
+    timeout: float
+    connect_timeout: float
+    read_timeout: float | None
+    deadline: float | None
+    headers: Headers | None
+    max_response_bytes: int
+    split: Literal["pointwise", "always"]
+    estimate: Estimate
+    concurrency: int
+    max_connections: int
+    env_keys: bool
+    on_attempt_start: Started | None
+    on_attempt_end: Ended | None
+
+
+def read_settings(targets: Targets, function: str, options: ClientOptions) -> Settings:
+    """Read the keywords of a client.
+
+    Args:
+        targets: the targets.
+        function: the public function, for the message about an unknown keyword.
+        options: the keywords.
+
+    Raises:
+        TypeError: a keyword is unknown.
+        InvalidRequestError, UnknownProviderError, MissingApiKeyError: as `Client`.
+    """
+    for name in options:
+        if name not in ClientOptions.__annotations__:
+            raise TypeError(f"{function}() got an unexpected keyword argument {name!r}")
+    return _settings(targets, **options)
+
+
+def _settings(
     targets: Targets,
     *,
     api_key: Key | None = None,
     base_url: str | None = None,
+    url: str | None = None,
     model: str | None = None,
     policy: FallbackPolicy = DEFAULT_POLICY,
     health: Health | None = None,
@@ -95,15 +128,10 @@ def read_settings(
     on_attempt_start: Started | None = None,
     on_attempt_end: Ended | None = None,
 ) -> Settings:
-    """Settings from the keywords of the clients; see `Client`.
-
-    Raises:
-        InvalidRequestError, UnknownProviderError, MissingApiKeyError: one sentence each, before any call.
-    """
     single = isinstance(targets, (str, Provider, Target))
-    for name, value in {"api_key": api_key, "base_url": base_url, "model": model}.items():
+    for name, value in {"api_key": api_key, "base_url": base_url, "url": url, "model": model}.items():
         if value is not None and (not single or isinstance(targets, Target)):
-            raise InvalidRequestError(f"{name}: belongs to each Target where targets are given", field=name)
+            raise InvalidRequestError(f"{name}: expected in each Target, as targets were given", field=name)
     times = {"timeout": timeout, "connect_timeout": connect_timeout, "read_timeout": read_timeout, "deadline": deadline}
     for name, seconds in times.items():
         if seconds is not None:
@@ -117,9 +145,9 @@ def read_settings(
         checked_count(number, name)
     validate_headers(headers)
     key = plain_key(api_key)
-    made = as_targets(Target(targets, model, key, base_url) if isinstance(targets, (str, Provider)) else targets)
+    given = Target(targets, model, key, base_url, url=url) if isinstance(targets, (str, Provider)) else targets
     return Settings(
-        targets=tuple(_with_key(target, env_keys=env_keys) for target in made),
+        targets=tuple(_with_key(target, env_keys=env_keys) for target in as_targets(given)),
         policy=policy,
         health=health or Health(),
         timeout=timeout,
@@ -137,7 +165,7 @@ def read_settings(
 
 
 def checked_count(number: int, name: str) -> int:
-    """A number of things, one or more.
+    """Return a count of 1 or more.
 
     Raises:
         InvalidRequestError: it is no integer above 0.
@@ -148,17 +176,17 @@ def checked_count(number: int, name: str) -> int:
 
 
 def _observers(on_start: Started | None, on_end: Ended | None) -> Observers:
-    """The log, the caller's own, and spans."""
-    started = [] if on_start is None else [on_start]
-    ended = [] if on_end is None else [on_end]
-    idle = bool if started or ended else log_idle
-    return with_spans(Observers((log_start, *started), (log_end, *ended), idle))
+    """Collect the log, the hooks and the spans."""
+    started = () if on_start is None else (on_start,)
+    ended = () if on_end is None else (on_end,)
+    hooked = bool(started or ended)
+    return with_spans(Observers((log_start, *started), (log_end, *ended), lambda: not hooked and log_idle()))
 
 
 def _with_key(target: Target, *, env_keys: bool) -> Target:
-    """The target with its key, from the environment where it has none; checked before anything is called.
+    """Return the target with an API key, from the environment where the target has none.
 
-    A key from the environment goes to the vendor's own host alone, unless asked for: another host is somebody else.
+    A key from the environment goes to the provider's own host alone, unless ``env_keys`` is set.
     """
     provider = target.resolved_provider
     url = target.url or target.base_url
@@ -173,7 +201,7 @@ def _with_key(target: Target, *, env_keys: bool) -> Target:
 
 
 def address_of(target: Target, model: str, headers: Headers | None = None) -> Address:
-    """The URL and the headers of a target's calls, with the client's further headers."""
+    """Return the URL and the headers of a target's calls, with the client's further headers."""
     return address_of_call(
         target.resolved_provider,
         model,

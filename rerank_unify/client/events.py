@@ -21,17 +21,17 @@ LOG.addHandler(logging.NullHandler())
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AttemptStarted:
-    """An attempt begins.
+    """An attempt starts.
 
     Attributes:
         provider: the provider's name.
         model: the model that is sent, on one line and of at most 200 characters.
-        host: whom the connection is made to, with its port where it is not the scheme's own.
-        number: which attempt of this `rerank`, from 0.
-        documents: how many are sent.
-        calls: in how many HTTP calls.
-        timeout: seconds for all of it.
-        losses: the canonical fields that the vendor does not get as asked.
+        host: the host of the URL, with its port where the URL has one.
+        number: the number of the attempt in this `rerank`, zero-based.
+        documents: how many documents are sent.
+        calls: the number of HTTP calls.
+        timeout: seconds for the attempt.
+        losses: the canonical fields that the provider does not receive as given.
     """
 
     provider: str
@@ -49,13 +49,14 @@ class AttemptEnded:
     """An attempt has ended; each `AttemptStarted` has one, and ``started`` is that very object.
 
     Attributes:
-        started: its beginning.
-        seconds: how long it took.
-        error: why there is no answer, or why it was not taken; None for a good answer or a cancelled attempt.
-        cancelled: whether it was given up: the slower one of a hedge, or the caller's own cancellation.
-        results: how many rows the answer has; None where there is none.
-        usage: what the vendor reported; None where there is no answer.
-        model: the vendor's word for the model that answered, redacted as in the response.
+        started: the event of its start.
+        seconds: how long the attempt took.
+        error: why there is no response, or why the policy refused it; None for an accepted response or a cancelled
+            attempt.
+        cancelled: whether the attempt was cancelled: by a faster hedge, or with the task that called `rerank`.
+        results: the number of results; None where there is no response.
+        usage: the usage that the provider reported; None where there is no response.
+        model: the model that ranked, as the provider names it, redacted as in the response.
     """
 
     started: AttemptStarted
@@ -73,35 +74,35 @@ Ended: TypeAlias = Callable[[AttemptEnded], object]
 
 @dataclass(frozen=True, slots=True)
 class Observers:
-    """Whom to tell. What they raise is logged and hurts nobody's request.
+    """The functions that are called for each attempt. An exception of such a function is logged and changes no request.
 
     Attributes:
-        started, ended: what is called with each beginning and end.
-        idle: whether nobody among them wants to know of an attempt now, unless it fails.
+        started, ended: the functions that are called when an attempt starts and when it ends.
+        idle: tells whether all of them ignore attempts now, except failed ones.
     """
 
-    started: Sequence[Started] = ()
-    ended: Sequence[Ended] = ()
-    idle: Callable[[], bool] = bool
+    started: Sequence[Started]
+    ended: Sequence[Ended]
+    idle: Callable[[], bool]
 
 
 class Observation:
-    """One attempt, as its observers are told of it."""
+    """Feeds the observers with the start and the end of an attempt."""
 
     def __init__(self, observers: Observers, attempt: Attempt, calls: Sequence[Call], timeout: float) -> None:
         self._observers, self._attempt, self._calls, self._timeout = observers, attempt, calls, timeout
         self._began = time.monotonic()
         self._idle = observers.idle()
         if not self._idle:
-            for tell in observers.started:
-                _tell(tell, self._about)
+            for observer in observers.started:
+                _notify(observer, self._about)
 
     @cached_property
     def _about(self) -> AttemptStarted:
         calls = self._calls
         return AttemptStarted(
             provider=self._attempt.target.name,
-            model=cut(one_line(calls[0].model), MODEL_LIMIT),  # a caller may have sent anything
+            model=cut(one_line(calls[0].model), MODEL_LIMIT),  # the request may contain any model name
             host=_host(calls[0].http.url),
             number=self._attempt.id,
             documents=sum(len(call.encoded.fields["documents"]) for call in calls),
@@ -111,27 +112,27 @@ class Observation:
         )
 
     def ended(self, error: Exception | None, response: RerankResponse | None) -> None:
-        """It led to an answer, or failed, or both: an answer that the policy does not take."""
+        """Report a response, an error, or both: a response that the policy refused."""
         if self._idle and error is None:
             return
         seconds = time.monotonic() - self._began
         if response is None:
-            self._tell(AttemptEnded(self._about, seconds, error))
+            self._notify(AttemptEnded(self._about, seconds, error))
         else:
-            self._tell(
+            self._notify(
                 AttemptEnded(
                     self._about, seconds, error, results=len(response), usage=response.usage, model=response.model
                 )
             )
 
     def cancelled(self) -> None:
-        """It was given up."""
+        """Report that the attempt was cancelled."""
         if not self._idle:
-            self._tell(AttemptEnded(self._about, time.monotonic() - self._began, cancelled=True))
+            self._notify(AttemptEnded(self._about, time.monotonic() - self._began, cancelled=True))
 
-    def _tell(self, about: AttemptEnded) -> None:
-        for tell in self._observers.ended:
-            _tell(tell, about)
+    def _notify(self, about: AttemptEnded) -> None:
+        for observer in self._observers.ended:
+            _notify(observer, about)
 
 
 @lru_cache(maxsize=256)
@@ -139,9 +140,9 @@ def _host(url: str) -> str:
     return urlsplit(url).netloc
 
 
-def _tell(tell: Callable[..., object], about: AttemptStarted | AttemptEnded) -> None:
+def _notify(observer: Callable[..., object], about: AttemptStarted | AttemptEnded) -> None:
     try:
-        tell(about)
+        observer(about)
     except Exception:
         LOG.exception("a hook failed")
 
@@ -150,12 +151,12 @@ def _tell(tell: Callable[..., object], about: AttemptStarted | AttemptEnded) -> 
 
 
 def log_idle() -> bool:
-    """Whether only failures are logged."""
+    """Return whether only failures are logged."""
     return not LOG.isEnabledFor(logging.DEBUG)
 
 
 def log_start(about: AttemptStarted) -> None:
-    """A line for the beginning, at level DEBUG."""
+    """Log the start of an attempt at level DEBUG."""
     LOG.debug(
         "attempt %d: %s %s at %s, %d documents in %d calls",
         about.number, about.provider, about.model, about.host, about.documents, about.calls,
@@ -163,9 +164,10 @@ def log_start(about: AttemptStarted) -> None:
 
 
 def log_end(about: AttemptEnded) -> None:
-    """A line for the end: DEBUG, or WARNING where it failed, with the error's class, status, code, id and wait alone.
+    """Log the end of an attempt: at DEBUG, or at WARNING where it failed.
 
-    A vendor's sentence may repeat a word of a document, so it is not logged.
+    An error is logged by its class, status, code, request id and wait. The provider's message may repeat a document, so
+    it is not logged.
     """
     started = about.started
     if about.error is not None:
@@ -174,7 +176,7 @@ def log_end(about: AttemptEnded) -> None:
             started.number, started.provider, started.model, about.seconds, _named(about.error),
         )  # fmt: skip
     else:
-        outcome = "was given up" if about.cancelled else "answered"
+        outcome = "was cancelled" if about.cancelled else "succeeded"
         LOG.debug(
             "attempt %d: %s %s %s after %.3f s",
             started.number, started.provider, started.model, outcome, about.seconds,

@@ -1,7 +1,8 @@
 """A span for each attempt, when ``opentelemetry-api`` is installed.
 
-After the semantic conventions for generative AI, as of 1.41 (https://opentelemetry.io/docs/specs/semconv/gen-ai/, read
-2026-11-22). They have no word for reranking yet, so the operation is ``rerank``, which they allow.
+The attributes follow the semantic conventions for generative AI, version 1.41
+(https://opentelemetry.io/docs/specs/semconv/gen-ai/, read 2026-11-22). They define no operation for reranking and allow
+other names, so the operation is ``rerank``.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def with_spans(observers: Observers) -> Observers:
-    """The observers, and one that makes spans where they can be made."""
+    """Return the observers, with one that makes spans where OpenTelemetry is installed."""
     try:
         import opentelemetry.trace as api
     except ImportError:
@@ -30,19 +31,19 @@ def with_spans(observers: Observers) -> Observers:
 
 
 class _Spans:
-    """Begins and ends a span for each attempt, a child of the caller's own."""
+    """Starts and ends a span for each attempt, as a child of the current span."""
 
     def __init__(self, api: Any) -> None:
         self._api = api
-        self._tracer = api.get_tracer("rerank_unify")  # stands for whatever is set up later
+        self._tracer = api.get_tracer("rerank_unify")  # a proxy for the provider that the application may set later
         self._open: dict[AttemptStarted, Span] = {}
 
     def enabled(self) -> bool:
-        """Whether anybody has set something up to take spans."""
+        """Return whether the application has set a tracer provider."""
         return not isinstance(self._api.get_tracer_provider(), self._api.ProxyTracerProvider)
 
     def started(self, about: AttemptStarted) -> None:
-        """Begin a span."""
+        """Start a span."""
         host = urlsplit(f"//{about.host}")
         attributes = {
             "gen_ai.operation.name": "rerank",
@@ -59,7 +60,7 @@ class _Spans:
             self._open[about] = span
 
     def ended(self, about: AttemptEnded) -> None:
-        """End it, with what the vendor reported."""
+        """End the span, with the usage that the provider reported."""
         span = self._open.pop(about.started, None)
         if span is None:
             return

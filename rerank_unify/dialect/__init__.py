@@ -1,7 +1,7 @@
-"""A dialect is a wire format: how requests, answers and errors are written and read, in both directions.
+"""A dialect is a wire format: how requests, responses and errors are encoded and decoded.
 
-Each of the three is a table that a vendor module fills in. Where a vendor differs in data it is a row; where it differs
-in behaviour it is a named function in a row.
+A provider module fills in a table for each of the three. A difference in data is a row of the table; a difference in
+behaviour is a named function in a row.
 """
 
 from __future__ import annotations
@@ -15,9 +15,8 @@ from .errors import ErrorFormat, error_unless_code
 from .models import NO_LIMITS, Limits, Model
 from .options import Choice, Field, Hint, Unsupported, folded_into_query
 from .request import Flag, RequestFormat
-from .response import UNCHECKED, ResponseFormat, fill_documents
+from .response import TOKEN_USAGE, UNCHECKED, ResponseFormat, fill_documents
 from .row_shapes import SCORES_IN_ORDER, RowShape, answers_by_name, answers_in_order, positions_from_one, text_positions
-from .usage import TOKEN_USAGE
 
 _ERRORS = ErrorFormat()
 
@@ -27,9 +26,9 @@ class Dialect:
     """One wire format.
 
     Attributes:
-        request: how requests are written and read.
-        response: how answers are.
-        errors: how errors are.
+        request: the format of requests.
+        response: the format of responses.
+        errors: the format of errors.
     """
 
     request: RequestFormat

@@ -1,4 +1,4 @@
-"""A request on its way to one vendor, and what it has become when it gets there."""
+"""The context of encoding a request and of decoding its response, and the encoded request."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from .models import Model
 
 @dataclass(slots=True)
 class EncodeContext:
-    """What is known of a request while its body is being written. The functions in a table's rows work on it.
+    """A request while its body is being written. The functions in a table's rows receive it and change it.
 
     Attributes:
-        fields: the canonical request; not to be changed.
-        provider: the vendor's name, for messages.
-        model: what is sent as model.
-        model_info: what is declared of that model, or of the one behind it.
-        echo_documents: whether to ask for documents in the answer.
-        body: the vendor's JSON body, so far.
-        losses: what has been lost, so far.
+        fields: the canonical request; do not change it.
+        provider: the provider's name, for messages.
+        model: the model to send.
+        model_info: the declaration of that model, or of its base model.
+        echo_documents: whether to ask the provider to return documents.
+        body: the provider's JSON body so far.
+        losses: the losses so far.
     """
 
     fields: RequestFields
@@ -34,21 +34,21 @@ class EncodeContext:
     def add_loss(
         self, name: str, action: Action, reason: str, indices: tuple[int, ...] = (), *, affects_result: bool = True
     ) -> None:
-        """Note a loss; see `Loss`."""
+        """Add a loss; see `Loss`."""
         self.losses.append(Loss(name, action, reason, indices, affects_result))
 
 
 @dataclass(frozen=True, slots=True)
 class DecodeContext:
-    """What is known of a request when its answer is read. Everything is None where nobody knows it.
+    """The facts about a request that decoding its response needs. An unknown fact is None.
 
     Attributes:
         fields: the canonical request.
-        model: what was sent as model.
-        model_info: what is declared of that model, or of the one behind it.
-        sent_indices: for each document sent its index in the caller's list; None where all were sent.
-        sent_count: how many documents were sent.
-        losses: what the vendor did not get as asked.
+        model: the model that was sent.
+        model_info: the declaration of that model, or of its base model.
+        sent_indices: for each document sent, its zero-based index in the request; None where all were sent.
+        sent_count: the number of documents sent.
+        losses: the parts of the request that the provider did not receive as given.
     """
 
     fields: RequestFields | None
@@ -61,10 +61,10 @@ class DecodeContext:
 
 @dataclass(frozen=True, slots=True)
 class EncodedRequest(DecodeContext):
-    """A request in a vendor's words, of which everything is known.
+    """A request in a provider's dialect, with the complete context for its response.
 
     Attributes:
-        body: the JSON body.
+        body: the provider's JSON body.
     """
 
     fields: RequestFields

@@ -1,4 +1,4 @@
-"""Forms of an echoed document: as a client of a dialect wants it, and from whatever a vendor sent."""
+"""Shapes of documents in responses: write the shape of a dialect, and read any shape."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ Form: TypeAlias = Callable[[Mapping[str, Any]], Any]
 
 
 def as_object(document: Mapping[str, Any]) -> Any:
-    """The document as it is: an object."""
+    """Write the document as an object, unchanged."""
     return document
 
 
 def as_string(document: Mapping[str, Any]) -> Any:
-    """Its text; of an object without one, what is ranked of it."""
+    """Write the document's text; for an object without one, the text that is ranked."""
     text = document.get("text")
     return text if isinstance(text, str) else as_text(document, 0)
 
 
 def as_nested(document: Mapping[str, Any]) -> Any:
-    """Under ``text``: the text of a plain document, or the whole object."""
+    """Write an object with ``text``: the text of a plain document, or the whole object."""
     return document if is_plain(document) else {"text": document}
 
 
 def is_plain(document: Mapping[str, Any]) -> bool:
-    """Whether an object is ``{"text": str}`` and nothing else."""
+    """Return whether an object is ``{"text": str}`` and nothing else."""
     return len(document) == 1 and isinstance(document.get("text"), str)
 
 
 def normal_document(echo: Any) -> Mapping[str, Any] | None:
-    """An echoed document as an object, from any of the shapes met: string, object, nested object, null."""
+    """Read a returned document (string, object, nested object or null) as an object, or None."""
     if isinstance(echo, str):
         return {"text": echo}
     if not is_object(echo):

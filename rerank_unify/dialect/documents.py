@@ -1,4 +1,4 @@
-"""Rows for the documents, and what of each document is sent."""
+"""The documents of a request: their format, and the content that is sent for each."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from ..errors import UnsupportedRequestError
 from .context import EncodeContext
 
 Content: TypeAlias = str | dict[str, Any]
-"""What is ranked: a text, or an object with ``image`` and perhaps ``text``."""
+"""The content that is ranked: a text, or an object with ``image`` and perhaps ``text``."""
 
 Media: TypeAlias = Callable[[EncodeContext, Content, list[Content]], tuple[Any, list[Any]]]
-"""Writes query and documents where one of them is an image."""
+"""A function that writes query and documents if one of them is an image."""
 
 
 def as_objects(_draft: EncodeContext, query: Content, documents: list[Content]) -> tuple[Any, list[Any]]:
-    """Images as Jina writes them: ``{"image": …}``, perhaps with ``text``, beside plain strings."""
+    """Write images as Jina does: ``{"image": …}``, perhaps with ``text``, beside plain strings."""
     return query, documents
 
 
@@ -66,12 +66,11 @@ class Documents:
     """How a dialect writes the documents.
 
     Attributes:
-        path: where the list sits in the body, dotted.
-        refuse_empty: whether the vendor fails the whole call for one empty text. Such documents are withheld, and the
-            answer's indices are mapped back.
-        wrap: the key under which each text sits in an object of its own, or an `Item` for objects that hold more; ""
-            for plain strings.
-        media: writes query and documents where one of them is an image, for models that take images.
+        path: dotted path of the list in the body.
+        refuse_empty: whether one empty text fails the whole call. Empty documents are then withheld, and the indices of
+            the response mapped back.
+        wrap: the key of an object around each text, or an `Item` for objects that hold more; "" for plain strings.
+        media: writes query and documents if one of them is an image, for models that accept images.
     """
 
     path: str = "documents"
@@ -80,11 +79,11 @@ class Documents:
     media: Media = as_objects
 
     def select(self, draft: EncodeContext) -> tuple[list[Content], tuple[int, ...] | None]:
-        """What is sent of each document, and the indices of those that are, where not all are.
+        """Return the content to send for each document, and the indices of these documents; None for all.
 
         Raises:
             InvalidRequestError: a document has none of the ``rank_fields``.
-            UnsupportedRequestError: a document is an image and the model takes none, or nothing is left to send.
+            UnsupportedRequestError: a document is an image and the model accepts none, or every text is empty.
         """
         given = draft.fields["documents"]
         if self._all_sent_as_they_are(given):
@@ -101,7 +100,7 @@ class Documents:
         return [contents[index] for index in sent_indices], sent_indices
 
     def sent_indices(self, fields: RequestFields) -> tuple[int, ...] | None:
-        """The indices of the documents that would be sent; None where all would be."""
+        """Return the indices of the documents that would be sent; None for all."""
         if not self.refuse_empty or self._all_sent_as_they_are(fields["documents"]):
             return None
         return self._sent_indices(
@@ -109,7 +108,7 @@ class Documents:
         )
 
     def write_all(self, contents: list[Any], query: Any) -> list[Any]:
-        """The list as the provider has it."""
+        """Write the list in the provider's format."""
         if not self.wrap:
             return contents
         item = self.wrap if isinstance(self.wrap, Item) else Item(self.wrap)
@@ -132,7 +131,7 @@ class Documents:
 
 
 def withheld_loss(provider: str, sent_indices: tuple[int, ...], count: int) -> Loss:
-    """The loss of the documents that are not sent."""
+    """Return the loss for the documents that are not sent."""
     indices = tuple(sorted(set(range(count)).difference(sent_indices)))
     return Loss("documents", "withheld", f"{provider} refuses empty texts", indices)
 
@@ -167,10 +166,10 @@ def _ranked(document: Document, fields: RequestFields, index: int) -> Content:
 
 
 def query_content(draft: EncodeContext) -> Content:
-    """The query as it is sent: its text, or an object with ``image``.
+    """Return the query to send: its text, or an object with ``image``.
 
     Raises:
-        UnsupportedRequestError: it is an image and the model takes none.
+        UnsupportedRequestError: the query is an image and the model accepts none.
     """
     query = draft.fields["query"]
     if isinstance(query, str):
@@ -182,19 +181,23 @@ def query_content(draft: EncodeContext) -> Content:
 
 
 def require_images(draft: EncodeContext, place: str, index: int | None) -> None:
-    """Refuse an image unless the model is known to take images."""
+    """Refuse an image unless the model is declared to accept images.
+
+    Raises:
+        UnsupportedRequestError: it is not.
+    """
     if not draft.model_info.images:
         message = f"{place}: is an image, and {draft.provider}'s {draft.model} is not known to take images"
         raise UnsupportedRequestError(message, field=place, index=index, provider=draft.provider)
 
 
 def texts_of(fields: RequestFields) -> list[str]:
-    """Every text of a request that must not get into a message: the query's, the documents' and the instruction."""
+    """Return every text that messages must not repeat: those of query, documents and instruction."""
     return list(strings_in([fields["query"], fields["instruction"], *fields["documents"]]))
 
 
 def strings_in(value: Any) -> Iterator[str]:
-    """Every string within a JSON value, but for the names of fields."""
+    """Yield every string in a JSON value, without the keys of objects."""
     if isinstance(value, str):
         yield value
     elif is_list(value):

@@ -1,4 +1,4 @@
-"""How a dialect writes and reads errors."""
+"""The format of a dialect's errors: encode errors for clients, decode those of providers."""
 
 from __future__ import annotations
 
@@ -9,17 +9,19 @@ from typing import Any
 
 from .. import errors as e
 from .._http import Headers, lowercase_headers, request_id_of, retry_after_seconds
-from .._json import ABSENT, compile_path, is_object, put
+from .._json import ABSENT, compile_path, is_object, parse_json, put
 from ..errors import Codes, ParsedError, RerankError, StatusError
 
 ClassifyMessage = Callable[[int, str, str | None], type[StatusError] | None]
-"""From status, the whole body as text and the vendor's sentence to a class, or None for the class of the status."""
+"""A function of status, body text and message that returns an error class, or None for the usual class."""
 
 UPSTREAM_CREDENTIALS = "upstream_credentials"
-_CODE = 64  # characters of a vendor's code that are kept
-_LONGEST_CLIENT_WAIT = 86_400  # seconds, a day: some clients sleep as long as they are sent, and others refuse more
+_CODE = 64  # characters of a provider's code, at most
+_LONGEST_CLIENT_WAIT = (
+    86_400  # seconds, a day: some clients sleep for any time they receive, and others refuse a longer one
+)
 
-# Whose fault it is decides the status for a client. An upstream's key is not the client's: see `ErrorFormat.encode`.
+# The status that a client gets for each error class. An upstream key is not the client's: see `ErrorFormat.encode`.
 _CLIENT_STATUS: Sequence[tuple[type[RerankError], int]] = (
     (e.AuthenticationError, 401),
     (e.QuotaExceededError, 402),
@@ -51,18 +53,18 @@ def error_unless_code(*fine: Any) -> Callable[[Any], bool]:
 
 @dataclass(frozen=True, kw_only=True)
 class ErrorFormat:
-    """A dialect's error side. Reading is tolerant and the same for every vendor; the table adds what it cannot know.
+    """The error format of a dialect. One tolerant parser reads every provider's errors; this table adds to it.
 
     Attributes:
-        message, code, request_id: dotted paths where a client of this dialect looks; "" where it does not.
-        codes: error class by the vendor's code; a key that ends in ``*`` stands for all codes so begun.
-        classify_message: a class by the vendor's words, where status and code leave two open.
+        message, code, request_id: dotted paths at which clients of this dialect read them; "" for none.
+        codes: error class by the provider's code; ``name*`` matches every code that starts with ``name``.
+        classify_message: returns the class by the message, where status and code leave several.
         non_retryable_statuses: statuses of server errors after which the same request fails again.
-        error_statuses: success statuses under which this vendor never sends a response.
-        is_error_body: whether a parsed body under a success status is an error, for vendors that answer so.
-        bad_request: the status for a client's own mistakes.
-        model_not_found: the status for a model that nobody knows.
-        too_large: the status for more tokens or bytes than the vendor takes.
+        error_statuses: success statuses that are never a response of this provider.
+        is_error_body: returns whether a parsed body under a success status is an error; None where none is.
+        bad_request: the HTTP status for wrong requests.
+        model_not_found: the HTTP status for unknown models.
+        too_large: the HTTP status for more tokens or bytes than the provider accepts.
     """
 
     message: str = "detail"
@@ -77,11 +79,7 @@ class ErrorFormat:
     model_not_found: int = 404
     too_large: int = 413
 
-    # --- from the vendor
-
-    def is_error(self, status: int) -> bool:
-        """Whether a status says that there is no response."""
-        return not 200 <= status < 300 or status in self.error_statuses
+    # --- errors of a provider
 
     def decode(
         self,
@@ -94,8 +92,8 @@ class ErrorFormat:
         texts: Sequence[str] = (),
         secrets: Sequence[str] = (),
     ) -> StatusError:
-        """The error that an answer with an error status is."""
-        parsed, folded = e.parse_error(e.parse_json(body), body), lowercase_headers(headers)
+        """Decode the error of a response with an error status."""
+        parsed, folded = e.parse_error(parse_json(body), body), lowercase_headers(headers)
         kind = self.classify_message(status, e.text_of(body[:4096]), parsed.message) if self.classify_message else None
         return (kind or e.classify_error(status, parsed.code, self.codes, parsed.message))(
             self._sentence(parsed.message, texts, secrets) or "the vendor gave no reason",
@@ -118,7 +116,7 @@ class ErrorFormat:
         texts: Sequence[str] = (),
         secrets: Sequence[str] = (),
     ) -> RerankError:
-        """The error that a body without an answer is, under a success status."""
+        """Decode the error of a body without rows under a success status."""
         parsed, folded = e.parse_error(value, body), lowercase_headers(headers)
         sentence = self._sentence(parsed.message, texts, secrets)
         about = _about(parsed, folded, provider, status, body, texts, secrets)
@@ -131,19 +129,19 @@ class ErrorFormat:
     def _sentence(
         self, text: str | None, texts: Sequence[str], secrets: Sequence[str], limit: int = e.MESSAGE_LIMIT
     ) -> str | None:
-        """What the vendor said, fit for a log: one line, without keys and texts, of at most so many characters."""
+        """Return the provider's text for logs: redacted, on one line, of at most ``limit`` characters."""
         if text is None:
             return None
         return e.cut(e.redact_message(text, texts, secrets), limit) or None
 
-    # --- towards a client
+    # --- errors for a client
 
     def encode(self, error: RerankError, *, relay: bool) -> tuple[int, dict[str, str], dict[str, Any]]:
-        """Status, headers and body for a client of this dialect.
+        """Encode an error for a client of this dialect: HTTP status, headers and JSON body.
 
         Args:
-            error: what went wrong.
-            relay: whether the upstream's key is the client's own, so that its 401, 402 and 403 are the client's too.
+            error: the error.
+            relay: whether the upstream key came from the client, so that 401, 402 and 403 are passed on.
         """
         if isinstance(error, e.AllProvidersFailedError):
             error = error.leading
@@ -159,14 +157,14 @@ class ErrorFormat:
             headers["retry-after"] = str(max(ceil(min(wait, _LONGEST_CLIENT_WAIT)), 0))
         body: dict[str, Any] = {}
         put(body, compile_path(self.message), message)
-        # Our own code is told in every dialect, the vendor's where the dialect has a place for it.
+        # Our code for credentials is in every dialect, a provider's code only in dialects with a path for it.
         for path, value in ((self.code or ("code" if hide else ""), code), (self.request_id, error.request_id)):
             if path and value:
                 put(body, compile_path(path), value)
         return status, headers, body
 
     def client_status(self, error: RerankError) -> int:
-        """The status for a client of this dialect, taking credentials for its own."""
+        """Return the HTTP status for a client whose key is the upstream key."""
         by_dialect = ((e.ModelNotFoundError, self.model_not_found), (e.RequestTooLargeError, self.too_large))
         for kind, status in (*by_dialect, *_CLIENT_STATUS):
             if isinstance(error, kind):
@@ -185,7 +183,7 @@ def _about(
     texts: Sequence[str],
     secrets: Sequence[str],
 ) -> dict[str, Any]:
-    """What every error says of where it came from."""
+    """Return the attributes of an error about its response."""
     ids = [e.safe_id(found, lambda: texts, secrets) for found in (parsed.request_id, request_id_of(folded)) if found]
     request_id = next(filter(None, ids), None)
     return {"provider": provider, "status": status, "request_id": request_id, "body": body}
@@ -196,7 +194,7 @@ def _no_response(value: Any, body: bytes, rows: str, sentence: str | None) -> st
     if value is ABSENT and not body.strip():
         return "the answer is empty"
     if value is ABSENT:
-        # Of other text nothing is repeated: it may be anything, a document among it.
+        # Other text is not repeated: it may hold a document.
         page = sentence is not None and sentence.startswith("an HTML page")
         return f"the answer is not JSON: {sentence}" if page else "the answer is not JSON"
     if not is_object(value) and rows:

@@ -1,4 +1,4 @@
-"""What is declared about a model: what its scores mean, what it takes, how much of it."""
+"""The declaration of a model: its kind of scores, its abilities and its limits."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ..canonical import ScoreKind
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What one call may hold, as the vendor documents it; None where it does not say.
+    """Limits of one call, as the provider documents them; None where it documents none.
 
     Only ``documents`` is enforced before sending: tokens cannot be counted without the model's tokenizer.
 
@@ -34,11 +34,11 @@ class Model:
     """One model of a provider.
 
     Attributes:
-        score_kind: what its scores are.
-        images: whether it ranks images.
-        supports: the canonical hints it takes, of those that the dialect sends to some models only.
+        score_kind: the kind of its scores.
+        images: whether it accepts images.
+        supports: the canonical hints it supports, of those that the dialect sends to some models only.
         listwise: whether a document's score depends on the other documents, so that a list must not be split.
-        limits: what one call may hold.
+        limits: the limits of one call.
     """
 
     score_kind: ScoreKind = "unknown"

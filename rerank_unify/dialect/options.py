@@ -1,4 +1,4 @@
-"""Rows for the hints, which only some vendors know: a place in the body, no place, or a way of its own."""
+"""Hints, which only some providers support: a field of the body, unsupported, or a pair of functions."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from .._json import ABSENT, compile_path, dig, put
 from .context import EncodeContext
 
 Write: TypeAlias = Callable[[EncodeContext, str, Any], None]
-"""Writes a hint into a draft's body: the draft, the canonical field's name, its value."""
+"""A function that writes a hint into the body: the context, the canonical field's name, its value."""
 
 Read: TypeAlias = Callable[[Mapping[str, Any]], Any]
-"""Reads a hint from a client's body: its value, or ``ABSENT``."""
+"""A function that reads a hint from a client's body: its value, or ``ABSENT``."""
 
 
 def nowhere(_wire: Mapping[str, Any]) -> Any:
-    """Reads a hint that clients of the dialect have no field for."""
+    """Read no hint, for dialects without a field for it."""
     return ABSENT
 
 
@@ -25,12 +25,12 @@ def nowhere(_wire: Mapping[str, Any]) -> Any:
 class Hint:
     """How a dialect writes and reads one hint.
 
-    Made by `Field` and `Unsupported`, or from two functions of a vendor's own.
+    Made by `Field` and `Unsupported`, or from two functions in a provider module.
 
     Attributes:
-        write: towards the vendor.
-        read: from a client.
-        path: the dotted path that it writes; "" for none.
+        write: writes the hint into the provider's body.
+        read: reads the hint from a client's body.
+        path: the dotted path that ``write`` sets; "" for none.
     """
 
     write: Write
@@ -39,11 +39,11 @@ class Hint:
 
 
 def Field(path: str, *, per_model: bool = False) -> Hint:  # noqa: N802 - reads as a row of the table
-    """A hint that the vendor has a field for.
+    """Declare the field of the body that carries a hint.
 
     Args:
-        path: where it sits in the body, dotted.
-        per_model: whether it is sent only to models that declare it in `Model.supports`.
+        path: dotted path in the body.
+        per_model: whether the hint is sent only to models that declare it in `Model.supports`.
     """
     steps = compile_path(path)
 
@@ -74,11 +74,11 @@ def Choice(path: str, values: Mapping[Any, Any]) -> Hint:  # noqa: N802 - reads 
 
 
 def Unsupported(reason: str = "", *, no_op_values: tuple[bool, ...] = ()) -> Hint:  # noqa: N802 - reads as a row of the table
-    """A hint that the vendor has no field for.
+    """Declare that the provider has no field for a hint.
 
     Args:
-        reason: why that is, for the loss.
-        no_op_values: values that ask for what the vendor does anyway.
+        reason: the reason, for the loss.
+        no_op_values: values that change nothing, because the provider acts like that anyway.
     """
 
     def write(draft: EncodeContext, name: str, value: Any) -> None:
@@ -97,4 +97,4 @@ def _fold(draft: EncodeContext, name: str, value: Any) -> None:
 
 
 folded_into_query = Hint(_fold)
-"""An instruction that the vendor documents as part of the query, for models that take one."""
+"""An instruction that the provider documents as part of the query, for models that support instructions."""

@@ -1,4 +1,4 @@
-"""How a dialect writes and reads requests, as a table: one row says where a canonical field sits in the body."""
+"""The format of a dialect's requests: a table with the path of each canonical field in the body."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ class Flag:
     """How a dialect writes ``return_documents``.
 
     Attributes:
-        path: where it sits in the body, dotted.
-        default: what a client of this dialect means that leaves it out.
-        supported: whether the vendor takes the field at all; where not, it is only read.
+        path: dotted path in the body.
+        default: the value where a client of this dialect leaves it out.
+        supported: whether the provider accepts the field; if not, it is only read.
         inverted: whether true means that no documents are returned.
     """
 
@@ -43,20 +43,20 @@ _FLAG: Final = Flag()
 
 @dataclass(frozen=True, kw_only=True)
 class RequestFormat:
-    """A dialect's request side. Attributes are named after the canonical fields that they place.
+    """The request format of a dialect. Attributes are named after the canonical fields.
 
     Attributes:
-        model, query, top_n: dotted paths; None where the vendor has no place for it.
+        model, query, top_n: dotted paths; None where the provider has no such field.
         documents: how documents are written.
-        return_documents: how the flag is; None where the vendor has none.
-        instruction, max_tokens_per_doc, truncation, return_embeddings: how each hint is.
-        rank_fields: a path that is only read: going out, the library itself applies it.
+        return_documents: how the flag is written; None where the provider has none.
+        instruction, max_tokens_per_doc, truncation, return_embeddings: how each hint is written and read.
+        rank_fields: dotted path that is only read: the library applies ``rank_fields`` before it sends documents.
         read_only: canonical fields that are read from a client and never sent.
-        extra_fields: the dialect's further body fields, which travel in ``provider_options``.
+        extra_fields: further body fields of the dialect; the canonical request has them in ``provider_options``.
         fixed: constants by dotted path, written into every body.
-        is_canonical: whether what comes in is the whole canonical request (Jina's dialect alone).
-        preprocess: what is done with a client's body before its rows are read.
-        postprocess: what is done with a body when all else is written.
+        is_canonical: whether a client's body has every canonical field (Jina's dialect alone).
+        preprocess: changes a client's body before it is decoded.
+        postprocess: changes a provider's body after it is encoded.
     """
 
     model: str | None = "model"
@@ -84,7 +84,7 @@ class RequestFormat:
 
     @cached_property
     def _read_paths(self) -> tuple[tuple[str, Path], ...]:
-        """Where each field but the hints is read, by canonical name."""
+        """The path at which each field but the hints is read, by canonical name."""
         flag = self.return_documents.path if self.return_documents is not None else None
         paths = {"model": self.model, "query": self.query, "documents": self.documents.path, "top_n": self.top_n}
         paths |= {"rank_fields": self.rank_fields, "return_documents": flag}
@@ -92,7 +92,7 @@ class RequestFormat:
 
     @cached_property
     def _write_paths(self) -> Mapping[str, Path]:
-        """Where each field but the hints is written, by canonical name; what has no place is not there."""
+        """The path at which each field but the hints is written, by canonical name; unsent fields are left out."""
         unsent = {"rank_fields", *self.read_only}
         if self.return_documents is not None and not self.return_documents.supported:
             unsent.add("return_documents")
@@ -108,7 +108,7 @@ class RequestFormat:
 
     @cached_property
     def written(self) -> Mapping[Path, str]:
-        """The canonical field by the path that is written for it; "" for constants."""
+        """The canonical field by the path that it is written to; "" for constants."""
         placed = {path: name for name, path in self._write_paths.items()}
         placed |= {compile_path(hint.path): name for name, hint in self._hints if hint.path}
         if self.is_canonical:
@@ -117,19 +117,19 @@ class RequestFormat:
 
     @cached_property
     def words(self) -> Mapping[str, str]:
-        """The dialect's word by canonical field, for messages to its clients."""
+        """The dialect's field name by canonical field, for messages to its clients."""
         hints = {name: hint.path for name, hint in self._hints if hint.path}
         return hints | {name: ".".join(path) for name, path in self._read_paths}
 
-    # --- towards the vendor
+    # --- requests to a provider
 
     def encode(self, draft: EncodeContext) -> EncodedRequest:
-        """Write the draft's body.
+        """Write the body of a request to the provider.
 
         Raises:
-            InvalidRequestError: provider options that the dialect writes itself, or ``rank_fields`` that a document
-                lacks.
-            UnsupportedRequestError: content that this vendor cannot express.
+            InvalidRequestError: a provider option sets a field that the library writes, or a document has none of the
+                ``rank_fields``.
+            UnsupportedRequestError: this provider cannot express the request.
         """
         query = query_content(draft)
         documents, sent_indices = self.documents.select(draft)
@@ -176,7 +176,7 @@ class RequestFormat:
             merge(draft.body, deepcopy(dict(options)))
 
     def _refuse_written(self, draft: EncodeContext, path: Path) -> None:
-        """Refuse an option where the table writes, or where one of its functions has written already."""
+        """Refuse an option at a path that the table writes, or that one of its functions has written."""
         overlaps = (name for at, name in self.written.items() if path[: len(at)] == at or at[: len(path)] == path)
         name = next(overlaps, None)
         if name is None and dig(draft.body, path) is ABSENT:
@@ -185,13 +185,13 @@ class RequestFormat:
         instead = f"set {name} of the request instead" if name else "it cannot be set"
         raise InvalidRequestError(f"{place}: the library writes this field itself; {instead}", field=place)
 
-    # --- from a client
+    # --- requests of a client
 
     def decode(self, wire: Mapping[str, Any], provider: str, *, from_json: bool) -> RequestFields:
-        """Read a client's body.
+        """Decode a client's body into canonical fields.
 
         Raises:
-            InvalidRequestError: names the field in the client's words.
+            InvalidRequestError: a field is wrong; the sentence uses the dialect's field name.
         """
         if self.preprocess is not None:
             wire = self.preprocess(wire)
@@ -227,7 +227,7 @@ def _check_count(draft: EncodeContext, count: int, sent_indices: tuple[int, ...]
 
 
 def _leaves(options: Mapping[str, Any], path: Path) -> Iterator[Path]:
-    """The paths of all values that are no objects, or empty ones."""
+    """Yield the paths of all values except objects with members."""
     for key, value in options.items():
         if is_object(value) and value:
             yield from _leaves(value, (*path, key))

@@ -1,28 +1,69 @@
-"""How a dialect writes and reads answers, as a table.
+"""The format of a dialect's responses, as a table.
 
-Reading is one pass over the parsed rows. Measured on CPython 3.11, that loop costs less than a schema that validates
-the bytes (1.3 against 1.5 times parsing and writing the same bytes, 1,000 rows), keeps further fields at no cost, and
-names the exact place of a fault.
+Decoding is one pass over the parsed rows. Measured on CPython 3.11, that loop costs less than a schema that validates
+the bytes (1.3 against 1.5 times parsing and writing the same bytes, 1,000 rows). It also retains further fields at no
+cost, and its errors name the exact row and field.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import inf, isfinite
-from typing import Any
+from typing import Any, Final, TypeAlias
 
 from .._json import Path, compile_path, dig, is_list, is_object, put, reach
-from ..canonical import NO_USAGE, RequestFields, RerankResponse, Row, Usage, rows_of, usage_of
+from ..canonical import NO_USAGE, RequestFields, RerankResponse, Row, Usage, rows_of
 from ..errors import InvalidResponseError
 from .document_shapes import Form, as_object, normal_document
 from .row_shapes import RowShape
-from .usage import READS, Read, count, text_at
 
 _HUGE = sys.float_info.max
 UNCHECKED = "read without its request: missing rows and indices beyond the caller's list could not be noticed"
+
+
+# --- single values ---------------------------------------------------------------------------------------------------
+
+Read: TypeAlias = Callable[[Any], Any]
+"""From the value at a path to the figure; None for a value that is not one."""
+
+_MAX_FIGURE: Final = 2**63  # no bill is larger, and programs with 64-bit integers could not read it
+
+
+def _text_at(value: Any, path: Path) -> str | None:
+    """Return the text at a path; None where there is none, or an empty one."""
+    found = dig(value, path) if path else None
+    return found if isinstance(found, str) and found else None
+
+
+def _units(found: Any) -> float | None:
+    """Return a number of 0 or more, fractions included."""
+    number = type(found) in (int, float) and 0 <= found < _MAX_FIGURE
+    return found if number else None
+
+
+def _count(found: Any) -> int | None:
+    """Return a whole number of 0 or more; 3.0 is one."""
+    if type(found) is float and found.is_integer() and 0 <= found < _MAX_FIGURE:
+        return int(found)
+    return found if type(found) is int and 0 <= found < _MAX_FIGURE else None
+
+
+def _details(found: Any) -> Mapping[str, Any] | None:
+    return found if is_object(found) else None
+
+
+TOKEN_USAGE: Final[Mapping[str, str]] = {"total_tokens": "usage.total_tokens", "prompt_tokens": "usage.prompt_tokens"}
+"""The paths of tokens that most servers share, for `ResponseFormat.usage`."""
+
+_READS: Final[Mapping[str, Read]] = {
+    "search_units": _units,
+    "prompt_tokens_details": _details,
+    "completion_tokens_details": _details,
+}
+"""How a field of `Usage` is read; every other field is a `_count`."""
 
 
 # --- the table -------------------------------------------------------------------------------------------------------
@@ -30,23 +71,23 @@ UNCHECKED = "read without its request: missing rows and indices beyond the calle
 
 @dataclass(frozen=True, kw_only=True)
 class ResponseFormat:
-    """A dialect's answer side.
+    """The response format of a dialect.
 
     Attributes:
-        rows: dotted path of the list of rows; "" where the answer itself is the list. Of several the first that holds
-            a list counts, and the first is the one written.
-        index: a row's key of its position in the request.
-        score: a row's key of the score; of several the first that the first row has counts.
-        shape: how rows are written where they are no objects with an index and a score.
-        document: a row's key of the echoed document; "" where there is none.
-        form: how an echo is written for a client.
-        null_document: whether a client of this dialect expects ``document: null`` where there is none.
-        ignored: further keys of a row that say nothing.
-        model, id, warnings: dotted paths; "" where the dialect has no place.
-        next_page: dotted path of what says that the provider has more rows; "" for none.
-        usage: dotted paths by field of `Usage`; of several the first that is there counts, and is the one written.
-        usage_copies: paths that only writing fills, with the field that they copy.
-        fixed: constants by dotted path that every answer to a client carries.
+        rows: dotted path of the list of rows; "" where the response itself is the list. Of several paths
+            the first with a list is read, and the first is written.
+        index: the key of a row's index.
+        score: the key of a row's score; of several keys the first in the first row is read, and the first is written.
+        shape: reads and writes rows that are no objects with an index and a score.
+        document: the key of a row's returned document; "" for none.
+        form: writes a document in the shape that clients expect.
+        null_document: whether clients of this dialect expect ``document: null`` in rows without a document.
+        ignored: further keys of a row that are dropped.
+        model, id, warnings: dotted paths; "" where the dialect has none.
+        next_page: dotted path of a value that says that the provider has more rows; "" for none.
+        usage: dotted paths by field of `Usage`; the first path with a value is read, and the first path is written.
+        usage_copies: `Usage` fields by further dotted paths that are written, never read.
+        fixed: constants by dotted path in every response to a client.
     """
 
     rows: str | Sequence[str] = "results"
@@ -104,16 +145,16 @@ class ResponseFormat:
 
     @cached_property
     def _usage_reads(self) -> tuple[tuple[Path, tuple[tuple[str, str, Read], ...]], ...]:
-        """What to read where: by the object that holds them, the keys, with the field of each and how it is read."""
+        """By the path of each object with figures: its keys, with the `Usage` field and the reader of each."""
         grouped: dict[Path, list[tuple[str, str, Read]]] = {}
         for name, paths in self._usage_paths:
             for path in paths:
-                grouped.setdefault(path[:-1], []).append((path[-1], name, READS.get(name, count)))
+                grouped.setdefault(path[:-1], []).append((path[-1], name, _READS.get(name, _count)))
         return tuple((parent, tuple(leaves)) for parent, leaves in grouped.items())
 
     @cached_property
     def _usage_writes(self) -> tuple[tuple[Path, tuple[tuple[str, str], ...]], ...]:
-        """What to write where, by the object that holds it: each figure at its first path, and where it is copied."""
+        """By the path of each object with figures: the keys to write, with the `Usage` field of each."""
         placed = [(paths[0], name) for name, paths in self._usage_paths]
         placed += [(compile_path(path), name) for path, name in self.usage_copies.items()]
         grouped: dict[Path, list[tuple[str, str]]] = {}
@@ -123,20 +164,19 @@ class ResponseFormat:
 
     @cached_property
     def _canonical_keys(self) -> bool:
-        """Whether a row of this dialect, once its echo is replaced, is a canonical row as it stands."""
+        """Whether a row of this dialect, with its document replaced, is a canonical row."""
         same = (self.index, self.score_keys[0]) == ("index", "relevance_score")
         return same and self.document in ("document", "") and not self.ignored
 
     @cached_property
     def _known_keys(self) -> frozenset[str]:
-        """Keys of a row that are no further fields, in this dialect's words or the canonical ones."""
-        canonical = {"index", "relevance_score", "document"}
-        return self.ignored | canonical | {self.index, self.document, *self.score_keys}
+        """Keys of a row, in this dialect or canonical, that are not further fields."""
+        return self.ignored | {"index", "relevance_score", "document", self.index, self.document, *self.score_keys}
 
-    # --- from the vendor
+    # --- responses of a provider
 
     def find_rows(self, value: Any) -> Sequence[Any] | None:
-        """The parsed answer's list of rows, still unchecked; None where it has none, or an error beside it."""
+        """Return the list of rows, not checked yet; None where there is none, or an error beside it."""
         if is_object(value) and value.get("error"):
             return None
         for path in self._rows_paths:
@@ -151,16 +191,16 @@ class ResponseFormat:
         """The canonical rows, sorted and checked.
 
         Args:
-            found: the rows as the vendor sent them.
-            count: how many documents were sent; None where nobody knows.
-            owned: whether the rows are ours to keep and change, not the caller's.
-            echo: whether to keep the documents that the vendor echoes; else what is left of them means nothing.
+            found: the provider's rows.
+            count: the number of documents sent; None where it is unknown.
+            owned: whether the rows may be changed and returned; False for rows that belong to the calling code.
+            echo: whether to return the provider's documents; if not, the rows may still hold some of them.
 
         Raises:
-            InvalidResponseError: the first fault, with its path.
+            InvalidResponseError: a row is wrong; the message has its path.
         """
-        index_key, score_key = self._parsed_keys(found)
-        in_order, floats = self._check(found, count, index_key, score_key)
+        score_key = self._score_key(found)
+        in_order, floats = self._check(found, count, score_key)
         if owned and self._canonical_keys and score_key == "relevance_score" and not echo:
             rows: list[Row] = found  # type: ignore[assignment]  # `_check` saw objects, and a JSON parser made them
             if not floats:
@@ -172,8 +212,9 @@ class ResponseFormat:
             rows.sort(key=lambda row: (-row["relevance_score"], row["index"]))
         return rows
 
-    def _check(self, rows: Sequence[Any], count: int | None, index_key: str, score_key: str) -> tuple[bool, bool]:
-        """Check every row; whether they are sorted already, and whether every score is a float."""
+    def _check(self, rows: Sequence[Any], count: int | None, score_key: str) -> tuple[bool, bool]:
+        """Check every row. Return whether the rows are sorted, and whether every score is a float."""
+        index_key = self.index
         in_order = floats = True
         last, last_index = _HUGE, -1
         seen: Any = {} if count is None else [False] * count  # by index; a list ends where the documents do
@@ -200,15 +241,14 @@ class ResponseFormat:
         self._refuse_duplicates(rows, len(seen) if count is None else seen.count(True))
         return in_order, floats
 
-    def _parsed_keys(self, rows: Sequence[Any]) -> tuple[str, str]:
-        """The parser's own strings, where it has some: a look-up by the very same string needs no comparing."""
+    def _score_key(self, rows: Sequence[Any]) -> str:
+        """Return the key of the score in these rows."""
+        written = next(iter(self.score_keys), "")
         first: Any = rows[0] if rows else None
-        keys = {key: key for key in first} if is_object(first) else {}
-        score = next((keys[key] for key in self.score_keys if key in keys), self.score_keys[0])
-        return keys.get(self.index, self.index), score
+        return next((key for key in self.score_keys if is_object(first) and key in first), written)
 
     def _odd_score(self, rows: Sequence[Any], row: Any, score_key: str) -> float:
-        """The score of a row that the fast test did not pass: an integer is fine, anything else is a fault."""
+        """Check a row that failed the fast test, and return its score as a float."""
         index, score = row[self.index], row[score_key]
         if type(index) is not int:
             raise self._row_error(_position(rows, row), self.index, "is not an integer")
@@ -257,23 +297,23 @@ class ResponseFormat:
         return made
 
     def read_model(self, value: Any) -> str | None:
-        """The vendor's word for the model, not redacted yet."""
-        return text_at(value, self._model_path)
+        """Return the model that the provider names, not redacted yet."""
+        return _text_at(value, self._model_path)
 
     def read_id(self, value: Any) -> str | None:
-        """The vendor's id of the answer, not checked yet."""
-        return text_at(value, self._id_path)
+        """Return the provider's id of the response, not checked yet."""
+        return _text_at(value, self._id_path)
 
     def read_warnings(self, value: Any) -> tuple[str, ...]:
-        """The vendor's own warnings, not redacted yet."""
+        """Return the provider's warnings, not redacted yet."""
         found = dig(value, self._warnings_path) if self.warnings else None
         given = tuple(item for item in found if isinstance(item, str)) if is_list(found) else ()
-        if self.next_page and text_at(value, compile_path(self.next_page)):
+        if self.next_page and _text_at(value, compile_path(self.next_page)):
             return (*given, f"the provider has more rows, on another page ({self.next_page})")
         return given
 
     def read_usage(self, value: Any) -> Usage:
-        """What the vendor reports of the cost; a figure that is no figure counts as not reported."""
+        """Return the usage that the provider reports; a value that is not a valid figure counts as not reported."""
         figures: dict[str, Any] = {}
         for parent, leaves in self._usage_reads:
             found = dig(value, parent)
@@ -283,19 +323,19 @@ class ResponseFormat:
                         figure = read(found[key])
                         if figure is not None:
                             figures[name] = figure
-        return usage_of(figures) if figures else NO_USAGE
+        return Usage(**figures) if figures else NO_USAGE
 
-    # --- towards a client
+    # --- responses to a client
 
     def write(self, response: RerankResponse, model: str | None) -> Any:
-        """The answer as this dialect has it. Rows may be shared with the response: read, do not change.
+        """Write a response in this dialect. Its rows may be shared with the response: do not change them.
 
         Args:
-            response: a canonical answer.
-            model: the name the client asked for; None for what the answer says.
+            response: the canonical response.
+            model: the model name in the client's request; None for the response's model.
 
         Returns:
-            An object, or the bare list where that is such a dialect's whole answer.
+            An object, or the list of rows where ``rows`` is "".
         """
         rows = self._write_rows(rows_of(response))
         if not self.rows_path:
@@ -341,12 +381,12 @@ class ResponseFormat:
 
 
 def _position(rows: Sequence[Any], row: Any) -> int:
-    """Where a row stands: asked for with a fault, so that counting costs nothing before."""
+    """Return the index of a row. Called for errors alone, so that the loop over rows need not count."""
     return next(at for at, other in enumerate(rows) if other is row)
 
 
 def fill_documents(fields: RequestFields, rows: list[Row]) -> None:
-    """Give each row its document from the request, or none, whatever the vendor echoed."""
+    """Set each row's document from the request, or remove it, whatever the provider returned."""
     if fields["return_documents"]:
         documents: Sequence[Any] = fields["documents"]
         for row in rows:

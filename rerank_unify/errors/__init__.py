@@ -1,7 +1,7 @@
-"""Errors: the tree, and the pure functions that make one from a vendor's answer."""
+"""Error classes, and pure functions that parse, classify and redact a provider's error."""
 
 from .classify import Codes, classify_error, classify_success_body
-from .parse import ParsedError, parse_error, parse_json, text_of
+from .parse import ParsedError, parse_error, text_of
 from .redact import cut, is_id, one_line, redact_message, redact_name, safe_id
 from .tree import (
     LONGEST_WAIT,
@@ -28,7 +28,7 @@ from .tree import (
     RerankError,
     ScoreKindError,
     StatusError,
-    TimeoutError,  # noqa: A004 - the field's word; see tree
+    TimeoutError,  # noqa: A004 - the term of the field; see tree
     TransportError,
     UnknownProviderError,
     UnsupportedRequestError,
@@ -75,7 +75,6 @@ __all__ = [
     "is_id",
     "one_line",
     "parse_error",
-    "parse_json",
     "redact_message",
     "redact_name",
     "safe_id",

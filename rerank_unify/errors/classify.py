@@ -1,4 +1,4 @@
-"""Which class an error is: from the status, then from the vendor's code."""
+"""Choose the error class: by the provider's code, a common code, the status, then the message."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from . import tree
 from .tree import StatusError
 
 Codes: TypeAlias = Mapping[str, type[StatusError]]
-"""Error class by vendor code, compared without case; a key that ends in ``*`` stands for every code so begun."""
+"""Error class by provider code, compared without case; ``name*`` matches every code that starts with ``name``."""
 
 _BY_STATUS: Mapping[int, type[StatusError]] = {
     400: tree.BadRequestError,
     401: tree.AuthenticationError,
     402: tree.QuotaExceededError,
     403: tree.PermissionDeniedError,
-    404: tree.WrongEndpointError,  # without a code that speaks of a model; see MODEL_CODES
+    404: tree.WrongEndpointError,  # unless a code names the model; see COMMON_CODES
     405: tree.WrongEndpointError,
     408: tree.ProviderServerError,
     409: tree.ProviderOverloadedError,
@@ -32,7 +32,7 @@ _BY_STATUS: Mapping[int, type[StatusError]] = {
 }
 
 # Codes that mean the same at the many servers that copied OpenAI's error object. Read in LiteLLM 1.106.10, vLLM 0.32
-# and llama.cpp (2026-10); a vendor's own codes stand in its module and count first.
+# and llama.cpp (2026-10). A provider's codes are in its module and count first.
 COMMON_CODES: Codes = {
     "model_not_found": tree.ModelNotFoundError,
     "modelnotfound": tree.ModelNotFoundError,
@@ -62,7 +62,7 @@ COMMON_CODES: Codes = {
     "validation": tree.BadRequestError,
 }
 
-# Sentences of servers whose status and code say less than the sentence does. Measured on 2026-11-25: llama.cpp of
+# Messages that are more exact than the status and code beside them. Measured on 2026-11-25: llama.cpp of
 # October 2026 (500 `server_error`) and vLLM 0.32.0 (400 `BadRequestError`), which many dialects are pointed at.
 COMMON_SENTENCES: Sequence[tuple[re.Pattern[str], type[StatusError]]] = (
     (re.compile(r"input \(\d+ tokens\) is too large to process"), tree.RequestTooLargeError),
@@ -71,12 +71,12 @@ COMMON_SENTENCES: Sequence[tuple[re.Pattern[str], type[StatusError]]] = (
 
 _STATUS = re.compile("[345][0-9][0-9]")
 
-# Too general to overrule a status: vLLM writes `invalid_request_error` beside 404 too.
+# Too general to override a status: vLLM writes `invalid_request_error` beside 404 too.
 _GENERAL = (tree.BadRequestError, tree.ProviderServerError)
 
 
 def by_status(status: int) -> type[StatusError]:
-    """The class of a status alone, for any integer that is not a success."""
+    """Return the class for a status alone, any integer that is not a success."""
     if status in _BY_STATUS:
         return _BY_STATUS[status]
     if 300 <= status < 400:
@@ -85,7 +85,7 @@ def by_status(status: int) -> type[StatusError]:
 
 
 def by_code(code: str | None, codes: Codes) -> type[StatusError] | None:
-    """The class of a code, by the vendor's table, or None where the table does not know it."""
+    """Return the class for a code from the table, or None where the table lacks the code."""
     if code is None:
         return None
     word = code.lower()
@@ -97,15 +97,15 @@ def by_code(code: str | None, codes: Codes) -> type[StatusError] | None:
 
 
 def by_sentence(message: str | None) -> type[StatusError] | None:
-    """The class of a sentence that many servers share, or None."""
+    """Return the class for a message that many servers share, or None."""
     matches = (kind for pattern, kind in COMMON_SENTENCES if pattern.search(message or ""))
     return next(matches, None)
 
 
 def classify_error(status: int, code: str | None, codes: Codes, message: str | None = None) -> type[StatusError]:
-    """The class of an error that came with its own status: by the provider's code, a common code, then the status.
+    """Return the class of an error response: by the provider's code, a common code, then the status.
 
-    A sentence counts only where these say no more than that the request or the server is at fault.
+    The message counts only where these say no more than that the request or the server is wrong.
     """
     by_table = by_code(code, codes)
     if by_table is not None:
@@ -116,7 +116,7 @@ def classify_error(status: int, code: str | None, codes: Codes, message: str | N
 
 
 def classify_success_body(code: str | None, codes: Codes) -> type[StatusError] | None:
-    """The class of an error that came under a success status; None where no code tells."""
+    """Return the class of an error under a success status; None where no code is known."""
     found = by_code(code, codes) or by_code(code, COMMON_CODES)
     if found is None and code is not None and _STATUS.fullmatch(code):
         return by_status(int(code))

@@ -1,4 +1,4 @@
-"""One tolerant reader for every error body met in the wild."""
+"""Parse error bodies of any provider, whatever their shape."""
 
 from __future__ import annotations
 
@@ -6,16 +6,14 @@ import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from pydantic_core import from_json
-
-from .._json import ABSENT, is_list, is_object
+from .._json import is_list, is_object
 from .redact import is_id
 
 _PAGE = re.compile(r"\s*<(!doctype|html|head|body|\?xml)", re.IGNORECASE)
 _TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
 _SPACE = re.compile(r"\s+")
 
-# Where the sentence stands, the commonest first. `Error` and `Message` are Tencent's, `msg` FastAPI's and Baidu's.
+# Keys of the message, the commonest first. `Error` and `Message` are Tencent's, `msg` FastAPI's and Baidu's.
 _MESSAGES = (
     *("detail", "message", "error", "errors", "msg", "error_msg", "error_message"),
     *("Message", "Error", "title", "reason", "description"),
@@ -23,33 +21,25 @@ _MESSAGES = (
 _CODES = ("code", "error_code", "Code", "error_type", "type", "status")
 _REQUEST_IDS = ("request_id", "requestId", "RequestId", "trace_id", "log_id")
 _NESTED = ("detail", "error", "Error", "Response", "message", "errors")
-_DEPTH = 4  # how deep an error is looked for; the deepest met, Tencent's, takes 3
-_LISTED = 3  # how many of several errors are told
+_DEPTH = 4  # levels of nesting that are searched; the deepest known error, Tencent's, needs 3
+_LISTED = 3  # errors of a list that the message repeats
 
 
 class ParsedError(NamedTuple):
-    """What a vendor's error body says, as it says it: not redacted yet. None where it does not say."""
+    """A provider's error, not redacted yet. A part that the body lacks is None."""
 
     message: str | None
     code: str | None
     request_id: str | None
 
 
-def parse_json(body: bytes | str) -> Any:
-    """The JSON value in the body, or ``ABSENT`` where it is no JSON."""
-    try:
-        return from_json(body)
-    except (ValueError, TypeError):  # a str with a lone surrogate is a TypeError
-        return ABSENT
-
-
 def text_of(body: bytes | str) -> str:
-    """The body as text, undecodable bytes replaced."""
+    """Decode the body as UTF-8, with undecodable bytes replaced."""
     return body.decode("utf-8", "replace") if isinstance(body, bytes) else body
 
 
 def parse_error(value: Any, body: bytes | str = b"") -> ParsedError:
-    """Read an error from the parsed body, else from its text: a page's title, or the text itself."""
+    """Parse an error from the JSON value, else from the text: the title of an HTML page, or the text itself."""
     if is_object(value) or is_list(value):
         return ParsedError(_message(value, _DEPTH), _code(value, _DEPTH), _request_id(value, _DEPTH))
     text = value if isinstance(value, str) else text_of(body[:4096])
@@ -86,7 +76,7 @@ def _message(value: Any, depth: int) -> str | None:
 
 
 def _with_place(value: Any, message: str) -> str:
-    """FastAPI and Jina name the field beside the message; keep it with the sentence."""
+    """Prepend the field that FastAPI and Jina name beside the message."""
     place = value.get("loc", value.get("field"))
     if is_list(place):
         place = ".".join(map(str, place))
@@ -94,7 +84,7 @@ def _with_place(value: Any, message: str) -> str:
 
 
 def _code(value: Any, depth: int) -> str | None:
-    """The first code found, one inside a nested error before one outside; a word before a number."""
+    """Return the first code; nested codes come before outer codes, and words before numbers."""
     found = list(_codes(value, depth))
     words = [code for code in found if not code.lstrip("-").isdigit()]
     return next(iter(words or found), None)

@@ -1,4 +1,4 @@
-"""Keep keys, queries and documents out of words that end up in logs."""
+"""Redact keys, queries and documents in texts that reach logs."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from typing import Final
 
-_WINDOW = 8  # characters that are looked for at a time; a run of 15 holds one whole window
-_LEAST = 12  # characters of a run that is replaced: a shorter one may be chance
-_RUN = 15  # characters of a run that never stays, wherever in the texts it stands
-_WHOLE = 3  # characters: a text at least this long is found when all of it stands in the message
-_READ = 400  # characters of a message that are looked at: Infinity's 422 echoes the whole input, 160 kB measured
+_WINDOW = 8  # characters that are searched at a time; any run of 15 holds a whole window
+_LEAST = 12  # characters of the shortest run that is replaced: shorter runs may be chance
+_RUN = 15  # characters: every run of this length is replaced
+_WHOLE = 3  # characters: a text of this length or more is replaced where the message repeats it whole
+_READ = 400  # characters of a message that are used: Infinity's 422 echoes the whole input, 160 kB measured
 
-# Keys as vendors shape them: what follows `Bearer`, what is given as an API key, and their own beginnings (Jina's
+# Keys of known shapes: after `Bearer`, after `api key:`, and with known prefixes (Jina's
 # AUTH_INVALID_FORMAT text, voyageai 0.5.0 `util.py`, xinference 4.1.0 `oauth2`, NVIDIA's and OpenAI's documentation).
 _KEYS = re.compile(
     r"(?i:\bbearer\s+)[\w.~+/=\-]{16,}"
@@ -21,11 +21,11 @@ _KEYS = re.compile(
     r"|\b(?:jina_|sk-|nvapi-)[\w\-]{12,}"
     r"|\b(?:pa-|al-|xf-)(?=[\w\-]*\d|\w{16})[\w\-]{12,}"
 )
-# Line breaks, control characters and escape sequences; what turns a line round; surrogates, which are no UTF-8.
+# Line breaks, control characters, escape sequences, marks of text direction, and surrogates, which are not UTF-8.
 _CONTROL = re.compile(
     r"(?:\x1b\[[0-9;]*[A-Za-z]|[\s\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff])+"
 )
-# A machine made it: a UUID or many hex digits, perhaps after a short word. No prose is written so.
+# A UUID or many hex digits, perhaps after a short word. Prose does not look like that.
 _MACHINE = re.compile(
     r"(?:[A-Za-z]{1,12}[._:-])?(?:[0-9A-Fa-f]{16,64}|[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})"
 )
@@ -41,20 +41,20 @@ def is_id(value: object) -> bool:
 
 
 def one_line(text: str) -> str:
-    """The text on one line: line breaks, control characters and escape sequences become single spaces."""
+    """Return the text on one line: line breaks, control characters and escape sequences become single spaces."""
     return _CONTROL.sub(" ", text).strip()
 
 
 def cut(text: str, limit: int) -> str:
-    """The text, of at most so many characters."""
+    """Cut the text to at most ``limit`` characters."""
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
 def redact_message(message: str, texts: Iterable[str] = (), secrets: Iterable[str] = ()) -> str:
-    """The message in one line, with every secret and every run of the texts replaced.
+    """Return the message on one line, with every secret and every run of the texts replaced.
 
     Args:
-        message: a vendor's sentence; its first 400 characters count.
+        message: the provider's message; its first 400 characters are used.
         texts: the query and the documents. What is replaced is a whole text of 3 characters or more that stands in
             the message as words of its own, and any run of 15 characters or more (some of 12 to 14 too). White space
             counts as one space, as in the message.
@@ -78,11 +78,11 @@ def redact_name(name: str, texts: Iterable[str] = (), secrets: Iterable[str] = (
 
 
 def safe_id(found: str, texts: Callable[[], Iterable[str]], secrets: Sequence[str] = ()) -> str | None:
-    """An id, where it is one (see `is_id`) and holds no secret and no run of the texts; else None.
+    """Return an id if it is one (see `is_id`) and holds no secret and no run of the texts, else None.
 
     Args:
-        found: a vendor's word for the id.
-        texts: gives the query and the documents; not called for UUIDs and the like, which nearly all ids are.
+        found: the provider's id.
+        texts: returns the query and the documents; not called for UUIDs and the like, which nearly all ids are.
         secrets: API keys.
     """
     if not is_id(found) or any(secret in found for secret in secrets if len(secret) >= _WHOLE):
@@ -92,7 +92,7 @@ def safe_id(found: str, texts: Callable[[], Iterable[str]], secrets: Sequence[st
 
 
 def _spaced(text: str) -> str:
-    """A text as `one_line` would have it, faster: it may be long."""
+    """Return a text as `one_line` does, but fast for long texts."""
     if text.isprintable() and "  " not in text:
         return text
     text = " ".join(text.split())
@@ -124,7 +124,7 @@ def _without_runs(message: str, texts: str) -> str:
 
 
 def _run(message: str, start: int, texts: str, find: Callable[[str], int]) -> tuple[int, int]:
-    """The bounds, in the message, of a run that holds the window at ``start``; equal where there is none."""
+    """Return the bounds in the message of a run that holds the window at ``start``; equal where there is none."""
     found = find(message[start : start + _WINDOW])
     if found < 0:
         return start, start
@@ -140,7 +140,7 @@ def _run(message: str, start: int, texts: str, find: Callable[[str], int]) -> tu
 
 
 def _grow(message: str, start: int, texts: str, found: int, width: int) -> tuple[int, int]:
-    """The bounds, in the message, of the whole run of which a part of that width was found."""
+    """Extend a match of ``width`` characters to the whole run, and return its bounds in the message."""
     left, back = start, found
     while left and back and message[left - 1] == texts[back - 1]:
         left, back = left - 1, back - 1

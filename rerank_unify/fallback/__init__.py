@@ -1,4 +1,4 @@
-"""Which target next: decisions alone, pure, with the clock passed in. The calls are yours.
+"""Decide which target comes next: pure functions of outcomes and a clock that you pass in. Your code makes the calls.
 
     plan = ru.FallbackPlan([ru.Target("jina"), ru.Target("cohere")], health=health, deadline=now + 10)
     while isinstance(step := plan.next(now), (ru.Attempt, ru.Wait)):

@@ -1,4 +1,4 @@
-"""How the targets are doing, for all requests together: cool-downs and breakers.
+"""Cool-downs and breakers of targets, shared by all requests.
 
 Requests share this, so it holds nothing of a request: of an error only its class, its status, its provider and the
 seconds to wait. A message, a body or a traceback may repeat a query or a document.
@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import inf
 from threading import Lock
-from typing import Final
 
 from ..errors import ProviderOverloadedError, RerankError, tree
 from .policy import FallbackPolicy
@@ -18,7 +17,7 @@ from .target import Target
 
 @dataclass(slots=True)
 class _State:
-    """What is known of one target. Instants are on the clock of ``now``."""
+    """The state of one target. Instants are on the clock of ``now``."""
 
     cool_until: float = -inf
     failures: int = 0
@@ -28,9 +27,6 @@ class _State:
     kind: type[RerankError] = ProviderOverloadedError
     status: int | None = None
     provider: str | None = None
-
-
-_HEALTHY: Final = _State()
 
 
 class Health:
@@ -46,13 +42,16 @@ class Health:
     def wait(self, target: Target, now: float) -> float:
         """Return the seconds until the target's cool-down, its open breaker and the probe under way end; 0 or more."""
         with self._lock:
-            state = self._states.get(target.identity, _HEALTHY)
+            state = self._states.get(target.identity)
+            if state is None:
+                return 0.0
             return max(state.cool_until - now, state.open_until - now, state.probe_until - now, 0.0)
 
     def cool_down(self, target: Target, now: float) -> float:
         """Return the seconds until the target's cool-down ends; 0 where it has none."""
         with self._lock:
-            return max(self._states.get(target.identity, _HEALTHY).cool_until - now, 0.0)
+            state = self._states.get(target.identity)
+            return 0.0 if state is None else max(state.cool_until - now, 0.0)
 
     def opened_at(self, target: Target, now: float) -> float | None:
         """Return the instant at which the target's breaker opened; None where it is closed.
@@ -60,19 +59,23 @@ class Health:
         A breaker counts as open while another attempt probes the target.
         """
         with self._lock:
-            state = self._states.get(target.identity, _HEALTHY)
-            return state.opened_at if max(state.open_until, state.probe_until) > now else None
+            state = self._states.get(target.identity)
+            if state is None or max(state.open_until, state.probe_until) <= now:
+                return None
+            return state.opened_at
 
     def error(self, target: Target, now: float) -> RerankError | None:
         """Make the error for a target in cool-down; None where it has none.
 
         The error is a new one: its class, status and provider are those of the error that began the cool-down, its
-        sentence is ours, and ``retry_after`` holds the seconds that are left.
+        message is new, and ``retry_after`` holds the seconds that are left.
         """
         with self._lock:
-            state = self._states.get(target.identity, _HEALTHY)
+            state = self._states.get(target.identity)
+            if state is None:
+                return None
             left, kind, status, provider = state.cool_until - now, state.kind, state.status, state.provider
-        if not 0 < left < inf:  # without an instant nothing is known
+        if not 0 < left < inf:  # infinite before the plan's first instant
             return None
         sentence = f"in cool-down for {left:.3g} more seconds, as the provider asked for"
         return kind(sentence, provider=provider, status=status, retry_after=left)
@@ -90,7 +93,7 @@ class Health:
             return True
 
     def succeed(self, target: Target, began: float) -> None:
-        """Clear what is known of the target: it answered a call that began at the instant ``began``.
+        """Clear the state of a target that succeeded; the call began at the instant ``began``.
 
         A call from before the breaker opened says nothing of the time since, and a cool-down that began later stands.
         """
@@ -142,7 +145,7 @@ class Health:
 
 
 def _class_of(error: RerankError) -> type[RerankError]:
-    """The error's nearest class of this library's own: others may need more to be made than a sentence."""
+    """Return the nearest class of this library: other classes may need more arguments than a message."""
     kinds = (kind for kind in type(error).__mro__ if kind.__module__ == tree.__name__)
     kind = next(kind for kind in kinds if issubclass(kind, RerankError))
     made = "abstract" not in vars(kind) and kind is not tree.AllProvidersFailedError

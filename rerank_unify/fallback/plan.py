@@ -1,4 +1,4 @@
-"""One request's way through its targets, as a state machine without a clock."""
+"""Decide which target one request tries next: a state machine without a clock."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from .policy import DEFAULT_POLICY, FallbackPolicy
 from .target import Attempt, Finished, Target, Wait, as_targets
 
 Outcome: TypeAlias = RerankResponse | RerankError
-"""What an attempt led to."""
+"""The response or the error of an attempt."""
 
 
 def _never() -> float:
-    """No chance at all."""
+    """Return 0: no jitter."""
     return 0.0
 
 
 class _Progress:
-    """How a target does in this plan. Not a dataclass: nearly all that are made stay as they are."""
+    """The state of one target in this plan. Class attributes are the initial state, which few instances leave."""
 
     tries: int = 0
     ready_at: float = -inf
@@ -34,19 +34,19 @@ class _Progress:
 
 
 class FallbackPlan:
-    """One request's way through its targets.
+    """Decide which target one request tries next.
 
     Args:
         targets: targets, providers or their names, one or several, in the order in which they are tried.
-        policy: what each outcome does.
-        health: shared by all requests; None for one of its own.
-        deadline: the instant, on the clock of ``now``, after which nothing is started; None for never.
-        request: what is asked; targets that cannot express it are passed over without a call.
+        policy: the rule for each outcome.
+        health: cool-downs and breakers that requests share; None for a new one.
+        deadline: the instant, on the clock of ``now``, after which no attempt starts; None for no deadline.
+        request: the request; targets that cannot express it are skipped without a call.
         must_keep: canonical fields that must not be lost in a way that affects the result, or ``"all"``.
         random: such as ``random.random``, for the policy's jitter; without it there is none.
 
     Raises:
-        InvalidRequestError: there is no target, or the request is wrong for every vendor.
+        InvalidRequestError: there is no target, or every provider would refuse the request.
     """
 
     def __init__(
@@ -80,11 +80,11 @@ class FallbackPlan:
 
     @property
     def succeeded(self) -> bool:
-        """Whether an answer was recorded that the policy takes."""
+        """Whether a response was recorded that the policy accepts."""
         return self._response is not None
 
     def next(self, now: float) -> Attempt | Wait | Finished:
-        """What to do now."""
+        """Return the next step: an attempt to make, seconds to wait, or the end."""
         self._now = now
         if self._response is not None or self._stopped is not None:
             return Finished()
@@ -159,10 +159,10 @@ class FallbackPlan:
         return of_target if left == inf else min(left, of_target if of_target is not None else left)
 
     def record(self, attempt: Attempt, outcome: Outcome, now: float) -> RerankError | None:
-        """Tell the plan what came of an attempt. An answer after another one changes nothing.
+        """Record the outcome of an attempt.
 
         Returns:
-            Why it is no answer, or why the policy does not take it; None for a good answer.
+            The attempt's error, or the error for a response that the policy refuses; None for an accepted response.
 
         Raises:
             InvalidRequestError: the attempt is not under way: of another plan, or recorded already.
@@ -187,7 +187,7 @@ class FallbackPlan:
         return error
 
     def cancel(self, attempt: Attempt, now: float) -> None:
-        """An attempt was given up without an outcome, such as the slower one of a hedge."""
+        """Record that an attempt was cancelled, such as the slower one of a hedge."""
         _, began = self._take(attempt)
         self.attempts.append(AttemptRecord(attempt.target.name, attempt.target.model, now - began, cancelled=True))
         self.health.release(attempt.target)

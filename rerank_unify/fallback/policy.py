@@ -1,4 +1,4 @@
-"""What each outcome does, as data keyed by error class."""
+"""The rule for each outcome, as data keyed by error class."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from ..canonical import RerankResponse, check_number
 from ..errors import InvalidRequestError, RerankError
 
 Backoff: TypeAlias = Callable[[RerankError, int], float]
-"""From an error, and how often the target has been tried, to the seconds before the same target is tried again."""
+"""A function of an error, and of the number of attempts at its target, that returns seconds before the next attempt."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What an error of one class does.
+    """The rule for errors of one class.
 
     Attributes:
         action: ``stop`` raises it at once, ``next`` moves on to the next target.
@@ -52,33 +52,33 @@ RULES: Final[Mapping[type[RerankError], Rule]] = {
     e.TimeoutError: Rule(trips_breaker=True, retries=0),
     e.RerankError: Rule(),
 }
-"""The default rules. A class that is not here goes by its nearest base: every other error moves on."""
+"""The default rules. Other classes follow the rule of their nearest base class: the next target is tried."""
 
 
 _WORDS: Final = {"incomplete": ("accept", "next"), "empty": ("accept", "next"), "order": ("given", "weight")}
 
 
 def exponential(error: RerankError, tried: int) -> float:
-    """Half a second, doubled with each try, at most 8 seconds; what the vendor said counts before."""
+    """Return ``retry_after`` if given, else half a second, doubled with each attempt, at most 8 seconds."""
     return error.retry_after if error.retry_after is not None else min(0.5 * 2 ** (tried - 1), 8.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FallbackPolicy:
-    """What each outcome does. Data: read it, print it, override it per class.
+    """The rules for all outcomes. It is data: print it, or override rules per class.
 
     Attributes:
-        rules: by error class, beside and before the default rules.
+        rules: rules by error class; they override the default rules.
         retries: how often one target is tried again after a retryable error whose rule does not say; None for 2 with a
             single target, else 0.
         backoff: seconds before the same target is tried again.
-        jitter: the share of these seconds that chance may take off, 0 to 1, so that many clients that failed together
-            do not come back together; what a vendor said is never shortened.
+        jitter: the share of these seconds that is subtracted at random, 0 to 1, so that clients that failed together do
+            not retry together; a provider's ``retry_after`` is never shortened.
         max_wait: the longest that the plan waits for a target, in seconds; a longer wait ends it.
         max_cool_down: the longest cool-down of a target, in seconds, whatever its provider asked for.
-        incomplete: whether an answer that lacks rows is taken, or the next target is asked.
-        empty: the same for an answer without any row.
-        order: targets as given, or the heaviest first.
+        incomplete: ``accept`` a response that lacks rows, or try the ``next`` target.
+        empty: the same for a response without any row.
+        order: try the targets as ``given``, or the heaviest first by ``weight``.
         hedge_after: seconds after which the next target is started beside a slow one; None for never.
         breaker_failures: requests in a row that must fail, by errors that count, to open a target's breaker. An open
             breaker lets a request skip the target; where all other targets have failed it is tried all the same.
@@ -121,7 +121,7 @@ class FallbackPolicy:
                 raise InvalidRequestError(f"{name}: expected {' or '.join(known)}", field=name)
 
     def pause(self, error: RerankError, tried: int, chance: float) -> float:
-        """Seconds before the same target is tried again; ``chance``, 0 to 1, decides how much jitter takes off."""
+        """Return the seconds before the next attempt at the same target; ``chance``, 0 to 1, scales the jitter."""
         seconds = self.backoff(error, tried)
         return seconds if error.retry_after is not None else seconds * (1 - self.jitter * chance)
 
@@ -150,7 +150,7 @@ class FallbackPolicy:
         return self.rule(type(error)).trips_breaker and not about_the_request
 
     def rule(self, kind: type[RerankError]) -> Rule:
-        """The rule for a class: its own, else its nearest base's."""
+        """Return the rule of a class, else that of its nearest base class."""
         for base in kind.__mro__:
             found = self.rules.get(base) or RULES.get(base)
             if found is not None:
@@ -162,7 +162,7 @@ class FallbackPolicy:
         return "\n".join(f"{kind.__name__:24} {self.rule(kind)}" for kind in kinds)
 
     def refuse(self, response: RerankResponse) -> RerankError | None:
-        """Why an answer is not taken, or None."""
+        """Return the error for a response that the policy refuses, or None."""
         if len(response) == 0 and self.empty == "next":
             return e.InvalidResponseError("the answer has no row", provider=response.provider)
         if self.incomplete == "accept" or not response.missing:

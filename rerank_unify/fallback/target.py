@@ -1,4 +1,4 @@
-"""Whom to try, and the steps of trying."""
+"""Targets of a fallback chain, and the steps of a plan: attempt, wait, finished."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ from ..registry import provider as provider_by_name
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One provider to try, with its own model and key.
+    """One entry of a fallback chain: a provider with model, key and URL.
 
     Attributes:
-        provider: its name, or the provider itself.
-        model: what is sent as model; None for the provider's default.
-        api_key: the key, kept as a ``SecretStr`` whatever it was given as.
-        base_url: where, instead of the vendor's own.
+        provider: the provider or its name.
+        model: the model to send; None for the provider's default.
+        api_key: the key, a string or a ``SecretStr``; stored as a ``SecretStr``.
+        base_url: a root, prefix or full path to call instead of the provider's URL.
         timeout: seconds for one attempt; None for no limit but the deadline.
-        weight: of several targets the heaviest first, where the policy orders by weight; 0 or more.
-        base_model: the known model behind a name that says nothing.
+        weight: 0 or more; a policy with ``order="weight"`` tries the heaviest target first.
+        base_model: the known model behind an alias.
         url: the whole URL to call, in place of ``base_url``; it is not changed.
         headers: further headers of each call; hidden from the target's ``repr``.
         auth_header: the header that carries the key, in place of the provider's own.
         resolved_provider: the provider itself.
         name: the provider's name.
-        identity: what makes it the same target in another request, so that its health is shared.
+        identity: the value by which requests share the target's health.
 
     Raises:
         InvalidRequestError: a number is out of range.
-        UnknownProviderError: no provider is called so.
+        UnknownProviderError: no provider has such a name.
     """
 
     provider: Provider | str
@@ -71,7 +71,7 @@ class Target:
         object.__setattr__(self, "identity", identity)
 
     def sends(self, *, chained: bool) -> str | None:
-        """The model that is sent: its own, else in a chain the provider's default; None for the request's."""
+        """Return the model to send: the target's, else in a chain the provider's default; None for the request's."""
         return self.model or (self.resolved_provider.default_model if chained else None)
 
 
@@ -142,11 +142,15 @@ class Attempt(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Ask again after so many seconds, or when an attempt under way has been recorded; `inf` for only then."""
+    """Call `FallbackPlan.next` again after these seconds, or once an attempt is recorded.
+
+    Attributes:
+        seconds: 0 or more; ``inf`` to wait for an attempt under way alone.
+    """
 
     seconds: float
 
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """There is nothing more to do: an answer was recorded, or `FallbackPlan.error` says why there is none."""
+    """The plan has ended: `FallbackPlan.result` returns the response or raises the error."""

@@ -1,4 +1,4 @@
-"""The app: routes from the registry, and what a server has besides."""
+"""The ASGI app: a rerank route per registered provider, and the other routes of a server."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ from .rerank_route import RerankRoute
 from .settings import GatewaySettings, read_settings
 
 PLAIN = {"/v1/rerank": "jina", "/v2/rerank": "cohere"}
-"""Routes without a prefix, for clients that were told of a host alone."""
+"""Routes without a prefix, for clients that only let their user set a host."""
 
 
 def create_app(config: GatewaySettings | Mapping[str, Any] | str | Path | None = None) -> Starlette:
-    """The gateway as an ASGI app, to be served or mounted.
+    """Create the gateway as an ASGI app, to serve or to mount.
 
     Args:
-        config: settings, a mapping of their shape, a TOML file's path, or None for environment variables alone.
+        config: settings, a mapping of the same shape, the path of a TOML file, or None for environment variables alone.
 
     Raises:
-        InvalidRequestError: one sentence for each setting that is wrong.
+        InvalidRequestError: a setting is wrong; the message has one sentence for each.
     """
     gateway = Gateway(read_settings(config), os.environ)
-    served = rerank_paths()
+    paths = rerank_paths()
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncGenerator[None]:
@@ -50,17 +50,17 @@ def create_app(config: GatewaySettings | Mapping[str, Any] | str | Path | None =
         finally:
             await gateway.upstream.aclose()
 
-    described = document(served)
+    schema = document(paths)
 
     async def openapi(request: Request) -> Response:
-        return as_json({**described, "servers": [{"url": request.scope.get("root_path") or "/"}]})
+        return as_json({**schema, "servers": [{"url": request.scope.get("root_path") or "/"}]})
 
     async def docs(request: Request) -> Response:
-        return HTMLResponse(page(served, str(request.url.replace(query=""))))
+        return HTMLResponse(page(paths, str(request.url.replace(query=""))))
 
     routes = [
-        *(Route(path, RerankRoute(gateway, provider_by_name(name)), methods=["POST"]) for path, name in served.items()),
-        *_asides(gateway),
+        *(Route(path, RerankRoute(gateway, provider_by_name(name)), methods=["POST"]) for path, name in paths.items()),
+        *_sdk_routes(gateway),
         Route("/v1/models", gateway.models),
         Route("/health", gateway.health),
         Route("/ready", gateway.ready),
@@ -69,43 +69,43 @@ def create_app(config: GatewaySettings | Mapping[str, Any] | str | Path | None =
         Route("/", docs),
     ]
     app = Starlette(
-        routes=routes, lifespan=lifespan, exception_handlers={404: _nothing, 405: _nothing, RerankError: _refused}
+        routes=routes, lifespan=lifespan, exception_handlers={404: _not_found, 405: _not_found, RerankError: _refused}
     )
-    app.router.redirect_slashes = False  # the redirect would go to the host that the client names
+    app.router.redirect_slashes = False  # a redirect would go to the host in the client's Host header
     app.state.gateway = gateway
     return app
 
 
 def rerank_paths() -> dict[str, str]:
-    """Each rerank path with the dialect that is spoken there, from the registry."""
-    served = dict(PLAIN)
+    """Return each rerank path with the name of the provider whose dialect it speaks."""
+    paths = dict(PLAIN)
     for name in provider_names():
         endpoint = provider_by_name(name).endpoint
         for path in (urlsplit(endpoint.url).path, *endpoint.aliases):
-            served.setdefault(f"/{_prefix(name)}{_with_path(path)}", name)
-    return served
+            paths.setdefault(f"/{_prefix(name)}{_with_path(path)}", name)
+    return paths
 
 
 def _prefix(name: str) -> str:
-    """The vendor's name, without the version that its path has anyway."""
+    """Return the provider's name without a version, because the path has the version too."""
     return re.sub(r"-v\d+$", "", name)
 
 
 def _with_path(path: str) -> str:
-    """Names of models may hold slashes."""
+    """Let a model name in the path contain slashes."""
     return path.replace("{model}", "{model:path}")
 
 
-def _asides(gateway: Gateway) -> list[Route]:
-    """What official clients ask beside reranking, as their dialect declares it."""
+def _sdk_routes(gateway: Gateway) -> list[Route]:
+    """Return routes for the other requests of official SDKs, as each provider declares them."""
     return [
-        Route(f"/{_prefix(name)}{_with_path(path)}", _aside(gateway, respond), methods=["GET"])
+        Route(f"/{_prefix(name)}{_with_path(path)}", _sdk_route(gateway, respond), methods=["GET"])
         for name in provider_names()
         for path, respond in provider_by_name(name).sdk_routes.items()
     ]
 
 
-def _aside(gateway: Gateway, respond: Any) -> Any:
+def _sdk_route(gateway: Gateway, respond: Any) -> Any:
     async def endpoint(request: Request) -> Response:
         model = request.path_params.get("model")
         if model is not None:
@@ -115,24 +115,24 @@ def _aside(gateway: Gateway, respond: Any) -> Any:
     return endpoint
 
 
-async def _nothing(request: Request, error: Any) -> Response:
+async def _not_found(request: Request, error: Any) -> Response:
     reason = "no such path" if error.status_code == 404 else f"{request.method} is not allowed here"
-    kind = NotFoundError(f"{reason}; GET / lists what there is", status=error.status_code)
-    response = _response(refusal(kind, _spoken_at(request), error.status_code))
+    kind = NotFoundError(f"{reason}; GET / lists all paths", status=error.status_code)
+    response = _response(refusal(kind, _dialect_of(request), error.status_code))
     response.headers.update(error.headers or {})
     return response
 
 
 async def _refused(request: Request, error: Any) -> Response:
-    return _response(refusal(error, _spoken_at(request)))
+    return _response(refusal(error, _dialect_of(request)))
 
 
 def _response(reply: Reply) -> Response:
     return Response(reply.content, reply.status, reply.headers)
 
 
-def _spoken_at(request: Request) -> Provider:
-    """Whose dialect a client speaks that is on no rerank path, by the path's beginning."""
+def _dialect_of(request: Request) -> Provider:
+    """Return the provider whose dialect an error is written in, from the start of the path."""
     path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
     head = path.split("/")[1] if path.startswith("/") else ""
     names = (name for name in provider_names() if _prefix(name) == head)

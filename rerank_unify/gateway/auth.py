@@ -1,6 +1,6 @@
-"""The gateway's own keys: kept as hashes, compared in constant time.
+"""The gateway's keys: stored as hashes, compared in constant time.
 
-A key is 256 bits of chance, so that a plain SHA-256 of it can be neither guessed nor looked up; a slow hash would only
+A key is 256 random bits, so a plain SHA-256 is enough: it can be neither guessed nor looked up. A slow hash would only
 slow down every request.
 """
 
@@ -16,12 +16,12 @@ from ..errors import AuthenticationError
 
 
 def new_key() -> str:
-    """A key that nobody has."""
+    """Return a new random key."""
     return f"ru-{secrets.token_urlsafe(32)}"
 
 
 def hash_of(key: str) -> str:
-    """What stands in the configuration for a key."""
+    """Return the hash of a key, as the configuration holds it."""
     return _hash(key.encode())
 
 
@@ -31,11 +31,11 @@ def _hash(key: bytes) -> str:
 
 @dataclass(frozen=True, slots=True)
 class AuthenticatedClient:
-    """Who calls.
+    """The client that sent a request.
 
     Attributes:
-        name: the key's name; "" where the gateway is open to all.
-        provider_key: the vendor key of the client's own, where it sent one beside or instead of the gateway's.
+        name: the name of its gateway key; "" if the gateway has no keys.
+        provider_key: the client's own provider key, if the client sent one.
     """
 
     name: str
@@ -43,14 +43,14 @@ class AuthenticatedClient:
 
 
 def admit(keys: Mapping[str, str], headers: Mapping[str, str]) -> AuthenticatedClient:
-    """Who calls, by ``Authorization: Bearer KEY`` or ``x-api-key: KEY``.
+    """Authenticate a client by ``Authorization: Bearer KEY`` or ``x-api-key: KEY``.
 
     Args:
-        keys: the gateway's own, hashed, by name.
+        keys: the hashes of the gateway's keys, by name.
         headers: by lower-case name, read as Latin-1.
 
     Raises:
-        AuthenticationError: no key, or none of the gateway's.
+        AuthenticationError: the request has no key, or an unknown one.
     """
     bearer = _bearer(headers.get("authorization", ""))
     if not keys:
@@ -58,7 +58,7 @@ def admit(keys: Mapping[str, str], headers: Mapping[str, str]) -> AuthenticatedC
     named = {key: _name(keys, key) for key in (bearer, headers.get("x-api-key")) if key}
     found = next((name for name in named.values() if name is not None), None)
     if found is None:
-        reason = "the API key is not known here" if named else "no API key: send Authorization: Bearer KEY"
+        reason = "unknown API key" if named else "no API key: send Authorization: Bearer KEY"
         raise AuthenticationError(reason, status=401)
     return AuthenticatedClient(found, bearer if bearer and named[bearer] is None else None)
 
@@ -69,10 +69,10 @@ def _bearer(value: str) -> str | None:
 
 
 def _name(keys: Mapping[str, str], key: str) -> str | None:
-    """The key's name. All keys are compared, whichever it is."""
-    # Headers are read as Latin-1, so that these are the bytes that came, whatever they are.
-    given, found = _hash(key.encode("latin-1")), None
+    """Return the key's name, or None. Compare all keys, so that the time does not depend on the key."""
+    # Headers are decoded as Latin-1, so encoding restores the bytes that came.
+    hashed, found = _hash(key.encode("latin-1")), None
     for name, known in keys.items():
-        if hmac.compare_digest(given, known):
+        if hmac.compare_digest(hashed, known):
             found = name
     return found

@@ -1,4 +1,4 @@
-"""What comes in: the body, within limits, and whether the client is still there."""
+"""Read request bodies within limits, and watch for clients that disconnect."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ T = TypeVar("T")
 _LINGER = 5.0  # seconds
 
 
-class ClientDisconnected(Exception):  # noqa: N818 - no error of ours: the client has left
-    """The client has hung up: nobody waits for an answer."""
+class ClientDisconnected(Exception):  # noqa: N818 - control flow, no error of the library
+    """The client closed its connection before the response."""
 
 
 class BodyRefusedError(Exception):
-    """The body is refused with a status of HTTP's own, the error's, told in the client's dialect."""
+    """The body is refused with an HTTP status; the response is in the client's dialect."""
 
     def __init__(self, error: RerankError) -> None:
         super().__init__(str(error))
@@ -35,20 +35,20 @@ class BodyRefusedError(Exception):
 
 
 async def read_body(headers: Mapping[str, str], receive: Receive, limits: LimitSettings) -> bytes:
-    """The whole body.
+    """Read the whole body.
 
     Raises:
-        BodyRefusedError: 415 for what is no JSON, 413 for too many bytes, 408 for too slow a client.
-        GoneError: the client has left.
+        BodyRefusedError: not JSON (415), too many bytes (413), or too slow (408).
+        ClientDisconnected: the client closed its connection.
     """
-    _check_kind(headers)
-    if _declares_too_much(headers, limits):
+    _check_content_type(headers)
+    if _declares_too_many_bytes(headers, limits):
         raise _too_large(limits)
     try:
         async with timeout(limits.body_seconds):
             return await _received(receive, limits)
     except asyncio.TimeoutError:  # another class than TimeoutError on Python 3.10
-        reason = f"the body did not come within {limits.body_seconds:g} seconds"
+        reason = f"the body did not arrive within {limits.body_seconds:g} seconds"
         raise BodyRefusedError(BadRequestError(reason, status=408)) from None
 
 
@@ -68,22 +68,22 @@ async def _received(receive: Receive, limits: LimitSettings) -> bytes:
     return b"".join(chunks)
 
 
-def _declares_too_much(headers: Mapping[str, str], limits: LimitSettings) -> bool:
+def _declares_too_many_bytes(headers: Mapping[str, str], limits: LimitSettings) -> bool:
     length = headers.get("content-length", "")
     return length.isdecimal() and (len(length) > 18 or int(length) > limits.body_bytes)
 
 
 def is_endless(headers: Mapping[str, str], limits: LimitSettings) -> bool:
-    """Whether after a refusal more of the body may come than anybody should read: then the connection must end."""
-    return "transfer-encoding" in headers or _declares_too_much(headers, limits)
+    """Return whether a refused body may be longer than we want to read, so that the connection must be closed."""
+    return "transfer-encoding" in headers or _declares_too_many_bytes(headers, limits)
 
 
-def _check_kind(headers: Mapping[str, str]) -> None:
+def _check_content_type(headers: Mapping[str, str]) -> None:
     kind = (headers.get("content-type") or "application/json").partition(";")[0].strip().lower()
     if kind != "application/json" and not kind.endswith("+json"):
         reason = "content-type: expected application/json"
     elif (headers.get("content-encoding") or "identity").lower() != "identity":
-        reason = "content-encoding: compressed bodies are not taken"
+        reason = "content-encoding: compressed bodies are not supported"
     else:
         return
     raise BodyRefusedError(BadRequestError(reason, status=415))
@@ -95,7 +95,7 @@ def _too_large(limits: LimitSettings) -> BodyRefusedError:
 
 
 async def drain(receive: Receive, limits: LimitSettings) -> None:
-    """Read on what a refused client still sends, within reason: else it meets a reset before it reads the refusal."""
+    """Discard the rest of a refused body, within limits; else the client sees a reset before it reads the refusal."""
     left = 8 * limits.body_bytes
     with suppress(asyncio.TimeoutError):
         async with timeout(min(limits.body_seconds, _LINGER)):
@@ -107,18 +107,18 @@ async def drain(receive: Receive, limits: LimitSettings) -> None:
 
 
 async def cancel_on_disconnect(receive: Receive, work: Callable[[], Awaitable[T]]) -> T:
-    """What comes of the work, unless the client hangs up: then the work is cancelled.
+    """Await the work; cancel it if the client disconnects.
 
-    On asyncio, where the calls to vendors are made; a task group would cost an eighth of the whole request.
+    For asyncio, on which the gateway calls providers. A task group would cost an eighth of the whole request.
 
     Raises:
-        ClientDisconnected: the client has hung up.
+        ClientDisconnected: the client closed its connection.
     """
     watch = _Watch(receive)
     try:
         return await work()
     except asyncio.CancelledError:
-        if not watch.gone:
+        if not watch.disconnected:
             raise
         raise ClientDisconnected from None
     finally:
@@ -126,26 +126,26 @@ async def cancel_on_disconnect(receive: Receive, work: Callable[[], Awaitable[T]
 
 
 class _Watch:
-    """Cancels the task that made it when the client hangs up."""
+    """Cancels the task that created it when the client disconnects."""
 
     def __init__(self, receive: Receive) -> None:
-        self.gone = False
+        self.disconnected = False
         self._receive = receive
         self._task = asyncio.current_task()
-        self._watching = asyncio.get_running_loop().create_task(self._until_gone())
+        self._watching = asyncio.get_running_loop().create_task(self._wait_for_disconnect())
 
-    async def _until_gone(self) -> None:
+    async def _wait_for_disconnect(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":
             pass
         if self._task is not None:
-            self.gone = True
+            self.disconnected = True
             self._task.cancel()
 
     async def end(self) -> None:
-        """Watch no more. A cancellation of its own that is still on its way is taken here, and is over."""
+        """Stop watching. Consume a cancellation that this object requested and that has not been delivered yet."""
         self._watching.cancel()
         task, self._task = self._task, None
-        if self.gone and task is not None:
+        if self.disconnected and task is not None:
             with suppress(asyncio.CancelledError):
                 await asyncio.sleep(0)
             if sys.version_info >= (3, 11):

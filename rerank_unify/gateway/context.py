@@ -1,4 +1,4 @@
-"""What the routes of one app share."""
+"""The objects that the routes of one app share, and the routes that do not rerank."""
 
 from __future__ import annotations
 
@@ -25,13 +25,14 @@ from .upstream import Upstream
 
 
 class Gateway:
-    """What the routes of one app share.
+    """The objects that the routes of one app share.
 
     Attributes:
-        settings: as they were read.
-        metrics: what is counted.
-        router: who answers for a model.
-        limiter: limits the requests under way.
+        settings: the validated settings.
+        metrics: the Prometheus counters.
+        upstream: the HTTP sender for calls to providers.
+        router: finds the client for a model name.
+        limiter: limits concurrent requests.
     """
 
     def __init__(self, settings: GatewaySettings, environ: Mapping[str, str]) -> None:
@@ -43,22 +44,22 @@ class Gateway:
         self._hosts = _configured_hosts(settings)
 
     def warm(self) -> None:
-        """Load what the first request would wait for.
+        """Load `local` now if it is the only provider, so that the first request does not wait for it.
 
         Raises:
-            MissingExtraError: `local` is all there is, and its packages are not installed.
+            MissingExtraError: the packages of `local` are not installed.
         """
         provider = provider_by_name(LOCAL)
         if self.router.offline and provider.sender is not None:
             provider.sender(provider.prepare(RerankRequest(query="q", documents=["d"])).http)
 
     def without_hosts(self, value: Any, *, upstream: bool = True) -> Any:
-        """A JSON value whose texts say nothing about the operator's own machines: no client is told of these.
+        """Remove the names and addresses of the operator's machines from all strings of a JSON value.
 
         Args:
             value: the value.
-            upstream: whether texts may be a provider's words, in which an address, a port, a process id or a list of
-                models is about these machines. In our own words only the hosts of the settings are.
+            upstream: whether strings may come from a provider. Then addresses, ports, process ids and lists of models
+                are removed too; else only the hosts that stand in the settings.
         """
         if is_object(value):
             return {name: self.without_hosts(inner, upstream=upstream) for name, inner in value.items()}
@@ -70,55 +71,56 @@ class Gateway:
         return _without_machines(text) if upstream else text
 
     def without_hosts_in(self, response: RerankResponse) -> RerankResponse:
-        """The same for a response: its model and its warnings."""
+        """Do the same for the model and the warnings of a response."""
         found = (response.model, response.warnings)
         model, warnings = self.without_hosts(response.model), tuple(map(self.without_hosts, response.warnings))
         return response if (model, warnings) == found else response.replace(model=model, warnings=warnings)
 
-    # --- beside reranking
+    # --- routes other than rerank
 
     def admit(self, request: Request) -> None:
-        """Refuse who has no key.
+        """Refuse a client without a valid gateway key.
 
         Raises:
-            AuthenticationError: where the gateway has keys, and the request has none of them.
+            AuthenticationError: the gateway has keys, and the request has none of them.
         """
         admit(self.settings.keys, request.headers)
 
     async def health(self, _: Request) -> Response:
-        """Alive."""
+        """Answer that the process is alive."""
         return as_json({"status": "ok"})
 
     async def ready(self, _: Request) -> Response:
-        """Ready: the settings hold, and there is somebody to ask."""
+        """Answer that the gateway accepts requests."""
         return as_json({"status": "ready", "offline": self.router.offline})
 
     async def models(self, request: Request) -> Response:
-        """The names that are known to be served."""
+        """List the model names that are served."""
         self.admit(request)
         data = [{"id": name, "object": "model", "owned_by": owner} for name, owner in self.router.names]
         return as_json({"object": "list", "data": data})
 
     async def prometheus(self, request: Request) -> Response:
-        """The counters."""
+        """Return the counters in Prometheus' text format."""
         self.admit(request)
         return Response(self.metrics.text(), media_type=CONTENT_TYPE)
 
 
 def _configured_hosts(settings: GatewaySettings) -> re.Pattern[str] | None:
-    """Finds URLs and hosts that stand in the settings."""
+    """Compile a pattern that matches the URLs and hosts of the settings."""
     routes = [*settings.models.values(), *([] if isinstance(settings.default, str) else [settings.default])]
-    urls = [urlsplit(one.base_url) for route in routes for one in route.targets if one.base_url is not None]
+    targets = [target for route in routes for target in route.targets]
+    urls = [urlsplit(url) for target in targets for url in (target.base_url, target.url) if url is not None]
     hosts = {re.escape(host) for url in urls for host in (url.netloc, url.hostname) if host}
     found = "|".join(sorted(hosts, key=len, reverse=True))
     return re.compile(rf"(?i)(?:\w+://)?(?<!\w)(?:{found})(?![\w-])(?:/[^\s\"'<>]*)?") if hosts else None
 
 
-# --- a provider's words about machines -------------------------------------------------------------------------------
+# --- machines in a provider's messages -------------------------------------------------------------------------------
 
 _ACTOR = re.compile(r"\[address=[^\]]*(?:\]\s*|$)")  # xoscar's, before each message of Xinference's
 _LISTED = "available|supported|valid|known|existing|loaded|registered"
-# To the end of the message: where a list ends cannot be known. Jina and Xinference list models, others are alike.
+# To the end of the message, because the end of a list is unknown. Jina and Xinference list models.
 _MODELS = re.compile(
     rf"(?is)\b(?:{_LISTED})\s+(?:model|engine|deployment)"
     r"[\w -]*?(?:[:=\[(]|\s(?:are|is|include)\b).*"
@@ -143,12 +145,12 @@ _ADDRESS = re.compile(
 _COLONS = re.compile(r"(?i)(?<![\w:.])(?=[0-9a-f:.]*[0-9a-f])[0-9a-f]*:[0-9a-f:.]*:[0-9a-f:.]*(?![\w:])")
 
 
-# Without any of these there is nothing to do: the name of a model, as in nearly every response, has none.
+# A fast test: nearly every string, such as the name of a model, matches none of these and is returned at once.
 _HINT = re.compile(rf"(?i)\d\.\d+\.\d|:[0-9a-f:/]|@|localhost|address|pid|process|port|host|{_LISTED}")
 
 
 def _without_machines(text: str) -> str:
-    """A provider's words without addresses, ports, process ids and the names of other models, on one line."""
+    """Remove addresses, ports, process ids and lists of models from a provider's message; put it on one line."""
     if not _HINT.search(text):
         return text if text.isprintable() else one_line(text)
     shorter = _MODELS.sub("", _ACTOR.sub("", text)).rstrip(" ,;(") or "…"
@@ -157,7 +159,7 @@ def _without_machines(text: str) -> str:
 
 
 def _without_ipv6(found: re.Match[str]) -> str:
-    """A time of day looks like an address too."""
+    """Replace an IPv6 address; leave other text with colons, such as a time of day."""
     try:
         ip_address(found[0].rstrip(":."))
     except ValueError:

@@ -1,4 +1,4 @@
-"""A limit on requests under way, in total and per key."""
+"""A limit on concurrent requests, in total and per key."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .settings import LimitSettings
 
 
 class ConcurrencyLimiter:
-    """How many requests are under way, in all and for each key."""
+    """Counts the requests in progress, in total and per gateway key."""
 
     def __init__(self, limits: LimitSettings, metrics: Metrics) -> None:
         self._limits, self._metrics = limits, metrics
@@ -22,18 +22,18 @@ class ConcurrencyLimiter:
 
     @contextmanager
     def enter(self, client: AuthenticatedClient) -> Generator[None]:
-        """Take a place for one request.
+        """Count one request while the context lasts.
 
         Raises:
-            ProviderOverloadedError: the gateway has none.
-            RateLimitError: this key has none.
+            ProviderOverloadedError: the gateway has reached `concurrency`.
+            RateLimitError: this key has reached `concurrency_per_key`.
         """
         if self._count >= self._limits.concurrency:
             raise ProviderOverloadedError("the gateway is busy", status=503, retry_after=1)
         limit = self._limits.concurrency_per_key
         if limit is not None and self._by_key[client.name] >= limit:
             which = "with this key" if client.name else "without a key"
-            raise RateLimitError(f"more than {limit} requests at once {which}", status=429, retry_after=1)
+            raise RateLimitError(f"more than {limit} concurrent requests {which}", status=429, retry_after=1)
         self._count += 1
         self._by_key[client.name] += 1
         self._metrics.under_way.inc()

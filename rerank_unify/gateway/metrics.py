@@ -1,11 +1,8 @@
-"""What the gateway counts, for Prometheus. Labels have few values: no model name, which a client may make up."""
+"""Prometheus metrics. No label holds a model name: clients can make names up, and each would be a new time series."""
 
 from __future__ import annotations
 
 import os
-
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from prometheus_client.multiprocess import MultiProcessCollector
 
 from ..canonical import Loss
 from ..client import AttemptEnded
@@ -15,18 +12,21 @@ _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 
 
 class Metrics:
-    """The counters of one app. With several workers they are summed through ``PROMETHEUS_MULTIPROC_DIR``."""
+    """The metrics of one app. Several workers share theirs through ``PROMETHEUS_MULTIPROC_DIR``."""
 
     def __init__(self) -> None:
+        # Not before: at its import it reads PROMETHEUS_MULTIPROC_DIR, which `serve` sets.
+        from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
         registry = self._registry = CollectorRegistry()
         self._requests = Counter(
             "rerank_requests",
-            "Requests by the client's dialect and our status.",
+            "Requests by the client's dialect and the response status.",
             ("dialect", "status"),
             registry=registry,
         )
         self._seconds = Histogram(
-            "rerank_request_seconds", "From a request's first byte to our answer.", ("dialect",), buckets=_SECONDS,
+            "rerank_request_seconds", "Seconds from a request to its response.", ("dialect",), buckets=_SECONDS,
             registry=registry,
         )  # fmt: skip
         self._attempts = Counter(
@@ -39,27 +39,30 @@ class Metrics:
             "rerank_losses", "Losses by canonical field and action.", ("field", "action"), registry=registry
         )
         self.under_way = Gauge(
-            "rerank_requests_under_way", "Requests under way.", multiprocess_mode="livesum", registry=registry
+            "rerank_requests_under_way", "Requests in progress.", multiprocess_mode="livesum", registry=registry
         )
 
     def request(self, dialect: str, status: int, seconds: float) -> None:
-        """A request was answered."""
+        """Count a finished request."""
         self._requests.labels(dialect, str(status)).inc()
         self._seconds.labels(dialect).observe(seconds)
 
     def attempt(self, about: AttemptEnded) -> None:
-        """An attempt has ended; a hook of the clients."""
+        """Count a finished attempt; the clients call this as ``on_attempt_end``."""
         outcome = "cancelled" if about.cancelled else "ok" if about.error is None else type(about.error).__name__
         self._attempts.labels(about.started.provider, outcome).inc()
         self._attempt_seconds.labels(about.started.provider).observe(about.seconds)
 
     def lost(self, losses: tuple[Loss, ...]) -> None:
-        """What a vendor was not told."""
+        """Count the losses of a response."""
         for loss in losses:
             self._losses.labels(loss.field, loss.action).inc()
 
     def text(self) -> bytes:
-        """All of it, in Prometheus' text format."""
+        """Return all metrics in Prometheus' text format."""
+        from prometheus_client import CollectorRegistry, generate_latest
+        from prometheus_client.multiprocess import MultiProcessCollector
+
         registry = self._registry
         if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
             registry = CollectorRegistry()

@@ -1,4 +1,4 @@
-"""The description of the routes, made from what their dialects write."""
+"""The OpenAPI document and the HTML page, generated from the declared dialects."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from ..registry import provider as provider_by_name
 _STATUSES: Final = {
     200: "The ranking.",
     400: "The request is wrong; the message names the field.",
-    401: "No key, or one that is not known here.",
-    402: "The client's own vendor key has no money left (relay).",
-    403: "The client's own vendor key may not do this (relay).",
-    404: "Nobody serves this model.",
-    408: "The body did not come in time.",
+    401: "No gateway key, or an unknown one.",
+    402: "The account of the client's own provider key has no credit (relay).",
+    403: "The client's own provider key lacks permission (relay).",
+    404: "No configured provider serves this model.",
+    408: "The body did not arrive in time.",
     413: "Too many bytes, documents or tokens.",
     415: "The body is not application/json, or is compressed.",
-    422: "The request is wrong, in dialects that say so.",
-    429: "Too many requests; Retry-After says when to come again.",
-    500: "The vendor failed.",
-    502: "The vendor cannot be reached, or its answer or our key for it is wrong.",
-    503: "The gateway or the vendor is busy; Retry-After says when to come again.",
-    504: "The vendor did not answer in time.",
+    422: "The request is wrong; used by dialects that have this status.",
+    429: "Too many requests; Retry-After says how long to wait.",
+    500: "The provider failed.",
+    502: "The provider is unreachable, its response is invalid, or it rejects the gateway's key.",
+    503: "The gateway or the provider is overloaded; Retry-After says how long to wait.",
+    504: "The provider did not respond in time.",
 }
 _SAMPLE: Final = RerankRequest(query="sensitive skin", documents=["aloe vera cream", "motor oil"], top_n=1)
 _RESPONSE: Final = RerankResponse(
@@ -37,17 +37,21 @@ _TYPES: Final[Mapping[type, str]] = {bool: "boolean", int: "integer", float: "nu
 
 
 def document(served: Mapping[str, str]) -> dict[str, Any]:
-    """OpenAPI 3.1 of the rerank paths, each with its dialect's provider, and of what is there besides."""
+    """Build the OpenAPI 3.1 document.
+
+    Args:
+        served: rerank paths, each with the name of the provider whose dialect it speaks.
+    """
     from .. import __version__
 
     paths = {_plain(path): {"post": _operation(path, provider_by_name(name))} for path, name in served.items()}
-    beside = {
-        "/v1/models": ("The model names that are known to be served.", True),
-        "/health": ("Whether the gateway lives.", False),
-        "/ready": ("Whether it can answer.", False),
-        "/metrics": ("Counters for Prometheus.", True),
+    others = {
+        "/v1/models": ("The model names that are served.", True),
+        "/health": ("Whether the process is alive.", False),
+        "/ready": ("Whether the gateway accepts requests.", False),
+        "/metrics": ("Prometheus metrics.", True),
     }
-    for path, (summary, locked) in beside.items():
+    for path, (summary, locked) in others.items():
         responses = {"200": {"description": summary}, **({"401": {"description": _STATUSES[401]}} if locked else {})}
         paths[path] = {"get": {"summary": summary, "responses": responses}}
     return {
@@ -87,7 +91,7 @@ def _operation(path: str, dialect: Provider) -> dict[str, Any]:
 
 
 def _schema(value: Any) -> dict[str, Any]:
-    """A schema that the sample fits."""
+    """Derive a JSON schema from a sample value."""
     if is_object(value):
         return {"type": "object", "properties": {name: _schema(inner) for name, inner in value.items()}}
     if is_list(value):
@@ -96,7 +100,7 @@ def _schema(value: Any) -> dict[str, Any]:
 
 
 def page(served: Mapping[str, str], base: str) -> str:
-    """A page for people: the paths, and a command to try."""
+    """Build an HTML page with all paths and a sample command."""
     rows = "".join(
         f"<tr><td><code>POST {escape(_plain(path))}</code></td><td>{escape(name)}</td>"
         f'<td><a href="{escape(provider_by_name(name).docs)}">{escape(provider_by_name(name).docs)}</a></td></tr>'
@@ -115,7 +119,7 @@ td, th {{ text-align: left; padding: .25rem 1rem .25rem 0 }}
 pre {{ background: #8882; padding: 1rem; overflow-x: auto }}
 </style>
 <h1>rerank-unify gateway</h1>
-<p>Any rerank client, any rerank vendor: point your client here, it keeps its dialect.</p>
+<p>Any rerank client, any rerank provider: set this host in your client and keep its SDK.</p>
 <pre>{command}</pre>
 <table><tr><th>path</th><th>dialect</th><th>documented at</th></tr>{rows}</table>
 <p><a href="openapi.json">openapi.json</a> · <a href="v1/models">models</a> · <a href="health">health</a> ·

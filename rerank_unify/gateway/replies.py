@@ -1,4 +1,4 @@
-"""HTTP responses of the gateway to its clients."""
+"""The gateway's HTTP responses."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Send: TypeAlias = Callable[[Message], Awaitable[None]]
 
 @dataclass(slots=True)
 class Reply:
-    """What goes back."""
+    """One HTTP response to a client."""
 
     status: int
     headers: dict[str, str] = field(default_factory=dict[str, str])
@@ -26,7 +26,14 @@ class Reply:
 
 
 async def write(send: Send, reply: Reply, further: Mapping[str, str] | None = None, *, more: bool = False) -> None:
-    """Send an answer; with ``more`` the connection stays as it is until an empty piece is sent."""
+    """Send a reply.
+
+    Args:
+        send: of ASGI.
+        reply: the reply.
+        further: further headers.
+        more: leave the body open, so that the connection stays open until an empty chunk is sent.
+    """
     headers = {**reply.headers, **(further or {}), "content-length": str(len(reply.content))}
     raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
     await send({"type": "http.response.start", "status": reply.status, "headers": raw})
@@ -34,11 +41,11 @@ async def write(send: Send, reply: Reply, further: Mapping[str, str] | None = No
 
 
 def as_json(value: Any, status: int = 200) -> Response:
-    """An answer of another route than a rerank route."""
+    """Build a JSON response of a route other than rerank."""
     return Response(dump(value), status, media_type="application/json")
 
 
 def refusal(error: RerankError, dialect: Provider, status: int | None = None) -> Reply:
-    """An error outside a rerank route."""
+    """Encode an error outside a rerank route in a dialect."""
     encoded, headers, body = dialect.encode_error(error, relay=True)
     return Reply(status or encoded, headers, dump(body))

@@ -1,4 +1,4 @@
-"""One rerank request and its answer, in the client's own dialect: an ASGI application for each route."""
+"""The rerank routes: one ASGI application per path, each in one client dialect."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ _UNSAFE = re.compile(r"[^\x21-\x7e]|[,;=]")
 
 @dataclass(frozen=True, slots=True)
 class RerankRoute:
-    """Takes requests in one dialect, and answers in it."""
+    """Serves rerank requests in one dialect."""
 
     gateway: Gateway
     dialect: Provider
 
     async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
-        """ASGI."""
+        """Serve one request; the ASGI entry point."""
         began = time.perf_counter()
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
         client_id = headers.get("x-request-id", "")
@@ -52,14 +52,14 @@ class RerankRoute:
         seconds = time.perf_counter() - began
         self.gateway.metrics.request(self.dialect.name, reply.status, seconds)
         LOG.info("%s %s %d %.1f ms%s", number, self.dialect.name, reply.status, seconds * 1000, _story(reply.headers))
-        with suppress(OSError):  # some servers say so where the client has left
+        with suppress(OSError):  # some servers raise it after the client has disconnected
             await write(send, reply, {"x-request-id": number}, more=ends)
             if ends:
                 await drain(receive, self.gateway.settings.limits)
                 await send({"type": "http.response.body", "body": b""})
 
     def _must_end(self, scope: Mapping[str, Any], headers: Mapping[str, str], status: int) -> bool:
-        """Whether the connection must not go on after a refusal: the rest of the body would have to be read."""
+        """Return whether to close the connection after a refusal, because the rest of the body stays unread."""
         one = scope.get("http_version", "1.1").startswith("1")
         return one and (status == 408 or is_endless(headers, self.gateway.settings.limits))
 
@@ -79,27 +79,26 @@ class RerankRoute:
             return self._failure(error, relayed=relayed)
         except ClientDisconnected:
             raise
-        except Exception as error:  # noqa: BLE001 - whatever it is, the client gets an answer
-            # Where, and not what it says: that may repeat a document.
+        except Exception as error:  # noqa: BLE001 - the client gets a response in any case
+            # The traceback without the message, which may repeat a document.
             frames = "".join(format_tb(error.__traceback__))
-            template = "a request failed in a way that nobody foresaw: %s\n%s"
-            LOG.error(template, type(error).__name__, frames)  # noqa: TRY400 - not the words
+            LOG.error("unhandled exception: %s\n%s", type(error).__name__, frames)  # noqa: TRY400 - without the message
             return self._failure(ProviderServerError("the gateway failed", status=500), 500)
 
     def _fields(self, scope: Mapping[str, Any], body: bytes) -> RequestFields:
-        """What is asked. Where the dialect has the model in its path, it is read there."""
+        """Decode the request. Some dialects have the model in the path."""
         fields = self.dialect.decode_fields(body)
         in_path = cast("str | None", scope.get("path_params", {}).get("model"))
         if fields["model"] is None and in_path:
             fields = cast("RequestFields", {**fields, "model": in_path})
         limit = self.gateway.settings.limits.documents
         if len(fields["documents"]) > limit:
-            word = self.dialect.dialect.request.documents.path
-            raise RequestTooLargeError(f"{word}: this gateway takes {limit:,} at once", status=413)
+            name = self.dialect.dialect.request.documents.path
+            raise RequestTooLargeError(f"{name}: this gateway accepts at most {limit:,} documents", status=413)
         return fields
 
     def _success(self, fields: RequestFields, response: RerankResponse) -> Reply:
-        # What ranks in place of a vendor says its own name, whatever was asked for.
+        # `local` in place of a provider reports its own model name, whatever name the client sent.
         model = None if self.gateway.router.offline else fields["model"]
         self.gateway.metrics.lost(response.losses)
         extra = {
@@ -110,7 +109,7 @@ class RerankRoute:
         return Reply(200, {**_JSON, **_without_empty(extra)}, self.dialect.dump_response(response, model))
 
     def _failure(self, error: RerankError, status: int | None = None, *, relayed: bool = False) -> Reply:
-        """An error as the client understands it. The gateway's own have no provider, and are the client's to see."""
+        """Encode an error in the client's dialect. An error without a provider is the gateway's, and safe to show."""
         from_gateway = error.provider is None and not isinstance(error, AllProvidersFailedError)
         encoded, headers, body = self.dialect.encode_error(error, relay=from_gateway or relayed)
         content = dump(self.gateway.without_hosts(body, upstream=not from_gateway))

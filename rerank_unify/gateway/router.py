@@ -1,13 +1,13 @@
-"""Who answers for a model name.
+"""Routing: from a model name to the client that calls its targets.
 
-1. A route of the configuration.
-2. ``provider/model``, and a name that a provider declares: that provider, where it is configured. A provider is
-   configured where its key is set, or where a route names it without another key.
-3. The default: as configured, else every provider whose key is set.
-4. No key at all: `local` answers every name, so that a new installation works offline, and says so.
+1. A route of the settings, by its name.
+2. ``provider/model``, or a name that a provider declares: that provider, if it is configured. A provider is configured
+   if its key is set, or if a route names it without another key.
+3. The default: the route of the settings, else every provider whose key is set.
+4. With no key and no route, `local` serves every name, so that a new installation works offline.
 
-`local` is in no other chain unless the configuration or the client names it: a vendor's outage must not turn into word
-overlap in silence.
+`local` joins a chain only if the settings or the client name it: an outage of a provider must not silently turn into a
+ranking by word overlap.
 """
 
 from __future__ import annotations
@@ -25,30 +25,30 @@ from ..registry import provider_names
 from ..transport import AsyncSender
 from .auth import AuthenticatedClient
 from .metrics import Metrics
-from .settings import GatewaySettings, RouteSettings, TargetSettings
+from .settings import EnvironmentValue, GatewaySettings, RouteSettings, TargetSettings
 
 LOCAL = "local"
-LONGEST = 200  # characters of a model's name: names are kept, for the next request
+LONGEST = 200  # characters of a model name; names are cached
 
 
 class Router:
-    """From a model's name to the client that calls its targets.
+    """Finds the client for a model name.
 
     Args:
-        settings: the gateway's.
-        environ: where the keys are, such as ``os.environ``.
-        sender: shared by all clients.
-        metrics: told of each attempt.
+        settings: the gateway's settings.
+        environ: the environment variables that hold keys, such as ``os.environ``.
+        sender: the HTTP sender of all clients.
+        metrics: counts each attempt.
 
     Raises:
-        InvalidRequestError: a route lacks its key; the sentence names the variable.
+        InvalidRequestError: a key is missing; the message names the route and the variable.
     """
 
     def __init__(
         self, settings: GatewaySettings, environ: Mapping[str, str], sender: AsyncSender, metrics: Metrics
     ) -> None:
         self._settings, self._environ, self._sender, self._metrics = settings, environ, sender, metrics
-        self._health = Health()  # of the configured routes and of the default
+        self._health = Health()  # shared by the routes and the default
         self.keyed = [name for name in provider_names() if provider_by_name(name).key(environ) is not None]
         self.offline = not self.keyed and not settings.models and settings.default == "keys"
         self._configured = self._configured_providers()
@@ -58,7 +58,7 @@ class Router:
 
     @property
     def names(self) -> list[tuple[str, str]]:
-        """The names that are known to be served, each with who answers first."""
+        """The model names that are served, each with its first provider."""
         listed: dict[str, str] = {}
         for name in [LOCAL] if self.offline else self.keyed:
             provider = provider_by_name(name)
@@ -67,23 +67,30 @@ class Router:
         return sorted(listed.items())
 
     def find(self, model: str | None, authenticated: AuthenticatedClient) -> tuple[AsyncClient, bool]:
-        """Who answers, and whether with the caller's own vendor key.
+        """Find the client for a model name.
+
+        Args:
+            model: the name that the client sent; None for no name.
+            authenticated: the client of the gateway.
+
+        Returns:
+            The client, and whether it calls the provider with the client's own key.
 
         Raises:
-            ModelNotFoundError: nobody does.
-            AuthenticationError: the route passes on the client's own key, and there is none.
+            ModelNotFoundError: no configured provider serves the name.
+            AuthenticationError: the route relays the client's own key, and the client sent none.
         """
         if model is not None and (len(model) > LONGEST or not model.isprintable()):
-            raise ModelNotFoundError("model: nobody serves such a name here", status=404)
+            raise ModelNotFoundError("model: the name is too long or has control characters", status=404)
         route = self._settings.models.get(model or "")
         if route is None and isinstance(self._settings.default, RouteSettings) and self._pinned(model) is None:
             route = self._settings.default
         if route is not None and any(target.relay for target in route.targets):
             if authenticated.provider_key is None:
                 raise AuthenticationError(
-                    "this model takes your own vendor key as Authorization: Bearer KEY", status=401
+                    "this model needs your own provider key: send Authorization: Bearer KEY", status=401
                 )
-            # A client's key is in no shared state: its own health, gone with the request.
+            # A client's key stays out of shared state: this client has its own health and ends with the request.
             client = self._client([self._target(one, authenticated.provider_key) for one in route.targets], Health())
             return client, len(route.targets) == 1
         return self._routes.get(model or "") or self._named(model), False
@@ -91,14 +98,15 @@ class Router:
     def _client_for_name(self, model: str | None) -> AsyncClient:
         pinned = self._pinned(model)
         if pinned is not None:
-            # Clients make names up, so that what is known of them must be forgotten: with this client.
+            # Clients can make names up, so their health must not accumulate: it is dropped with this client.
             return self._client([pinned], Health())
         if self._default is None:
-            raise ModelNotFoundError(f"model: nobody serves {model!r} here" if model else "model: name one", status=404)
+            reason = f"no configured provider serves {model!r}" if model else "expected a model name"
+            raise ModelNotFoundError(f"model: {reason}", status=404)
         return self._default
 
     def _pinned(self, model: str | None) -> Target | None:
-        """The one target that a name means by itself: ``provider/model``, or a name that a provider declares."""
+        """Return the target for ``provider/model`` or for a name that a provider declares."""
         if model is None or self.offline:
             return None
         head, _, tail = model.partition("/")
@@ -112,20 +120,24 @@ class Router:
         return None
 
     def _configured_providers(self) -> dict[str, Target]:
-        """The providers that a client may name, each as a target without a model.
+        """Return the providers that a client may name, each as a target without a model.
 
-        A provider whose key is set in its own variable is called at its own host. One that a route names without a key
-        is called where the route says. A key that only ``key_env`` names is for its route alone.
+        A provider whose key is set in its own variable is called at its own host. A provider that a route names
+        without `key_env`, `relay` and `headers` is called where the route says: keys and headers of a route serve that
+        route alone.
         """
         configured = {name: Target(name, None, provider_by_name(name).key(self._environ)) for name in self.keyed}
         routes = [*self._settings.models.values(), self._settings.default]
         for one in (one for route in routes if isinstance(route, RouteSettings) for one in route.targets):
-            if one.key_env is None and not one.relay:
-                configured.setdefault(one.provider, Target(one.provider, None, None, one.base_url, one.timeout))
+            if one.key_env is None and not one.relay and not one.headers:
+                target = Target(
+                    one.provider, base_url=one.base_url, url=one.url, auth_header=one.auth_header, timeout=one.timeout
+                )
+                configured.setdefault(one.provider, target)
         return configured
 
     def _of_route(self, route: RouteSettings, place: str) -> AsyncClient | None:
-        """The route's client; None where a target takes the client's own key, so that each request needs another."""
+        """Create the client of a route; None if a target relays the client's key, which needs a client per request."""
         try:
             targets = [self._target(one, None) for one in route.targets if not one.relay]
             return self._client(targets, self._health) if len(targets) == len(route.targets) else None
@@ -140,29 +152,50 @@ class Router:
             return None
         if self.offline:
             return self._client([Target(LOCAL)], self._health)
-        # One provider for each key: two dialects of one vendor fail together.
+        # One provider per key: two dialects of one company fail together.
         providers = {provider_by_name(name).env: provider_by_name(name) for name in reversed(self.keyed)}
         targets = [Target(one.name, None, one.key(self._environ)) for one in reversed(providers.values())]
         return self._client(targets, self._health) if targets else None
 
     def _target(self, one: TargetSettings, provider_key: str | None) -> Target:
         provider = provider_by_name(one.provider)
-        key = provider_key if one.relay else self._key(one, provider)
-        model = one.model or provider.default_model  # never the public name
-        return Target(one.provider, model, key, one.base_url, one.timeout, one.weight, one.base_model)
+        headers = {name: self._header(name, value) for name, value in one.headers.items()}
+        return Target(
+            one.provider,
+            one.model or provider.default_model,  # never the public name
+            provider_key if one.relay else self._key(one, provider),
+            base_url=one.base_url,
+            timeout=one.timeout,
+            weight=one.weight,
+            base_model=one.base_model,
+            url=one.url,
+            headers=headers or None,
+            auth_header=one.auth_header,
+        )
+
+    def _header(self, name: str, value: str | EnvironmentValue) -> str:
+        if isinstance(value, str):
+            return value
+        header = self._environ.get(value.env, "").strip()
+        if not header:
+            raise InvalidRequestError(f"the header {name} needs {value.env}, which is not set")
+        return header
 
     def _key(self, one: TargetSettings, provider: Provider) -> str | None:
         if one.key_env is not None:
-            key = self._environ.get(one.key_env, "").strip()
-            if not key:
+            named_key = self._environ.get(one.key_env, "").strip()
+            if not named_key:
                 raise InvalidRequestError(f"{one.provider} needs the key in {one.key_env}, which is not set")
-            return key
-        # A key of the environment goes to the vendor's own host alone.
-        key_value = provider.key(self._environ) if one.base_url is None else None
-        if key_value is None and provider.auth.required:
-            variable = provider.env[0] if one.base_url is None and provider.env else "key_env"
-            raise InvalidRequestError(f"{one.provider} needs a key: set {variable}")
-        return key_value
+            return named_key
+        url = one.url or one.base_url
+        if url is not None and not provider.endpoint.serves(url):
+            return None  # another host: it gets no key that the route does not name, and may need none
+        key = provider.key(self._environ)
+        auth_header = (one.auth_header or provider.auth.header).lower()
+        if key is None and provider.auth.required and auth_header not in map(str.lower, one.headers):
+            variables = " or ".join([*provider.env[:1], "key_env"])
+            raise InvalidRequestError(f"{one.provider} needs a key: set {variables}")
+        return key
 
     def _client(self, targets: list[Target], health: Health) -> AsyncClient:
         upstream = self._settings.upstream

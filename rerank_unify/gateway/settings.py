@@ -1,7 +1,7 @@
-"""The gateway's settings: one validated object, from a TOML file, environment variables and flags.
+"""The gateway's settings: one validated object from a TOML file, environment variables and flags.
 
-A flag counts before a variable, a variable before the file. Variables are called ``RERANK_UNIFY_PORT`` or, deeper,
-``RERANK_UNIFY_LIMITS__DOCUMENTS``. No key of a vendor stands here: only the names of the variables that hold them.
+A flag overrides a variable, a variable overrides the file. Variables are named ``RERANK_UNIFY_PORT``, and for nested
+settings ``RERANK_UNIFY_LIMITS__DOCUMENTS``. Settings hold no provider keys, only the names of the variables with keys.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from pydantic_settings import (
 from typing_extensions import Self
 
 from .. import errors
+from .._json import is_object
 from ..canonical import RerankRequest
 from ..errors import InvalidRequestError, ProviderOverloadedError, RateLimitError, RerankError
 from ..fallback import DEFAULT_POLICY, FallbackPolicy, Rule
@@ -44,8 +45,8 @@ _PROBE = RerankRequest(query="q", documents=["d"])
 
 
 def _number(value: Any) -> Any:
-    if isinstance(value, bool):  # which pydantic would take for 1 or 0
-        raise ValueError("expected a number")  # noqa: TRY004 - pydantic adds the place to a ValueError alone
+    if isinstance(value, bool):  # pydantic would accept it as 1 or 0
+        raise ValueError("expected a number")  # noqa: TRY004 - pydantic adds the field to a ValueError only
     return value
 
 
@@ -57,7 +58,7 @@ Count = Annotated[int, _Number, Field(ge=1)]
 
 def _hashed(value: str) -> str:
     if not _HASH.fullmatch(value):
-        raise ValueError("expected sha256: and 64 hex digits, as `rerank-unify key` prints them, never the key itself")
+        raise ValueError("expected sha256: and 64 hex digits, as `rerank-unify key` prints them, not the key itself")
     return value
 
 
@@ -68,19 +69,58 @@ class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
+class EnvironmentValue(_Part):
+    """A value that an environment variable holds.
+
+    Attributes:
+        env: the variable's name.
+    """
+
+    env: str
+
+
+def _header_value(value: Any) -> Any:
+    """Build the value here, so that the message names the two forms and not each failed union member."""
+    if isinstance(value, (str, EnvironmentValue)):
+        return value
+    if is_object(value) and set(value) == {"env"} and isinstance(value["env"], str) and value["env"]:
+        return EnvironmentValue(env=value["env"])
+    raise ValueError('expected a string or { env = "VARIABLE" }')
+
+
+HeaderValue = Annotated[str | EnvironmentValue, BeforeValidator(_header_value)]
+
+
 class TargetSettings(_Part):
-    """One vendor to try."""
+    """One provider to try."""
 
     provider: str = Field(description="A provider's name, such as cohere; `rerank-unify providers` lists them.")
-    model: str | None = Field(default=None, description="The model to send; without it the provider's default.")
+    model: str | None = Field(default=None, description="The model to send; the provider's default without it.")
     key_env: str | None = Field(
-        default=None, description="The environment variable with the key; else the provider's own."
+        default=None,
+        description="The environment variable with the key. Without it the provider's own variable, at its own host.",
     )
-    base_url: str | None = Field(default=None, description="Where, instead of the vendor's own host.")
+    base_url: str | None = Field(
+        default=None,
+        description="The server to call instead of the provider's own; the provider's path is joined to it.",
+    )
+    url: str | None = Field(default=None, description="The whole URL to call, never changed; excludes `base_url`.")
+    headers: dict[str, HeaderValue] = Field(
+        default={},
+        repr=False,
+        description='Further headers. A value is a string, or `{ env = "VARIABLE" }` for an environment variable.',
+    )
+    auth_header: str | None = Field(
+        default=None, description="The header that carries the key, instead of the provider's own."
+    )
     timeout: Seconds | None = Field(default=None, description="Seconds for one attempt.")
-    weight: NotNegative = Field(default=1.0, description="The heaviest first, with upstream.order = weight.")
-    base_model: str | None = Field(default=None, description="The known model behind a name that says nothing.")
-    relay: bool = Field(default=False, description="Whether the client's own key is passed on to this vendor.")
+    weight: NotNegative = Field(
+        default=1.0, description='Order of targets with `upstream.order = "weight"`, heaviest first.'
+    )
+    base_model: str | None = Field(
+        default=None, description="The known model behind an alias, such as a Xinference UID."
+    )
+    relay: bool = Field(default=False, description="Send the client's own provider key to this target.")
 
     @model_validator(mode="after")
     def _known(self) -> Self:
@@ -89,88 +129,98 @@ class TargetSettings(_Part):
         try:
             provider = provider_by_name(self.provider)
             model = self.model or provider.default_model or "m"
-            provider.build_request(_PROBE, model=model, api_key="k", base_url=self.base_url)
+            headers = {name: value if isinstance(value, str) else "v" for name, value in self.headers.items()}
+            provider.prepare(
+                _PROBE,
+                model=model,
+                api_key="k",
+                base_url=self.base_url,
+                url=self.url,
+                headers=headers,
+                auth_header=self.auth_header,
+            )
         except RerankError as error:
-            raise ValueError(error.message) from None  # pydantic adds the place
+            raise ValueError(error.message) from None  # pydantic adds the field
         return self
 
 
 class RouteSettings(_Part):
-    """Who answers for a model name, in the order in which they are tried."""
+    """The targets of a model name, tried in order."""
 
-    targets: tuple[TargetSettings, ...] = Field(description="Whom to try, one or more tables.")
+    targets: tuple[TargetSettings, ...] = Field(description="The targets, tried in order; one or more tables.")
 
     @model_validator(mode="after")
     def _counted(self) -> Self:
-        if not self.targets:  # no constraint of the field: pydantic would name it beside a target that is wrong
+        if not self.targets:  # checked here: as a constraint pydantic would report it beside a wrong target
             raise ValueError("targets: expected one or more")
         if sum(target.relay for target in self.targets) > 1:
-            raise ValueError("relay: one target of a route at most, or a client's key would go to several vendors")
+            raise ValueError("relay: at most one target per route, or a client's key would go to several providers")
         return self
 
 
 class LimitSettings(_Part):
-    """What the gateway takes at once; beyond it refuses, and says when to come again."""
+    """Limits of requests. The gateway refuses a request beyond a limit at once."""
 
-    body_bytes: Count = Field(default=8 * 2**20, description="Bytes of a request's body; beyond: 413.")
-    body_seconds: Seconds = Field(
-        default=30.0, description="Seconds in which a client must have sent its body; beyond: 408."
-    )
-    documents: Count = Field(default=10_000, description="Documents of a request; beyond: refused as too large.")
-    concurrency: Count = Field(
-        default=256, description="Requests under way in one worker; beyond: 503 with Retry-After."
-    )
+    body_bytes: Count = Field(default=8 * 2**20, description="Bytes in a request body; more is 413.")
+    body_seconds: Seconds = Field(default=30.0, description="Seconds for a client to send its body; more is 408.")
+    documents: Count = Field(default=10_000, description="Documents in a request; more is 413.")
+    concurrency: Count = Field(default=256, description="Concurrent requests per worker; more is 503 with Retry-After.")
     concurrency_per_key: Count | None = Field(
-        default=None, description="The same for one key (without keys: for all together); beyond: 429."
+        default=None, description="Concurrent requests per gateway key (without keys: in total); more is 429."
     )
 
 
 class RuleSettings(_Part):
-    """What an error of one class does. What is absent is as in the gateway's default rules."""
+    """The rule for one error class. An absent field keeps its value from the gateway's default rules."""
 
     action: Literal["stop", "next"] | None = Field(
-        default=None, description="Whether the error goes to the client at once, or the next target is tried."
+        default=None, description="`stop`: return the error to the client. `next`: try the next target."
     )
     retries: Annotated[int, _Number, Field(ge=0)] | None = Field(
-        default=None, description="How often the same target is tried again."
+        default=None, description="How often the same target is retried."
     )
-    waits: bool | None = Field(
-        default=None, description="Whether the same target is tried again after the Retry-After of the error."
-    )
+    waits: bool | None = Field(default=None, description="Wait for the error's Retry-After and retry the same target.")
 
 
-# The official SDKs retry by themselves and wait for Retry-After. A gateway that does so too multiplies their calls.
+# Official SDKs retry and wait for Retry-After. Retries here as well would multiply the calls.
 RULES: Final[Mapping[type[RerankError], Rule]] = {
     RateLimitError: replace(DEFAULT_POLICY.rule(RateLimitError), retries=0),
     ProviderOverloadedError: replace(DEFAULT_POLICY.rule(ProviderOverloadedError), retries=1, waits=False),
 }
-"""The gateway's rules, where they are not the default ones of `FallbackPolicy`."""
+"""The gateway's rules that differ from the defaults of `FallbackPolicy`."""
 
 
 class UpstreamSettings(_Part):
-    """How vendors are called."""
+    """How the gateway calls providers."""
 
     timeout: Seconds = Field(default=60.0, description="Seconds for one attempt.")
-    connect_timeout: Seconds = Field(default=5.0, description="Seconds for its connection.")
-    deadline: Seconds = Field(default=90.0, description="Seconds for all attempts of a request together.")
+    connect_timeout: Seconds = Field(default=5.0, description="Seconds to connect.")
+    deadline: Seconds = Field(default=90.0, description="Seconds for one request, all attempts included.")
     retries: Annotated[int, _Number, Field(ge=0)] | None = Field(
-        default=None, description="How often one target is tried again; without it 1 with a single target, else 0."
+        default=None, description="Retries per target; without it 1 for a single target, else 0."
     )
-    rules: dict[str, RuleSettings] = Field(default={}, description="What an error does, by the name of its class.")
-    max_wait: NotNegative = Field(default=1.0, description="The longest wait for a target, in seconds.")
+    rules: dict[str, RuleSettings] = Field(default={}, description="Rules by the name of the error class.")
+    max_wait: NotNegative = Field(default=1.0, description="Longest wait for a target in cool-down, in seconds.")
     max_cool_down: NotNegative = Field(
-        default=600.0, description="The longest that a target is skipped for its Retry-After, in seconds."
+        default=600.0, description="Longest cool-down of a target after its Retry-After, in seconds."
     )
     hedge_after: Seconds | None = Field(
-        default=None, description="Seconds until the next target starts beside a slow one."
+        default=None, description="Seconds after which the next target is called beside a slow one."
     )
-    incomplete: Literal["accept", "next"] = Field(default="accept", description="What an answer that lacks rows does.")
-    order: Literal["given", "weight"] = Field(default="given", description="Targets as given, or the heaviest first.")
+    incomplete: Literal["accept", "next"] = Field(
+        default="accept",
+        description="What to do with a response that lacks documents: accept it, or try the next target.",
+    )
+    order: Literal["given", "weight"] = Field(
+        default="given", description="Order of the targets: as listed, or by weight."
+    )
     split: Literal["pointwise", "always"] = Field(
-        default="pointwise", description="Whether listwise models are split too."
+        default="pointwise",
+        description="Which models a request too large for one call is split for: those that score each document "
+        "separately, or all.",
     )
-    max_response_bytes: Count = Field(default=64 * 2**20, description="Bytes of a vendor's answer that are read.")
-    trust_env: bool = Field(default=False, description="Whether proxies are taken from the environment.")
+    max_response_bytes: Count = Field(default=64 * 2**20, description="Most bytes to read of a provider's response.")
+    trust_env: bool = Field(default=False, description="Use the proxies that environment variables name.")
 
     @model_validator(mode="after")
     def _known_classes(self) -> Self:
@@ -179,7 +229,11 @@ class UpstreamSettings(_Part):
         return self
 
     def policy(self, *, targets: int) -> FallbackPolicy:
-        """Return what each outcome does on a route of so many targets."""
+        """Return the fallback policy of a route.
+
+        Args:
+            targets: the number of its targets.
+        """
         rules = dict(RULES)
         for name, settings in self.rules.items():
             kind = error_class(name)
@@ -197,10 +251,10 @@ class UpstreamSettings(_Part):
 
 
 def error_class(name: str) -> type[RerankError]:
-    """Return the error class of a name.
+    """Return the error class with this name.
 
     Raises:
-        ValueError: no class has that name.
+        ValueError: no error class has this name.
     """
     kind = getattr(errors, name, None)
     if isinstance(kind, type) and issubclass(kind, RerankError):
@@ -209,7 +263,7 @@ def error_class(name: str) -> type[RerankError]:
 
 
 KINDS: Final = ("a route", "a word")
-"""Names of the two forms of ``default``, for pydantic alone: they are no steps of a place."""
+"""Tags of the two forms of ``default``, for pydantic. They are left out of the field names in messages."""
 
 
 def _kind(value: Any) -> str:
@@ -233,21 +287,21 @@ class GatewaySettings(BaseSettings):
         validate_default=False,
     )
 
-    host: str = Field(default="127.0.0.1", description="Where to listen; beyond the loopback only with keys.")
+    host: str = Field(default="127.0.0.1", description="Address to listen on; other than loopback only with keys.")
     port: Annotated[int, _Number, Field(ge=0, le=65535)] = Field(
-        default=8080, description="The port; 0 for a free one."
+        default=8080, description="Port to listen on; 0 for a free port."
     )
-    workers: Count = Field(default=1, description="Processes.")
+    workers: Count = Field(default=1, description="Number of processes.")
     drain_seconds: Seconds = Field(
-        default=30.0, description="How long requests under way may take when the gateway stops."
+        default=30.0, description="Seconds for requests in progress to finish when the gateway stops."
     )
     keys: dict[str, KeyHash] = Field(
-        default={}, description="The gateway's own keys, hashed, by name; none: open to all."
+        default={}, description="Hashes of the gateway's keys, by name; without any, every client is accepted."
     )
-    models: dict[str, RouteSettings] = Field(default={}, description="Routes by the model name that clients send.")
+    models: dict[str, RouteSettings] = Field(default={}, description="Routes, by the model name that clients send.")
     default: Default = Field(
         default="keys",
-        description="For names that mean nobody: a route, every provider whose key is set, or nobody (404).",
+        description="What to do with unknown model names: a route, `keys` (all providers with a key), or `none` (404).",
     )
     limits: LimitSettings = LimitSettings()
     upstream: UpstreamSettings = UpstreamSettings()
@@ -261,12 +315,12 @@ class GatewaySettings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic-settings' signature
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Flags, variables, file."""
+        """Return the sources by priority: flags, variables, file."""
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
 
     @property
     def on_loopback(self) -> bool:
-        """Whether only this machine can reach it."""
+        """Whether only this machine can connect."""
         if self.host == "localhost":
             return True
         try:
@@ -275,23 +329,23 @@ class GatewaySettings(BaseSettings):
             return False
 
     def checked_host(self) -> str:
-        """Where to listen.
+        """Return the host to listen on.
 
         Raises:
-            InvalidRequestError: beyond the loopback, without a key.
+            InvalidRequestError: the host is not loopback, and there are no gateway keys.
         """
         if self.on_loopback or self.keys:
             return self.host
         raise InvalidRequestError(
-            f"host: {self.host} is open to other machines, and keys are not set: make one with `rerank-unify key`",
+            f"host: other machines can reach {self.host}, and no key is set: make one with `rerank-unify key`",
             field="host",
         )
 
 
-_FIELD: Final = re.compile(r'field "(\w+)"')  # in pydantic-settings' own sentence
+_FIELD: Final = re.compile(r'field "(\w+)"')  # in the message of pydantic-settings
 _MESSAGES: Final = {
-    "extra_forbidden": "there is no such setting",
-    "missing": "it is needed",
+    "extra_forbidden": "unknown setting",
+    "missing": "required",
     **dict.fromkeys(("dict_type", "model_type", "model_attributes_type"), "expected a table"),
 }
 
@@ -299,26 +353,26 @@ _MESSAGES: Final = {
 def read_settings(
     source: GatewaySettings | Mapping[str, Any] | str | Path | None = None, **flags: Any
 ) -> GatewaySettings:
-    """Settings from a file's path, from a mapping, or from variables alone.
+    """Read settings from a file, from a mapping, or from environment variables alone.
 
     Args:
-        source: a TOML file, a mapping of the same shape, or settings that are ready. A mapping is the caller's own
-            and counts as flags do: before variables.
-        **flags: what counts before all else.
+        source: the path of a TOML file, or a mapping of the same shape, which overrides variables as flags do.
+            `GatewaySettings` are returned unchanged.
+        **flags: settings that override all others.
 
     Raises:
-        InvalidRequestError: one sentence for each thing that is wrong; keys are not repeated.
+        InvalidRequestError: a setting is wrong; the message has one sentence for each, without any key.
         OSError: the file cannot be read.
     """
     if isinstance(source, GatewaySettings):
         return source
     kind = GatewaySettings
     if isinstance(source, (str, Path)):
-        Path(source).read_bytes()  # pydantic-settings takes a missing file for an empty one
+        Path(source).read_bytes()  # pydantic-settings reads a missing file as an empty one
         kind = _from_file(Path(source))
-    given = dict(source) if isinstance(source, Mapping) else {}
+    values = dict(source) if isinstance(source, Mapping) else {}
     try:
-        return kind(**{**given, **flags})
+        return kind(**{**values, **flags})
     except ValidationError as error:
         raise InvalidRequestError("; ".join(map(_sentence, error.errors(include_url=False)))) from None
     except SettingsError as error:
@@ -336,7 +390,7 @@ def _from_file(path: Path) -> type[GatewaySettings]:
     return FromFile
 
 
-def _sentence(fault: Any) -> str:
-    where = ".".join(str(step) for step in fault["loc"] if step not in KINDS) or "settings"
-    message = _MESSAGES.get(fault["type"]) or fault["msg"].removeprefix("Value error, ")
-    return f"{where}: {message[0].lower()}{message[1:]}"
+def _sentence(problem: Any) -> str:
+    field = ".".join(str(step) for step in problem["loc"] if step not in KINDS) or "settings"
+    message = _MESSAGES.get(problem["type"]) or problem["msg"].removeprefix("Value error, ")
+    return f"{field}: {message[0].lower()}{message[1:]}"

@@ -1,4 +1,4 @@
-"""Calls to vendors, over one session for all of them."""
+"""Calls to providers over one shared session."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Upstream:
-    """Sends over one aiohttp session, made with the first call: a mounted app's own start may never be told."""
+    """Sends over one aiohttp session, opened with the first call, because a mounted app's lifespan may never run."""
 
     def __init__(self, settings: UpstreamSettings) -> None:
         self._settings = settings
@@ -21,7 +21,7 @@ class Upstream:
         self._sender: AiohttpSender | None = None
 
     async def __call__(self, http: HttpRequest, timeout: float, /) -> HttpResponse:
-        """Send; see `AsyncSender`."""
+        """Send a request and read the whole response; see `AsyncSender`."""
         if self._sender is None:
             self._sender = self._open()
         return await self._sender(http, timeout)
@@ -30,8 +30,8 @@ class Upstream:
         import aiohttp
 
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0),  # the gateway's own limit counts
-            cookie_jar=aiohttp.DummyCookieJar(),  # a vendor's cookies are nobody's
+            connector=aiohttp.TCPConnector(limit=0),  # `limits.concurrency` limits the calls
+            cookie_jar=aiohttp.DummyCookieJar(),  # a cookie would be shared by all clients
             trust_env=self._settings.trust_env,
         )
         return AiohttpSender(
@@ -39,7 +39,7 @@ class Upstream:
         )
 
     async def aclose(self) -> None:
-        """Close the connections."""
+        """Close the session and its connections."""
         session, self._session, self._sender = self._session, None, None
         if session is not None:
             await session.close()

@@ -1,6 +1,6 @@
-"""The laws that every provider keeps, built in or a third party's, as property tests.
+"""The laws that every provider obeys, built-in or third-party, as property tests.
 
-Each law is a function of a provider and of how many examples to try (None for the current hypothesis profile).
+Each law is a function of a provider and of the number of examples (None for the current hypothesis profile).
 `assert_provider_contract` checks them all.
 """
 
@@ -48,7 +48,7 @@ def _requests(provider: Provider, **more: Any) -> st.SearchStrategy[RerankReques
 
 
 def encoding_is_stable(provider: Provider, examples: int | None = None) -> None:
-    """Law 1: ``encode(decode(encode(q))) == encode(q)``, and what has a place and no loss comes back as it was."""
+    """Law 1: ``encode(decode(encode(q))) == encode(q)``, and each field that is sent without loss survives."""
 
     def test(request: RerankRequest) -> None:
         try:
@@ -81,7 +81,7 @@ def _has_null(value: Any) -> bool:
 
 
 def _seen(provider: Provider, request: RerankRequest, name: str, sent_count: int) -> Any:
-    """A field as the wire can tell it: a text is a text, top_n is clamped, the default model is named."""
+    """Return a field as the wire can express it: texts as strings, top_n clamped, the default model named."""
     value = getattr(request, name)
     if name in ("query", "documents"):
         return [_text(item) for item in (value if name == "documents" else (value,))]
@@ -97,7 +97,7 @@ def _text(item: Any) -> Any:
 
 
 def responses_survive(provider: Provider, examples: int | None = None) -> None:
-    """Law 2: ``decode_response(encode_response(r, q), q)`` is r, as far as the dialect has a place for it."""
+    """Law 2: ``decode_response(encode_response(r, q), q)`` is r, as far as the dialect has fields for it."""
 
     def test(data: st.DataObject) -> None:
         request = data.draw(_requests(provider, allow_empty_documents=False, hints=False))
@@ -129,7 +129,7 @@ def _through_json(body: Any) -> bytes:
 
 
 def responses_keep_the_contract(provider: Provider, examples: int | None = None) -> None:
-    """Law 3: whatever order a vendor answers in, echoing or not, the caller can rely on the result."""
+    """Law 3: the result is sorted and complete, whatever the order and the documents of the provider's rows."""
 
     def test(data: st.DataObject) -> None:
         request = data.draw(_requests(provider))
@@ -146,7 +146,7 @@ def responses_keep_the_contract(provider: Provider, examples: int | None = None)
 
 
 def check_sorted(response: RerankResponse) -> None:
-    """What holds of every answer, with its request at hand or not."""
+    """Check a response without its request: sorted, finite, unique indices."""
     ranked = sorted(response, key=lambda result: (-result.relevance_score, result.index))
     scores = [result.relevance_score for result in response]
     indices = [result.index for result in response]
@@ -158,7 +158,7 @@ def check_sorted(response: RerankResponse) -> None:
 
 
 def check_invariants(response: RerankResponse, request: RerankRequest) -> None:
-    """What the caller can rely on, whatever the vendor did."""
+    """Check a response against its request: number, documents and indices of the results."""
     check_sorted(response)
     count = len(request.documents)
     assert len(response) <= (request.top_n or count), "more results than top_n"
@@ -200,7 +200,7 @@ def _as_json(value: Any) -> bytes:
 
 
 def _odd_responses(provider: Provider) -> st.SearchStrategy[Any]:
-    """Answers of about the right shape, with anything anywhere."""
+    """Responses of about the right shape, with any value at any path."""
     table = provider.dialect.response
     numbers = st.sampled_from((0, 1, -1, 2, 0.5, True, "0", None, 10**30, 1e308, float("nan"), float("inf")))
     odd = json_values() | numbers
@@ -218,7 +218,7 @@ def _odd_responses(provider: Provider) -> st.SearchStrategy[Any]:
 
 
 def errors_reach_the_client(provider: Provider, examples: int | None = None) -> None:
-    """What `encode_error` writes is an error to a client of the dialect, and says what went wrong."""
+    """Law 6: a client of the dialect decodes the errors that `encode_error` writes, with message and wait."""
 
     def test(status: int, message: str) -> None:
         body = to_json({"message": message, "detail": message})
@@ -237,7 +237,7 @@ def errors_reach_the_client(provider: Provider, examples: int | None = None) -> 
 
 
 def transcoding_is_the_same(provider: Provider, examples: int | None = None) -> None:
-    """Law 7: from bytes to bytes is what decoding and encoding give, in both directions and for errors."""
+    """Law 7: transcoding equals decoding and encoding, for requests, responses and errors."""
     client = provider_by_name("jina")
     through = Transcoder(client, provider, base_model=None)
 
@@ -293,10 +293,10 @@ def assert_provider_contract(provider: Provider, *, max_examples: int | None = N
 
     Args:
         provider: the provider.
-        max_examples: how many examples to try of each law; None for the current hypothesis profile.
+        max_examples: examples per law; None for the current hypothesis profile.
 
     Raises:
-        AssertionError: names what does not hold, with the smallest example that shows it.
+        AssertionError: a law does not hold; hypothesis shows the smallest example.
     """
     for law in LAWS.values():
         law(provider, max_examples)

@@ -1,4 +1,4 @@
-"""Hypothesis strategies for requests and answers. Their arguments are the limits of a vendor."""
+"""Hypothesis strategies for requests and responses. Their arguments are the limits of a provider."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from ..canonical import RerankRequest, RerankResponse, Result, Usage
 
-# No surrogates: they are refused at construction, and have tests of their own.
+# No surrogates: the constructor refuses them, and other tests cover that.
 _TEXT = st.text(st.characters(codec="utf-8"), max_size=12)
 _QUERY = _TEXT.filter(lambda text: bool(text.strip()))
 _KEY = st.sampled_from(("title", "body", "text", "year", "标题"))
@@ -17,7 +17,7 @@ _TOKENS = st.none() | st.integers(0, 10**9)
 
 
 def json_values(max_leaves: int = 6) -> st.SearchStrategy[Any]:
-    """Any JSON value, nested a little."""
+    """Generate JSON values, nested a little."""
     leaf = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | _TEXT
     return st.recursive(leaf, _nested, max_leaves=max_leaves)
 
@@ -27,7 +27,7 @@ def _nested(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 
 
 def _documents(*, empty: bool, images: bool) -> st.SearchStrategy[Any]:
-    text = _TEXT if empty else _TEXT.filter(bool)
+    text = _TEXT if empty else _TEXT.filter(lambda text: text != "")
     plain: st.SearchStrategy[Any] = text | st.fixed_dictionaries({"text": text})
     with_extra: st.SearchStrategy[Any] = st.fixed_dictionaries({"text": text, "year": json_values()})
     fields: st.SearchStrategy[Any] = st.dictionaries(_KEY.filter(lambda key: key != "text"), json_values(), max_size=3)
@@ -47,15 +47,15 @@ def requests(
     hints: bool = True,
     models: st.SearchStrategy[str | None] | None = None,
 ) -> RerankRequest:
-    """Canonical requests.
+    """Generate canonical requests.
 
     Args:
-        draw: hypothesis gives it.
-        max_documents: how many documents at most.
+        draw: passed by hypothesis.
+        max_documents: the largest number of documents.
         allow_empty_documents: whether a document's text may be empty.
         images: whether documents may be images.
-        hints: whether the hints that only some vendors know may be set.
-        models: what to draw model names from; None for no name.
+        hints: whether the hints that only some providers support may be set.
+        models: a strategy for model names; None for requests without a model.
     """
     document = _documents(empty=allow_empty_documents, images=images)
     documents = draw(st.lists(document, min_size=1, max_size=max_documents))
@@ -79,13 +79,13 @@ def requests(
 def responses(
     draw: st.DrawFn, request: RerankRequest, *, count: int | None = None, shuffled: bool = False
 ) -> RerankResponse:
-    """Canonical answers to a request.
+    """Generate canonical responses to a request.
 
     Args:
-        draw: hypothesis gives it.
-        request: what was asked.
-        count: how many documents the answer is over; None for all of the request's.
-        shuffled: whether the rows come in any order and more of them than ``top_n``, as a vendor may send them.
+        draw: passed by hypothesis.
+        request: the request.
+        count: the number of documents that may be in the results; None for all of the request.
+        shuffled: whether rows come in any order, perhaps more than ``top_n``, as providers may send them.
     """
     count = len(request.documents) if count is None else count
     indices = draw(st.permutations(range(count)))
@@ -104,7 +104,7 @@ def responses(
 
 
 def usages() -> st.SearchStrategy[Usage]:
-    """What vendors report: nothing, one figure of tokens, or Cohere's units."""
+    """Generate usage as providers report it: nothing, one figure of tokens, or Cohere's units."""
     units = st.none() | st.sampled_from((1.0, 2.0, 0.5))
     return st.builds(Usage, total_tokens=_TOKENS, search_units=units)
 

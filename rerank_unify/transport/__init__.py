@@ -1,7 +1,7 @@
-"""The seam: send this HttpRequest, give me (status, headers, body). Each built-in sender is a thin one.
+"""Senders: each sends an `HttpRequest` and returns status, headers and body.
 
 A sender translates what its HTTP library raises into `ConnectError`, `TimeoutError` or `TransportError`, keeps the
-cause, follows no redirect, and stops reading at ``most`` bytes. What the answer means is not its business.
+cause, follows no redirect, and stops reading at ``max_bytes`` bytes. It does not interpret the response.
 """
 
 from .aiohttp import AiohttpSender

@@ -1,4 +1,4 @@
-"""Over aiohttp: more calls per second, on asyncio alone."""
+"""A sender over aiohttp: more calls per second, on asyncio only."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ if TYPE_CHECKING:
     import aiohttp
 
 
-_LARGE: Final = 2**20  # bytes: aiohttp warns of more in one piece, and sends a file-like body by and by
+_LARGE: Final = 2**20  # bytes: aiohttp warns about a larger body in one piece, and streams a file-like body
 
 
 class AiohttpSender:
-    """Sends over an ``aiohttp.ClientSession``, which stays its owner's.
+    """Sends over an ``aiohttp.ClientSession``, which its owner closes.
 
     Args:
-        session: of aiohttp.
+        session: the aiohttp session.
         connect: seconds for a connection.
-        read: seconds between two pieces of an answer; None for no limit but the whole call's.
-        max_bytes: bytes of an answer that are read.
+        read: seconds between two chunks of a response; None for no limit but that of the call.
+        max_bytes: most bytes to read of a response.
     """
 
     def __init__(
@@ -35,10 +35,12 @@ class AiohttpSender:
         max_bytes: int = MAX_BYTES,
     ) -> None:
         self._session, self._max_bytes = session, max_bytes
-        self._limits = lru_cache(maxsize=1)(partial(_limits, connect, read))  # with a deadline each call has its own
+        self._limits = lru_cache(maxsize=1)(
+            partial(_limits, connect, read)
+        )  # calls without a deadline share one object
 
     async def __call__(self, http: HttpRequest, timeout: float, /) -> HttpResponse:
-        """Send; see `Sender`."""
+        """Send a request and read the whole response; see `Sender`."""
         import asyncio
 
         import aiohttp
@@ -50,7 +52,7 @@ class AiohttpSender:
                 http.method, http.url, headers=http.headers, data=data, timeout=limits, allow_redirects=False
             )
             body, content = Body(self._max_bytes, timeout), response.content
-            if content.is_eof():  # all of it came with the headers, and its connection is free again
+            if content.is_eof():  # the body came with the headers, and the connection is already free
                 body.add(content.read_nowait())
             else:
                 async with response:

@@ -1,4 +1,4 @@
-"""What a sender is, and what all built-in ones have in common."""
+"""The protocols of senders, and the code that the built-in senders share."""
 
 from __future__ import annotations
 
@@ -9,37 +9,37 @@ from typing import Final, Protocol
 from .. import errors as e
 from .._http import HttpRequest, HttpResponse
 
-MAX_BYTES: Final = 64 * 2**20  # bytes of an answer: a thousand times a large one, and no more than a small machine has
-MAX_CONCURRENT: Final = 100  # calls: as many as a client of httpx's has connections
+MAX_BYTES: Final = 64 * 2**20  # bytes of a response: a thousand times a large response, and small enough for memory
+MAX_CONCURRENT: Final = 100  # concurrent calls: as many as an httpx client has connections
 CONNECT: Final = 5.0  # seconds: a second SYN goes out after one, a third after three
 
 
 class Sender(Protocol):
-    """Sends one request and reads the whole answer."""
+    """A function that sends one request and reads the whole response."""
 
     def __call__(self, http: HttpRequest, timeout: float, /) -> HttpResponse:
-        """Status, headers and body.
+        """Send a request and read the whole response.
 
         Args:
-            http: what to send.
-            timeout: seconds for all of it.
+            http: the request.
+            timeout: seconds for the whole call.
 
         Raises:
-            TransportError: no answer came.
+            TransportError: there is no complete response.
         """
         ...
 
 
 class AsyncSender(Protocol):
-    """Sends one request and reads the whole answer, asynchronously."""
+    """A coroutine function that sends one request and reads the whole response."""
 
     async def __call__(self, http: HttpRequest, timeout: float, /) -> HttpResponse:
-        """Status, headers and body; see `Sender`."""
+        """Send a request and read the whole response; see `Sender`."""
         ...
 
 
 class Body:
-    """Bytes as they come, until there are too many or it takes too long."""
+    """Collects the chunks of a response body, within a limit of bytes and of time."""
 
     def __init__(self, max_bytes: int, timeout: float) -> None:
         self.problem: e.TransportError | None = None
@@ -49,7 +49,7 @@ class Body:
         self._timeout = timeout
 
     def add(self, chunk: bytes) -> bool:
-        """Whether to go on reading; `problem` says why not."""
+        """Add a chunk. Return whether to read on; if not, `problem` has the error."""
         self._left -= len(chunk)
         if self._left < 0:
             self.problem = e.TransportError("the answer is too long and was not read to its end", retryable=False)
@@ -60,14 +60,14 @@ class Body:
         return self.problem is None
 
     def whole(self) -> bytes:
-        """All of it, or the problem, raised."""
+        """Return the whole body, or raise the problem."""
         if self.problem is not None:
             raise self.problem
         return b"".join(self._chunks)
 
 
 def bare(error: BaseException) -> BaseException:
-    """The error and what led to it, without their frames, in whose local variables a key may stand."""
+    """Remove the frames of an error and its causes, because their local variables may hold a key."""
     link: BaseException | None = error
     while link is not None:
         link.__traceback__ = None
@@ -76,26 +76,26 @@ def bare(error: BaseException) -> BaseException:
 
 
 def too_late(timeout: float) -> e.TimeoutError:
-    """The error for no answer in time."""
+    """Build the error for a timeout."""
     return e.TimeoutError(f"no answer within {timeout:g} seconds")
 
 
 def no_connection(cause: Exception) -> e.ConnectError:
-    """The error for a connection that was not made.
+    """Build the error for a failed connection.
 
-    Its sentence is ours: the cause's text may hold the URL, and the URL a key. The cause stays with the error.
+    The message has none of the cause's text, which may hold a URL with a key. The cause stays attached.
     """
     reason = next((sentence for link in _links(cause) if (sentence := _reason(link))), None)
     return e.ConnectError(f"no connection: {reason}" if reason else "no connection to the provider")
 
 
 def lost(_cause: Exception) -> e.TransportError:
-    """The error for a connection that ended early, or whose other end speaks no HTTP."""
+    """Build the error for a connection that ended early or does not speak HTTP."""
     return e.TransportError("the connection was lost before a whole HTTP response came")
 
 
 def _links(error: BaseException | None) -> Iterator[BaseException]:
-    """An error and what led to it, groups included."""
+    """Yield an error and its causes, members of groups included."""
     while error is not None:
         yield error
         for member in getattr(error, "exceptions", ()):
@@ -104,7 +104,7 @@ def _links(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def _reason(error: BaseException) -> str | None:
-    """Why there is no connection, where an error of the standard library says."""
+    """Return why a connection failed, if an error of the standard library says so."""
     import socket
     import ssl
 

@@ -1,4 +1,4 @@
-"""Over httpx, or httpx2, its continuation, whose classes are no relations: what is caught is the given client's own."""
+"""Senders over httpx or httpx2, whose classes are unrelated: each sender catches the errors of its client's library."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ if TYPE_CHECKING:
     import httpx
 
 
-REUSED: Final = "connection.reused"  # told by `Lanes`; the others by httpx
+REUSED: Final = "connection.reused"  # an event of `Lanes`; httpx emits the others
 MAX_IDLE: Final = 20  # idle connections of one origin, as many as httpx keeps
 MADE: Final = ("connection.connect_tcp.complete", "connection.start_tls.complete", REUSED)
 
 
 class HttpxSender:
-    """Sends over an ``httpx.Client``, or a transport alone, which stays its owner's.
+    """Sends over an ``httpx.Client`` or a transport, which its owner closes.
 
     Args:
         client: a ``Client`` or ``BaseTransport`` of httpx or httpx2.
         connect: seconds for a connection.
-        read: seconds between two pieces of an answer; None for no limit but the whole call's.
-        max_bytes: bytes of an answer that are read.
+        read: seconds between two chunks of a response; None for no limit but that of the call.
+        max_bytes: most bytes to read of a response.
 
     Raises:
-        InvalidRequestError: the client is none.
+        InvalidRequestError: the client is of another type.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class HttpxSender:
         self._watches = _Watches()
 
     def __call__(self, http: HttpRequest, timeout: float, /) -> HttpResponse:
-        """Send; see `Sender`."""
+        """Send a request and read the whole response; see `Sender`."""
         body = Body(self._max_bytes, timeout)
         with self._watches.over(http, timeout) as watch:
             try:
@@ -71,7 +71,7 @@ class HttpxSender:
 
 
 class AsyncHttpxSender:
-    """Sends over an ``httpx.AsyncClient``, which stays its owner's. Runs on asyncio and trio; see `HttpxSender`.
+    """Sends over an ``httpx.AsyncClient`` or a transport, which its owner closes; for asyncio and trio.
 
     Args:
         client: an ``AsyncClient`` or ``AsyncBaseTransport`` of httpx or httpx2.
@@ -94,7 +94,7 @@ class AsyncHttpxSender:
         self._lines = [_Line(one, "AsyncClient", connect, read) for one in (client, *further)]
 
     async def __call__(self, http: HttpRequest, timeout: float, /) -> HttpResponse:
-        """Send; see `Sender`."""
+        """Send a request and read the whole response; see `Sender`."""
         body, library = Body(self._max_bytes, timeout), self._lines[0].library
         try:
             with self._anyio.CancelScope(deadline=self._anyio.current_time() + timeout):
@@ -214,7 +214,7 @@ _DIRECT: Final = {"BaseTransport": "handle_request", "AsyncBaseTransport": "hand
 
 
 def default_sender(**limits: Any) -> tuple[HttpxSender, Callable[[], None]]:
-    """A sender over connections that are nobody else's, and what closes them.
+    """Create a sender over its own connections, and the function that closes them.
 
     A client of httpx's costs twice what its transport does, for what is not needed here but for proxies.
     """
@@ -227,7 +227,7 @@ def default_sender(**limits: Any) -> tuple[HttpxSender, Callable[[], None]]:
 
 
 def default_async_sender(max_concurrent: int, **limits: Any) -> tuple[AsyncHttpxSender, Callable[[], Awaitable[None]]]:
-    """The same, asynchronous, over several small pools: what httpx's does for a call grows with its connections."""
+    """Create an asynchronous sender over several small pools: calls cost more in large pools."""
     import httpx
 
     if _proxies():

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPResponse
-from threading import Event, Thread
+from threading import Condition, Thread
 from typing import Any, Final
 
-import uvicorn
-from scripted.server import Play, ScriptedServer
+from granian.http import HTTP1Settings
+from granian.log import LogLevels
+from granian.server.embed import Server
+from scripted_server import PATIENCE, Play, ScriptedServer
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 from typing_extensions import Self
 
 from rerank_unify.gateway.app import create_app, rerank_paths
 from rerank_unify.gateway.auth import hash_of
-from rerank_unify.gateway.server import HeaderLimitedProtocol, options
+from rerank_unify.gateway.server import check_heads, http_options, reserve_port
 from rerank_unify.gateway.settings import GatewaySettings
 from rerank_unify.registry import provider as provider_by_name
 
@@ -45,7 +48,6 @@ def plain_paths() -> dict[str, str]:
     return dict(chosen.values())
 
 
-PROMPT: Final = 30.0  # seconds: no test of a slow machine takes so long
 NEVER: Final = Play(delay=3600)  # an answer for which nobody waits
 
 
@@ -61,11 +63,6 @@ def routed(*targets: Mapping[str, Any], **settings: Any) -> dict[str, Any]:
     return {"models": {"m": {"targets": targets}}, "upstream": {"retries": 0}, **settings}
 
 
-def no_server_listens() -> str:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        return f"http://127.0.0.1:{listening.getsockname()[1]}"
-
-
 # --- in this process, without a socket -------------------------------------------------------------------------------
 
 
@@ -78,39 +75,59 @@ def client(config: Any = None) -> Generator[TestClient, None, None]:
 # --- over a socket ---------------------------------------------------------------------------------------------------
 
 
-class _Server(uvicorn.Server):
-    """Says when it listens."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.listens = Event()
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self.listens.set()
+# Levels alone: with a whole configuration Granian would replace the handlers that pytest reads.
+_LOGGING: Final[dict[str, Any]] = {
+    "version": 1,
+    "incremental": True,
+    "formatters": {},
+    "handlers": {},
+    "loggers": {"_granian": {}},
+}
 
 
 @contextmanager
 def serving(
-    config: Any = None,
-    *,
-    http: type[HeaderLimitedProtocol] = HeaderLimitedProtocol,
-    app: Starlette | None = None,
-    port: int = 0,
+    config: Any = None, *, heads: HTTP1Settings | None = None, app: Starlette | None = None, port: int = 0
 ) -> Generator[int, None, None]:
     """A gateway that listens, as the command runs it but in a thread; its port."""
     app = app or create_app(config or {})
-    uvicorn_options: dict[str, Any] = {**options(GatewaySettings()), "http": http}
-    with socket.create_server(("127.0.0.1", port)) as listening:
-        server = _Server(uvicorn.Config(app, **uvicorn_options))
-        thread = Thread(target=server.run, args=([listening],))
+    options: dict[str, Any] = http_options() | ({} if heads is None else {"http1_settings": heads})
+    with reserve_port(GatewaySettings(port=port)) as reserved:
+        port = reserved.getsockname()[1]
+        server = Server(
+            check_heads(app), port=port, log_level=LogLevels.error, log_dictconfig=_LOGGING, **options
+        )  # fmt: skip
+        loop = asyncio.new_event_loop()
+        thread = Thread(target=_run, args=(loop, server))
         thread.start()
         try:
-            assert server.listens.wait(PROMPT)
-            yield listening.getsockname()[1]
+            until(lambda: not refuses(port))
+            yield port
         finally:
-            server.should_exit = True
+            loop.call_soon_threadsafe(server.stop)
             thread.join()
+            loop.close()
+
+
+def _run(loop: asyncio.AbstractEventLoop, server: Server) -> None:
+    asyncio.set_event_loop(loop)
+    loop.run_until_complete(server.serve())
+
+
+def refuses(port: int) -> bool:
+    """Whether nothing listens at this port of the loopback."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), PATIENCE):
+            return False
+    except ConnectionError:
+        return True
+
+
+def until(true: Callable[[], bool]) -> None:
+    """Ask again and again, with a pause for the other side."""
+    condition = Condition()
+    with condition:
+        assert any(true() or condition.wait(0.02) for _ in range(int(PATIENCE / 0.02)))
 
 
 @dataclass(frozen=True)
@@ -128,7 +145,7 @@ class Wire:
     """One connection, spoken over byte by byte."""
 
     def __init__(self, port: int) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", port), PROMPT)
+        self.socket = socket.create_connection(("127.0.0.1", port), PATIENCE)
 
     def head(self, path: str = "/v1/rerank", method: str = "POST", **headers: str) -> None:
         named = {"host": "test", **{name.replace("_", "-"): value for name, value in headers.items()}}

@@ -120,7 +120,7 @@ def test_keys_and_models_that_are_wrong(path: str) -> None:
             assert "API key" in error_message(path, answer)
         answer = api.post(path, json={**BODY, "model": "nobody's"}, headers={"x-api-key": KEY})
         assert answer.status_code == errors.model_not_found
-        assert error_message(path, answer) == 'model: nobody serves "nobody\'s" here'
+        assert error_message(path, answer) == 'model: no configured provider serves "nobody\'s"'
         answer = api.get(path, headers={"x-api-key": KEY})
         assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
         assert "GET is not allowed here" in json.dumps(answer.json())

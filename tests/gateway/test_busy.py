@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from scripted.server import Play, ScriptedServer
+from scripted_server import Play, ScriptedServer
 
 import rerank_unify as ru
 from rerank_unify._json import compile_path, dig
@@ -63,7 +63,7 @@ def test_one_key_leaves_room_for_another() -> None:
     with busy({"concurrency_per_key": 1}, **KEYS) as (port, _, upstream):
         refused = ask(port, x_api_key="ru-ann")
         assert (refused.status, refused.headers["retry-after"]) == (429, "1")
-        assert refused.json == {"detail": "more than 1 requests at once with this key"}
+        assert refused.json == {"detail": "more than 1 concurrent requests with this key"}
         upstream.release()
         assert ask(port, x_api_key="ru-bob").status == 200
 
@@ -72,7 +72,7 @@ def test_without_keys_all_clients_are_one() -> None:
     with busy({"concurrency_per_key": 1}) as (port, _, upstream):
         refused = ask(port, path="/v2/rerank")
         assert refused.status == 429
-        assert refused.json == {"message": "more than 1 requests at once without a key"}
+        assert refused.json == {"message": "more than 1 concurrent requests without a key"}
         upstream.release()
 
 

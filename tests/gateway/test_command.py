@@ -53,13 +53,13 @@ def test_without_anything_it_would_be_offline() -> None:
 
 
 def test_what_is_wrong_is_reported_by_check_too(tmp_path: Path) -> None:
-    assert refused("--check", "--host", "0.0.0.0").startswith("host: 0.0.0.0 is open to other machines")  # noqa: S104
+    assert refused("--check", "--host", "0.0.0.0").startswith("host: other machines can reach 0.0.0.0")  # noqa: S104
     assert refused("--host", "0.0.0.0").startswith("host: ")  # noqa: S104 - nothing listens
     assert refused("--check", "--port", "70000").startswith("port: ")
     assert refused("--check", "--workers", "0").startswith("workers: ")
     path = tmp_path / "gateway.toml"
     path.write_text('[models.fast]\ntargets = [{ provider = "voyage" }]\n')
-    assert refused("--check", "--config", str(path)) == "models.fast: voyage needs a key: set VOYAGE_API_KEY"
+    assert refused("--check", "--config", str(path)) == "models.fast: voyage needs a key: set VOYAGE_API_KEY or key_env"
     assert isinstance(run(serve, "--check", "--config", str(tmp_path / "no.toml")).exception, FileNotFoundError)
     assert run(serve, "--port", "x").exit_code == 2
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from scripted.server import Play, ScriptedServer, respond_as
+from scripted_server import Play, ScriptedServer, respond_as
 
 import rerank_unify as ru
 from rerank_unify.gateway.app import rerank_paths

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from scripted.server import Play, ScriptedServer, respond_as
+from scripted_server import Play, ScriptedServer, no_server_listens, respond_as
 
 import rerank_unify as ru
 from rerank_unify.gateway.app import create_app
 
-from .helpers import BODY, KEY, LOCKED, PROVIDER_KEY, client, no_server_listens, routed, target
+from .helpers import BODY, KEY, LOCKED, PROVIDER_KEY, client, routed, target
 
 
 def ask(api: Any, model: str | None = None, **headers: str | bytes) -> Any:
@@ -116,7 +116,7 @@ def test_names_that_would_fill_memory_or_forge_lines_of_the_log(name: str) -> No
     with client() as api:
         answer = ask(api, name)
     assert answer.status_code in (400, 404)  # as the dialect has it
-    assert answer.json() == {"detail": "model: nobody serves such a name here"}
+    assert answer.json() == {"detail": "model: the name is too long or has control characters"}
 
 
 def test_nothing_is_stored_of_names_that_clients_make_up(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -143,8 +143,8 @@ def test_the_default_is_one_provider_for_each_key(monkeypatch: pytest.MonkeyPatc
 def test_unknown_names_are_refused() -> None:
     with client({"default": "none"}) as api:
         assert api.get("/ready").json()["offline"] is False
-        assert ask(api, "anything").json() == {"detail": "model: nobody serves 'anything' here"}
-        assert ask(api).json() == {"detail": "model: name one"}
+        assert ask(api, "anything").json() == {"detail": "model: no configured provider serves 'anything'"}
+        assert ask(api).json() == {"detail": "model: expected a model name"}
         answer = api.post("/v2/rerank", json={**BODY, "model": "anything"})
         assert answer.status_code == 404
         for name in ("local-bm25", "local/local-bm25", "xinference/x"):
@@ -239,13 +239,7 @@ def test_what_is_known_of_a_clients_key_is_forgotten_with_the_request() -> None:
 
 def test_a_key_of_the_environment_goes_to_the_providers_host_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JINA_API_KEY", "jina_of-the-environment")
-    with pytest.raises(ru.InvalidRequestError, match=r"models\.m: jina needs a key: set key_env"):
-        gateway(routed({"provider": "jina", "base_url": "http://127.0.0.1:1"}))
-    route = {"provider": "xinference"}
-    with (
-        ScriptedServer(respond=respond_as("xinference")) as server,
-        client(routed({**route, "base_url": server.url})) as api,
-    ):
+    with ScriptedServer() as server, client(routed({"provider": "jina", "base_url": server.url})) as api:
         assert ask(api, "m").status_code == 200
     assert server.calls[0].credentials == {}
 
@@ -253,10 +247,13 @@ def test_a_key_of_the_environment_goes_to_the_providers_host_alone(monkeypatch: 
 @pytest.mark.parametrize(
     ("settings", "expected"),
     [
-        (routed({"provider": "voyage"}), "models.m: voyage needs a key: set VOYAGE_API_KEY"),
+        (routed({"provider": "voyage"}), "models.m: voyage needs a key: set VOYAGE_API_KEY or key_env"),
         (routed({"provider": "voyage", "key_env": "NO_KEY"}), "models.m: voyage needs the key in NO_KEY, which is not"),
         (routed({"provider": "jina", "relay": True}, {"provider": "voyage"}), "models.m: voyage needs a key"),
-        ({"default": {"targets": [{"provider": "voyage"}]}}, "default: voyage needs a key: set VOYAGE_API_KEY"),
+        (
+            {"default": {"targets": [{"provider": "voyage"}]}},
+            "default: voyage needs a key: set VOYAGE_API_KEY or key_env",
+        ),
         (routed({"provider": "jina", "key_env": "BAD_KEY"}), "models.m: api_key: has a line break"),
     ],
 )

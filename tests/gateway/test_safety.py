@@ -6,7 +6,7 @@ import json
 import logging
 
 import pytest
-from scripted.server import Play, ScriptedServer, respond_as
+from scripted_server import Play, ScriptedServer, respond_as
 
 import rerank_unify as ru
 from rerank_unify._json import compile_path, dig

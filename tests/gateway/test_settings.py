@@ -11,7 +11,7 @@ import rerank_unify as ru
 from rerank_unify.gateway.auth import hash_of
 from rerank_unify.gateway.settings import GatewaySettings, read_settings
 
-NO_HASH = "expected sha256: and 64 hex digits, as `rerank-unify key` prints them, never the key itself"
+NO_HASH = "expected sha256: and 64 hex digits, as `rerank-unify key` prints them, not the key itself"
 SECRET = "ru-a-secret-of-somebody"
 HOSTS_BEYOND = ["0.0.0.0", "::", "192.168.1.7", "10.0.0.1", "gateway.example.com", "localhost.example.com", ""]  # noqa: S104
 
@@ -23,9 +23,9 @@ def one(**fields: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
-        ({"prot": 1}, "prot: there is no such setting"),
-        ({"limits": {"docs": 1}}, "limits.docs: there is no such setting"),
-        (one(provider="cohere", modle="x"), "models.fast.targets.0.modle: there is no such setting"),
+        ({"prot": 1}, "prot: unknown setting"),
+        ({"limits": {"docs": 1}}, "limits.docs: unknown setting"),
+        (one(provider="cohere", modle="x"), "models.fast.targets.0.modle: unknown setting"),
         ({"port": "x"}, "port: input should be a valid integer, unable to parse string as an integer"),
         ({"port": 65536}, "port: input should be less than or equal to 65535"),
         ({"port": True}, "port: expected a number"),
@@ -41,9 +41,9 @@ def one(**fields: Any) -> dict[str, Any]:
         ({"upstream": {"retries": -1}}, "upstream.retries: input should be greater than or equal to 0"),
         ({"upstream": {"order": "x"}}, "upstream.order: input should be 'given' or 'weight'"),
         ({"models": 3}, "models: expected a table"),
-        ({"models": {"fast": {}}}, "models.fast.targets: it is needed"),
+        ({"models": {"fast": {}}}, "models.fast.targets: required"),
         ({"models": {"fast": {"targets": []}}}, "models.fast: targets: expected one or more"),
-        (one(), "models.fast.targets.0.provider: it is needed"),
+        (one(), "models.fast.targets.0.provider: required"),
         (one(provider=3), "models.fast.targets.0.provider: input should be a valid string"),
         (one(provider="coher"), "models.fast.targets.0: no provider is called 'coher'; did you mean 'cohere'?"),
         (one(provider="cohere", timeout=0), "models.fast.targets.0.timeout: input should be greater than 0"),
@@ -63,7 +63,7 @@ def one(**fields: Any) -> dict[str, Any]:
         ),
         (
             {"models": {"fast": {"targets": [{"provider": name, "relay": True} for name in ("cohere", "voyage")]}}},
-            "models.fast: relay: one target of a route at most, or a client's key would go to several vendors",
+            "models.fast: relay: at most one target per route, or a client's key would go to several providers",
         ),
         ({"default": "nobody"}, "default: input should be 'keys' or 'none'"),
         ({"default": 3}, "default: expected a table"),
@@ -139,7 +139,7 @@ def test_variables_hold_what_is_deeper(monkeypatch: pytest.MonkeyPatch) -> None:
         ("KEYS", SECRET, "keys: expected JSON in RERANK_UNIFY_KEYS"),
         ("LIMITS", "{", "limits: expected JSON in RERANK_UNIFY_LIMITS"),
         ("PORT", SECRET, "port: input should be a valid integer, unable to parse string as an integer"),
-        ("LIMITS__DOCS", "3", "limits.docs: there is no such setting"),
+        ("LIMITS__DOCS", "3", "limits.docs: unknown setting"),
         ("KEYS__TESTS", SECRET, "keys.tests: expected sha256: and 64 hex digits"),
         ("DEFAULT", SECRET, "default: input should be 'keys' or 'none'"),
     ],
@@ -173,7 +173,7 @@ def test_a_file_that_is_not_there_is_no_empty_one(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("host", HOSTS_BEYOND)
 def test_beyond_the_loopback_only_with_a_key(host: str) -> None:
-    with pytest.raises(ru.InvalidRequestError, match="is open to other machines, and keys are not set"):
+    with pytest.raises(ru.InvalidRequestError, match=r"other machines can reach .*, and no key is set"):
         read_settings({"host": host}).checked_host()
     assert read_settings({"host": host, "keys": {"a": hash_of("k")}}).checked_host() == host
 

@@ -7,12 +7,13 @@ from contextlib import ExitStack
 from typing import Any
 
 import pytest
-from scripted.server import Play, ScriptedServer, respond_as
+from client.helpers import released
+from scripted_server import Play, ScriptedServer, no_server_listens, respond_as
 
 import rerank_unify as ru
 from rerank_unify._json import compile_path, dig
 
-from .helpers import BODY, NEVER, Wire, client, no_server_listens, plain_paths, routed, serving, target
+from .helpers import BODY, NEVER, Wire, client, plain_paths, routed, serving, target
 
 PATHS = plain_paths()
 
@@ -88,7 +89,7 @@ def test_a_slow_provider_is_504_by_the_deadline(path: str) -> None:
                 answer = api.post(path, json=BODY)
             assert answer.status_code == 504
             assert error_message(path, answer).startswith("no answer within 0.")
-        server.wait_left(2)
+        server.wait_disconnected()
 
 
 def test_a_targets_timeout_counts() -> None:
@@ -99,11 +100,12 @@ def test_a_targets_timeout_counts() -> None:
 
 
 def test_the_slower_one_of_a_hedge_is_called_off() -> None:
-    with ScriptedServer([NEVER]) as slow, ScriptedServer(respond=respond_as("voyage")) as other:
+    with ScriptedServer([NEVER]) as slow, ScriptedServer([NEVER], respond=respond_as("voyage")) as other:
         config = routed(target(slow), target(other, "voyage"))
         config["upstream"] = {"hedge_after": 0.05}
         with client(config) as api:
-            answer = api.post("/v1/rerank", json=BODY)
+            with released(other, after={slow: 1}):
+                answer = api.post("/v1/rerank", json=BODY)
             slow.wait_left(1)
     assert answer.headers["x-rerank-provider"] == "voyage"
     assert "jina=cancelled" in answer.headers["x-rerank-attempts"]

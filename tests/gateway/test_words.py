@@ -9,15 +9,15 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 import pytest
-from scripted.server import Play, ScriptedServer, respond_as
-from scripted.test_words import DOCUMENT, ERRORS, GOOD, QUERY, assert_safe, strings_of
+from client.test_words import DOCUMENT, ERRORS, GOOD, QUERY, assert_safe, strings_of
+from scripted_server import Play, ScriptedServer, no_server_listens, respond_as
 
 import rerank_unify as ru
 from rerank_unify._json import compile_path, dig
 from rerank_unify.gateway.app import create_app
 from rerank_unify.gateway.auth import hash_of
 
-from .helpers import BODY, PROVIDER_KEY, ask, client, no_server_listens, plain_paths, routed, serving, target
+from .helpers import BODY, PROVIDER_KEY, ask, client, plain_paths, routed, serving, target
 
 KEYS: Final = {"first": "ru-key-of-the-first", "second": "ru-key-of-the-second"}
 PATHS: Final = plain_paths()

@@ -20,8 +20,8 @@ from . import _page
 
 sys.path.append(str(Path(__file__).parents[1]))
 
-from gateway._pairs import Served
-from scripted.server import Play, ScriptedServer, respond_as
+from gateway.pairs import Served
+from scripted_server import Play, ScriptedServer, respond_as
 
 __all__ = ["Play", "ScriptedServer", "Served", "respond_as"]
 

@@ -57,7 +57,7 @@ def test_the_documented_command(offline: str, locked: str, example: str, key: st
 
 @every_example
 def test_a_wrong_key(locked: str, example: str) -> None:
-    assert run(example, locked, "sk-of-somebody-else") == {"detail": "the API key is not known here"}
+    assert run(example, locked, "sk-of-somebody-else") == {"detail": "unknown API key"}
 
 
 def test_the_body_is_new_apis() -> None:

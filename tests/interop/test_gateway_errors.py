@@ -50,7 +50,11 @@ FAILURES: Final = {
     "no documents": Failure("the request", 400, "documents: ", {"documents": []}),
     "the vendor's own 422": Failure("the request", 400, TOP_N, play=Play(status=422, body={"detail": TOP_N})),
     "unknown model": Failure(
-        "a model that nobody serves", 404, "model: nobody serves 'nobody' here", {"model": "nobody"}, voyage=400
+        "a model that no configured provider serves",
+        404,
+        "model: no configured provider serves 'nobody'",
+        {"model": "nobody"},
+        voyage=400,
     ),
     "too large": Failure(
         "a body that is too large",
@@ -197,7 +201,7 @@ def test_retries_of_an_sdk_and_of_the_gateway_do_not_multiply(bare: None, client
 @every_client
 def test_the_gateways_key_is_wrong(bare: None, locked: str, client: str) -> None:
     error = caught(client, locked, key="ru-of-somebody-else")
-    assert_error(client, error, "the gateway's key", 401, "the API key is not known here")
+    assert_error(client, error, "the gateway's key", 401, "unknown API key")
 
 
 @every_client

@@ -1,0 +1,277 @@
+"""Options of targets: providers, fallback, retries, time limits and hedging."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+from click.testing import CliRunner
+from scripted_server import Play
+
+from rerank_unify.cli.options import with_target_options
+from rerank_unify.cli.targets import TargetOptions
+
+from .helpers import DOCUMENTS, HIDDEN, REQUEST, SCRIPT, TEXTS, failed, ok, over, run, served, write
+
+BUSY = Play(status=429, body={"detail": "slow down"})
+
+
+def test_a_provider_without_a_key_is_not_called(request_file: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("VOYAGE_API_KEY", raising=False)
+    line = failed("rerank", request_file, "--provider", "voyage")
+    assert line.endswith("voyage needs an API key: pass api_key= or set VOYAGE_API_KEY")
+    assert line == failed("rerank", request_file, "--provider", "local", "--fallback", "voyage")
+
+
+def test_a_key_goes_to_another_host_on_request_alone(request_file: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VOYAGE_API_KEY", HIDDEN)
+    with served(name="voyage") as server:
+        args = ("rerank", request_file, "--provider", "voyage", "--base-url", server.url)
+        assert len(ok(*args)["results"]) == len(ok(*args, "--env-keys")["results"]) == 2
+        unlocked, seen = server.calls
+    assert "authorization" not in unlocked.headers
+    assert (seen.path, seen.headers["authorization"]) == ("/v1/rerank", f"Bearer {HIDDEN}")
+    assert (seen.json["model"], seen.json["top_k"]) == ("rerank-2.5", 2)
+
+
+def test_a_provider_answers(tmp_path: Path) -> None:
+    path = write(tmp_path / "r.json", {**REQUEST, "model": "own"})
+    with served() as server:
+        for more, model in ((), "own"), (("--model", "my-uid"), "my-uid"):
+            args = ("rerank", path, "--provider", "xinference", "--base-url", server.url, *more)
+            answer = ok(*args)
+            assert [row["document"]["text"] for row in answer["results"]] == [
+                DOCUMENTS[row["index"]] for row in answer["results"]
+            ]
+            assert server.calls[-1].json["model"] == model
+
+
+def test_an_error_over_http_is_one_line(request_file: str) -> None:
+    with served([Play(status=401, body={"detail": "who are you"})]) as server:
+        line = failed("rerank", request_file, "--provider", "xinference", "--base-url", server.url)
+    assert line == "error: xinference: AuthenticationError (HTTP 401): who are you"
+
+
+def test_a_base_url_is_for_http_alone(request_file: str) -> None:
+    result = run("rerank", request_file, "--base-url", "http://127.0.0.1:9")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "--base-url is for providers over HTTP; local ranks in this process." in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("--timeout", "0"),
+        ("--timeout", "soon"),
+        ("--deadline", "-1"),
+        ("--deadline", "inf"),
+        ("--hedge-after", "nan"),
+        ("--retries", "-1"),
+        ("--retries", "1.5"),
+        ("--split", "never"),
+        ("--must-keep", "instructions"),
+        ("--fallback", ""),
+        ("--fallback", "local,,voyage"),
+        ("--fallback", "local:"),
+        ("--fallback", ":m"),
+    ],
+)
+def test_a_wrong_option_is_exit_code_2(option: str, value: str) -> None:
+    result = run("rerank", *TEXTS, option, value)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert option in result.stderr
+
+
+def test_an_unknown_fallback_is_reported() -> None:
+    assert (
+        failed("rerank", *TEXTS, "--fallback", "locl") == "error: no provider is called 'locl'; did you mean 'local'?"
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "targets"),
+    [
+        ((), []),
+        (("xinference:a/b:c",), [("xinference", "a/b:c")]),
+        (("xinference:one, local", "jina:two"), [("xinference", "one"), ("local", None), ("jina", "two")]),
+        (("xinference:a\\,b,local",), [("xinference", "a,b"), ("local", None)]),
+    ],
+)
+def test_fallbacks_have_their_models(given: Sequence[str], targets: Any) -> None:
+    options = [part for value in given for part in ("--fallback", value)]
+    assert [(target.name, target.model) for target in parsed(*options).chain] == targets
+
+
+def parsed(*options: str) -> TargetOptions:
+    """What the options say."""
+    found: list[TargetOptions] = []
+
+    @click.command()
+    @with_target_options
+    def take(target_options: TargetOptions) -> None:
+        found.append(target_options)
+
+    assert CliRunner().invoke(take, options).exit_code == 0
+    return found[0]
+
+
+def test_the_next_provider_answers() -> None:
+    with served([BUSY]) as server:
+        args = over(server, "--model", "mine", "--fallback", "local")
+        result = run(*args, "--show-attempts")
+        assert [call.json["model"] for call in server.calls] == ["mine"]
+    assert result.exit_code == 0
+    assert json.loads(result.stdout)["model"] == "local-bm25"
+    assert result.stdout_bytes.count(b"\n") == 1
+    first, second, third = result.stderr.splitlines()
+    assert first.startswith("warning: scores are of kind unit")
+    assert re.fullmatch(r"attempt: xinference, mine, \d\.\d{3} s: RateLimitError \(HTTP 429\): slow down", second)
+    assert re.fullmatch(r"attempt: local, local-bm25, \d\.\d{3} s: succeeded", third)
+    assert "attempt:" not in run(*args).stderr
+
+
+def test_attempts_stand_below_a_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
+    with served([Play(status=529, body={"detail": "[red]busy[/red] \x1b[31m"})]) as server:
+        result = run(*over(server, "--fallback", "local:m", "--show-attempts", "--table"))
+    assert (result.exit_code, result.stderr) == (0, "")
+    *_, empty, head, _, first, last = [line.rstrip() for line in result.stdout.splitlines()]
+    assert empty == ""
+    assert head.split() == ["provider", "model", "seconds", "outcome"]
+    assert re.match(r"xinference  bge-reranker-base +\d\.\d{3}  ProviderOverloadedError \(HTTP 529\):", first)
+    assert first.endswith(": [red]busy[/red]")
+    assert re.match(r"local +m +\d\.\d{3}  succeeded$", last)
+
+
+def test_a_chain_that_fails_shows_what_was_tried(tmp_path: Path) -> None:
+    path = write(tmp_path / "r.json", {**REQUEST, "instruction": "Find"})
+    args = (
+        "--provider",
+        "xinference",
+        "--base-model",
+        "Qwen3-Reranker-4B",
+        "--fallback",
+        "local",
+        "--must-keep",
+        "all",
+    )
+    with served([BUSY]) as server:
+        result = run("rerank", path, *args, "--base-url", server.url, "--show-attempts")
+    assert (result.exit_code, result.stdout) == (1, "")
+    first, second, error = result.stderr.splitlines()
+    assert first.endswith(" s: RateLimitError (HTTP 429): slow down")
+    assert second.startswith("attempt: local, –, –: not called: UnsupportedRequestError: instruction: would be dropped")
+    assert error == "error: every target failed (xinference: RateLimitError, local: UnsupportedRequestError)"
+
+
+def test_a_provider_that_is_passed_over_is_shown_in_its_place(tmp_path: Path) -> None:
+    path = write(tmp_path / "r.json", {**REQUEST, "max_tokens_per_doc": 7})
+    keeping = ("--must-keep", "max_tokens_per_doc", "--show-attempts")
+    with served() as server:
+        args = ("--base-url", server.url, "--provider", "xinference", "--model", "m", "--fallback", "local")
+        result = run("rerank", path, *args, "--retries", "0", *keeping)
+        assert server.calls == []
+    first, second, *_ = [line for line in result.stderr.splitlines() if line.startswith("attempt:")]
+    assert first.startswith("attempt: xinference, –, –: not called: UnsupportedRequestError: max_tokens_per_doc: ")
+    assert second.startswith("attempt: local, ")
+    line = run("rerank", path, "--must-keep", "max_tokens_per_doc").stderr
+    assert line.startswith("error: local: UnsupportedRequestError: max_tokens_per_doc: would be ")
+
+
+def test_a_provider_may_be_passed_over_on_the_way_to_a_response(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VOYAGE_API_KEY", HIDDEN)
+    with served([BUSY]) as server:
+        chain = ("--document", "", "--fallback", "voyage,local", "--must-keep", "documents", "--show-attempts")
+        result = run(*over(server, *chain))
+    assert result.exit_code == 0
+    first, second, third = [line for line in result.stderr.splitlines() if line.startswith("attempt:")]
+    assert first.startswith("attempt: xinference, bge-reranker-base, ")
+    assert second.startswith("attempt: voyage, –, –: not called: UnsupportedRequestError: documents: would be withheld")
+    assert third.startswith("attempt: local, local-bm25, ")
+
+
+def test_retries_are_counted() -> None:
+    again = Play(status=429, headers={"retry-after": "0"}, body={"detail": "slow down"})
+    with served([again] * 9) as server:
+        for retries, calls in (("0", 1), ("1", 3)):
+            result = run(*over(server, "--retries", retries, "--show-attempts"))
+            assert result.exit_code == 1
+            assert len(server.calls) == calls
+            assert result.stderr.count("attempt: xinference, bge-reranker-base, ") == int(retries) + 1
+            assert result.stderr.splitlines()[-1].startswith("error: xinference: RateLimitError (HTTP 429)")
+
+
+@pytest.mark.parametrize("option", ["--timeout", "--deadline"])
+def test_time_is_limited(option: str) -> None:
+    with served([Play(delay=3600)]) as server:
+        line = failed(*over(server, option, "0.2", "--retries", "0"))
+        server.wait_disconnected()
+    assert re.search(r"TimeoutError: no answer within 0\.\d+ seconds$", line)
+
+
+def test_a_slow_provider_is_overtaken() -> None:
+    with served([Play(delay=3600)]) as server:
+        result = run(*over(server, "--fallback", "local", "--hedge-after", "0.1", "--show-attempts"))
+        server.wait_disconnected()
+    assert result.exit_code == 0
+    attempts = sorted(line for line in result.stderr.splitlines() if line.startswith("attempt:"))
+    assert re.fullmatch(r"attempt: local, local-bm25, \d\.\d{3} s: succeeded", attempts[0])
+    assert re.fullmatch(r"attempt: xinference, bge-reranker-base, \d\.\d{3} s: cancelled", attempts[1])
+
+
+def test_listwise_models_are_split_on_request_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JINA_API_KEY", "jina_0123456789")
+    documents = [f"{number} " + "word " * 30_000 for number in range(6)]
+    path = write(tmp_path / "r.json", {"query": "q", "documents": documents})
+    with served(name="jina") as server:
+        model = ("--provider", "jina", "--model", "jina-reranker-v3")
+        args = ("rerank", path, *model, "--env-keys", "--base-url", server.url)
+        assert "UnsupportedRequestError" in failed(*args)
+        assert server.calls == []
+        result = run(*args, "--split", "always")
+        assert len(server.calls) > 1
+    assert result.exit_code == 0
+    assert len(json.loads(result.stdout)["results"]) == 6
+
+
+@pytest.mark.parametrize(
+    "more", [(), pytest.param(("--hedge-after", "60", "--fallback", "local"), marks=pytest.mark.slow)]
+)
+def test_ctrl_c_while_waiting(more: Sequence[str]) -> None:
+    with served([Play(delay=3600)]) as server:
+        command = (*SCRIPT, *over(server, *more))
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as waiting:
+            server.wait_calls()
+            waiting.send_signal(signal.SIGINT)
+            output, complaint = waiting.communicate(timeout=60)
+    assert (waiting.returncode, output, complaint.strip()) == (130, b"", b"")
+
+
+NO_HTTP = "import sys; sys.modules.update(dict.fromkeys(('httpx', 'anyio'))); from rerank_unify.cli import main; main()"
+
+
+@pytest.mark.slow
+def test_local_alone_needs_no_http() -> None:
+    for args, code in ((), 0), (("--fallback", "local:m", "--must-keep", "all"), 0), (("--provider", "xinference"), 1):
+        ended = subprocess.run(
+            [sys.executable, "-c", NO_HTTP, "rerank", *TEXTS, *args], capture_output=True, check=False, timeout=60
+        )
+        assert ended.returncode == code
+        if code:
+            assert ended.stderr == b"error: the client needs httpx and anyio: pip install 'rerank-unify[http]'\n"
+
+
+def test_the_client_is_imported_when_it_is_needed() -> None:
+    code = (
+        "import sys\nfrom rerank_unify.cli.app import app\n"
+        "print([name for name in ('rerank_unify.client', 'httpx', 'anyio', 'rich.progress') if name in sys.modules])"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout == b"[]\n"

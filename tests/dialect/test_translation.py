@@ -1,0 +1,87 @@
+"""Translation between the canonical format and dialects: single cases."""
+
+import pickle
+from typing import Any
+
+import pytest
+
+import rerank_unify as ru
+
+JINA, COHERE, VOYAGE, XINFERENCE = map(ru.provider, ("jina", "cohere", "voyage", "xinference"))
+
+
+def ask(**fields: Any) -> ru.RerankRequest:
+    given: dict[str, Any] = {"query": "q", "documents": ["a", "b"], **fields}
+    return ru.RerankRequest(**given)
+
+
+def test_the_kind_is_the_model_that_scored() -> None:
+    body = b'{"model":"jina-reranker-v3","results":[{"index":0,"relevance_score":0.2}]}'
+    assert JINA.decode_response(body, ask(documents=["a"])).score_kind == "cosine"
+    assert JINA.decode_response(body.replace(b"v3", b"v9"), ask(documents=["a"])).score_kind == "probability"
+
+
+def test_fields_ranked_beside_an_image_are_sent() -> None:
+    documents = [{"image": "u", "title": "T", "n": 1}]
+    request = ask(documents=documents, rank_fields=["title", "image"], model="jina-reranker-m0")
+    assert JINA.encode_request(request)["documents"] == [{"text": "T", "image": "u"}]
+    request = request.replace(rank_fields=["n", "title", "image"])
+    assert JINA.encode_request(request)["documents"] == [{"text": "n: 1\ntitle: T\n", "image": "u"}]
+    assert JINA.encode_request(request.replace(rank_fields=None))["documents"] == [{"image": "u"}]
+
+
+def test_no_null_is_sent() -> None:
+    options = {"cohere": {"priority": None, "relevant_spans": {"mode": "enabled", "max_spans": None}}}
+    body = COHERE.encode_request(ask(provider_options=options))
+    assert "priority" not in body
+    assert body["relevant_spans"] == {"mode": "enabled"}
+    wire = {"query": "q", "documents": ["a"], "relevant_spans": {"mode": "enabled", "max_spans": None}}
+    assert COHERE.encode_request(COHERE.decode_request(wire))["relevant_spans"] == {"mode": "enabled"}
+
+
+def test_options_do_not_overwrite_what_a_function_wrote() -> None:
+    options = {"xinference": {"kwargs": {"doc_type": "text"}}}
+    request = ask(documents=[{"image": "u"}], model="jina-reranker-m0", provider_options=options)
+    with pytest.raises(ru.InvalidRequestError, match=r"kwargs\.doc_type: the library writes this field itself"):
+        XINFERENCE.encode_request(request)
+    with pytest.raises(ru.InvalidRequestError, match="set top_n of the request instead"):
+        JINA.encode_request(ask(top_n=1, provider_options={"jina": {"top_k": 5}}))
+
+
+@pytest.mark.parametrize("pair", ['"top_n":1,"top_k":true', '"top_n":1,"top_k":1.0', '"top_n":2,"top_k":1'])
+def test_a_pair_of_two_values_is_refused(pair: str) -> None:
+    with pytest.raises(ru.InvalidRequestError, match="differ"):
+        JINA.decode_request(f'{{"query":"q","documents":["a"],{pair}}}')
+
+
+def test_refusals_name_the_provider_and_the_callers_index() -> None:
+    refused = VOYAGE.check(ask(documents=[""] * 5 + ["a"] * 1001))
+    assert refused is not None
+    assert (refused.index, refused.provider) == (1005, "voyage")
+    refused = VOYAGE.check(ask(documents=[{"image": "u"}]))
+    assert refused is not None
+    assert (refused.index, refused.provider) == (0, "voyage")
+
+
+@pytest.mark.parametrize("kind", [bytearray, memoryview])
+def test_bytes_of_any_kind_are_bytes(kind: Any) -> None:
+    assert JINA.decode_response(kind(b'{"results":[]}')).results == ()
+    assert JINA.decode_error(400, {}, kind(b'{"detail":"x"}')).message == "x"
+    assert JINA.decode_request(kind(b'{"query":"q","documents":["a","b"]}')) == ask()
+
+
+@pytest.mark.parametrize("name", ru.provider_names())
+def test_calls_can_be_pickled(name: str) -> None:
+    call = ru.provider(name).prepare(ask(model="m"), api_key="k")
+    again = pickle.loads(pickle.dumps(call))
+    assert again.provider is ru.provider(name)
+    assert again.http == call.http
+
+
+def test_losses_speak_provider() -> None:
+    (loss,) = ru.provider("local").losses(ask(truncation=False))
+    assert (loss.reason, loss.affects_result) == ("it cuts nothing, however long", False)
+
+
+def test_a_null_beside_the_text_of_a_query_is_absent() -> None:
+    assert JINA.decode_request('{"query":{"text":"q","image":null},"documents":["a"]}').query == {"text": "q"}
