@@ -96,7 +96,7 @@ class Decoder:
             StatusError, InvalidResponseError: and no other exception, whatever the body holds.
         """
         body = plain_body(body)
-        if not 200 <= status < 300:
+        if not 200 <= status < 300 or status in self.dialect.errors.error_statuses:
             raise self.decode_error(status, headers, body, context, now, http)
         table = self.dialect.response
         raw = isinstance(body, (bytes, str))
@@ -158,7 +158,7 @@ class Decoder:
         """Return the error in a response; under a success status, the response counts as one without rows."""
         body = plain_body(body)
         raw, details = as_bytes(body), self._error_details(context, now, http)
-        if not 200 <= status < 300:
+        if not 200 <= status < 300 or status in self.dialect.errors.error_statuses:
             return self.dialect.errors.decode(status, headers, raw, **details)
         return self._success_body_error(
             status, headers, parse_json(body) if isinstance(body, (bytes, str)) else body, raw, details
@@ -167,7 +167,7 @@ class Decoder:
     def _success_body_error(
         self, status: int, headers: Headers, value: Any, raw: bytes, details: dict[str, Any]
     ) -> RerankError:
-        rows = self.dialect.response.rows
+        rows = self.dialect.response.rows_path
         return self.dialect.errors.decode_success_body(status, headers, value, raw, rows=rows, **details)
 
     def _error_details(self, context: DecodeContext, now: float | None, http: HttpRequest | None) -> dict[str, Any]:

@@ -115,12 +115,18 @@ class Endpoint:
     """The URL of a provider.
 
     Attributes:
-        url: the full URL; ``{model}`` stands for the model's name.
+        url: the full URL; ``{model}`` stands for the model's name, ``{model:path}`` for a name whose slashes are steps.
         by_key: full URLs for kinds of keys, by the first characters of the key.
+        by_model: full URLs for models that have one, by the model's name.
+        headers: further headers of every request, by lower-case name.
+        aliases: further paths at which clients of this provider call it; the gateway serves them too.
     """
 
     url: str
     by_key: Mapping[str, str] = field(default_factory=dict[str, str])
+    by_model: Mapping[str, str] = field(default_factory=dict[str, str])
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    aliases: tuple[str, ...] = ()
 
     def resolve(self, *, base_url: str | None, api_key: str | None, model: str, url: str | None = None) -> str:
         """Return the URL to call. With ``base_url`` or ``url`` no other host is called.
@@ -133,25 +139,31 @@ class Endpoint:
             url: the exact URL to call.
 
         Raises:
-            InvalidRequestError: both are given, or one is no http(s) URL or has credentials in it.
+            InvalidRequestError: both are given, one is no http(s) URL or has credentials in it, or the model stands in
+                the path and has a step that is empty or dots.
         """
         if url is not None:
             if base_url is not None:
                 raise InvalidRequestError("url: it is the whole URL, so give no base_url beside it", field="url")
             _split(url, "url")
             return url
-        default_url = self.url
-        bare_key = (api_key or "").rpartition(" ")[2]  # a key may have its scheme before it
-        for beginning, other in self.by_key.items():
-            if bare_key.startswith(beginning):
-                default_url = other
-        if "{model}" in default_url:
-            default_url = default_url.replace("{model}", quote(model, safe=""))
+        default_url = self._default_url(api_key, model)
         if base_url is None:
             return default_url
         if not isinstance(base_url, str):  # pyright: ignore[reportUnnecessaryIsInstance] - users without a type checker
             _split(base_url, "base_url")  # raises; what cannot be hashed cannot be looked up below
         return _join(base_url, urlsplit(default_url).path)
+
+    def _default_url(self, api_key: str | None, model: str) -> str:
+        url = self.by_model.get(model, self.url)
+        bare_key = (api_key or "").rpartition(" ")[2]  # a key may have its scheme before it
+        for beginning, other in self.by_key.items():
+            if bare_key.startswith(beginning):
+                url = other
+        for placeholder, safe in (("{model}", ""), ("{model:path}", "/@:")):
+            if placeholder in url:
+                url = url.replace(placeholder, _as_steps(model, safe))
+        return url
 
     def serves(self, url: str) -> bool:
         """Return whether the URL is at one of the provider's own hosts; False for what is no URL."""
@@ -161,7 +173,14 @@ class Endpoint:
 
     @cached_property
     def _hosts(self) -> frozenset[str]:
-        return frozenset(urlsplit(url).netloc for url in (self.url, *self.by_key.values()))
+        return frozenset(urlsplit(url).netloc for url in (self.url, *self.by_key.values(), *self.by_model.values()))
+
+
+def _as_steps(model: str, safe: str) -> str:
+    """The model's name within a path. Dots alone would lead to another route of the same host, with the same key."""
+    if {"", ".", ".."}.intersection(model.split("/")):
+        raise InvalidRequestError("model: stands in the URL, so its steps cannot be empty, '.' or '..'", field="model")
+    return quote(model, safe=safe)
 
 
 @lru_cache(maxsize=256)

@@ -11,12 +11,13 @@ from pydantic_core import from_json, to_json
 Path: TypeAlias = tuple[str, ...]
 
 _OBJECT = (dict, Mapping)  # dict first: the check of an abstract class is ten times as slow
+FIRST: Final = "0"  # the step to the first item of a list: some providers take lists of one query
 ABSENT: Final[Any] = object()  # returned where there is no value; None is a JSON null
 
 
 @cache
 def compile_path(dotted: str) -> Path:
-    """Split a dotted path into its steps. The empty string is the root and has none."""
+    """Split a dotted path into its steps. The empty string is the root and has none; "0" is a list's first item."""
     return tuple(dotted.split(".")) if dotted else ()
 
 
@@ -33,24 +34,36 @@ def is_list(value: object) -> TypeGuard[list[Any] | tuple[Any, ...]]:
 def dig(value: Any, path: Path) -> Any:
     """Return the value at the path, or ``ABSENT`` where a step is missing."""
     for step in path:
-        if not isinstance(value, _OBJECT) or step not in value:
+        if isinstance(value, _OBJECT) and step in value:
+            value = value[step]  # pyright: ignore[reportUnknownVariableType] - any JSON value
+        elif step == FIRST and is_list(value) and value:  # pyright: ignore[reportUnknownArgumentType] - any JSON value
+            value = value[0]
+        else:
             return ABSENT
-        value = value[step]  # pyright: ignore[reportUnknownVariableType] - any JSON value
     return value  # pyright: ignore[reportUnknownVariableType]
 
 
 def reach(body: dict[str, Any], path: Path) -> dict[str, Any]:
     """Return the object at the path; missing objects are created, and other values replaced by objects."""
-    for step in path:
+    for at, step in enumerate(path):
+        if step == FIRST:
+            continue  # its list was made, and entered, with the step before
         inner: Any = body.get(step)
-        if not isinstance(inner, dict):
-            inner = body[step] = {}
-        body = inner  # pyright: ignore[reportUnknownVariableType] - any JSON object
+        if path[at + 1 : at + 2] == (FIRST,):
+            if not is_list(inner):
+                inner = body[step] = [{}]  # pyright: ignore[reportUnknownVariableType] - any JSON object
+            body = inner[0]  # pyright: ignore[reportUnknownVariableType] - any JSON object
+        else:
+            if not isinstance(inner, dict):
+                inner = body[step] = {}
+            body = inner  # pyright: ignore[reportUnknownVariableType] - any JSON object
     return body
 
 
 def put(body: dict[str, Any], path: Path, value: Any) -> None:
     """Set the value at the path; missing objects are created."""
+    if path[-1] == FIRST:
+        path, value = path[:-1], [value]
     (body if len(path) == 1 else reach(body, path[:-1]))[path[-1]] = value
 
 

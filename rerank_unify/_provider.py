@@ -299,7 +299,10 @@ def address_of_call(
 ) -> tuple[str, MaskedHeaders]:
     """Return URL and headers of a call, which do not depend on the request's content."""
     key = plain_key(api_key)
-    send = MaskedHeaders(_HEADERS | validate_headers(headers), (auth_header or provider.auth.header).lower())
+    send = MaskedHeaders(
+        {**_HEADERS, **provider.endpoint.headers, **validate_headers(headers)},
+        (auth_header or provider.auth.header).lower(),
+    )
     target = provider.endpoint.resolve(base_url=base_url, url=url, api_key=key, model=model)
     at_provider = (base_url is None and url is None) or provider.endpoint.serves(target)
     provider.auth.write(send, key, provider.name, header=auth_header, at_provider=at_provider)

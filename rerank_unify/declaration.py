@@ -2,11 +2,14 @@
 
 from ._endpoint import Auth, Endpoint, bearer
 from ._http import HttpRequest, HttpResponse
-from ._json import ABSENT, is_list, is_object
+from ._json import ABSENT, dig, is_list, is_object
 from ._progress import report_progress
 from ._provider import Provider
 from .canonical import RequestFields, RerankRequest, RerankResponse, as_text, select_fields
 from .dialect import (
+    SCORES_IN_ORDER,
+    TOKEN_USAGE,
+    Choice,
     Content,
     Dialect,
     Documents,
@@ -15,16 +18,23 @@ from .dialect import (
     Field,
     Flag,
     Hint,
+    Item,
     Limits,
     Model,
     RequestFormat,
     ResponseFormat,
+    RowShape,
     Unsupported,
+    answers_by_name,
+    answers_in_order,
     as_nested,
     as_object,
     as_objects,
     as_string,
+    error_unless_code,
     folded_into_query,
+    positions_from_one,
+    text_positions,
 )
 from .errors import (
     AllProvidersFailedError,
@@ -54,10 +64,13 @@ from .errors import (
 
 __all__ = [
     "ABSENT",
+    "SCORES_IN_ORDER",
+    "TOKEN_USAGE",
     "AllProvidersFailedError",
     "Auth",
     "AuthenticationError",
     "BadRequestError",
+    "Choice",
     "ConnectError",
     "Content",
     "Dialect",
@@ -72,6 +85,7 @@ __all__ = [
     "HttpResponse",
     "InvalidRequestError",
     "InvalidResponseError",
+    "Item",
     "Limits",
     "MissingApiKeyError",
     "MissingExtraError",
@@ -92,21 +106,28 @@ __all__ = [
     "RerankRequest",
     "RerankResponse",
     "ResponseFormat",
+    "RowShape",
     "StatusError",
     "TimeoutError",
     "TransportError",
     "Unsupported",
     "UnsupportedRequestError",
     "WrongEndpointError",
+    "answers_by_name",
+    "answers_in_order",
     "as_nested",
     "as_object",
     "as_objects",
     "as_string",
     "as_text",
     "bearer",
+    "dig",
+    "error_unless_code",
     "folded_into_query",
     "is_list",
     "is_object",
+    "positions_from_one",
     "report_progress",
     "select_fields",
+    "text_positions",
 ]

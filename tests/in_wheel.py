@@ -13,7 +13,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 # What the tests read besides the installed package: the lists that must agree, and the documents.
-BESIDE = ("tests", "providers", "README.md", "CHANGELOG.md", "docs", "pyproject.toml")
+BESIDE = ("tests", "providers", "examples", "README.md", "CHANGELOG.md", "docs", "pyproject.toml")
 
 
 # What depends on how the package is installed: data files, entry points, extras and commands. The rest runs with the

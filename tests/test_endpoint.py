@@ -117,3 +117,12 @@ def test_the_key_in_the_environment() -> None:
     assert cohere.key({"CO_API_KEY": "a", "COHERE_API_KEY": "b"}) == "a"
     assert cohere.key({}) is None
     assert ru.provider("local").key({"X": "y"}) is None
+
+
+@pytest.mark.parametrize("model", ["..", "a/../../v2/keys", "a//b", "./a", "a/"])
+@pytest.mark.parametrize("name", ["deepinfra", "sie", "elastic"])
+def test_a_model_in_the_path_leads_to_no_other_route(name: str, model: str) -> None:
+    request = ru.RerankRequest(query="q", documents=["a"], model=model)
+    with pytest.raises(ru.InvalidRequestError, match="model: stands in the URL") as caught:
+        ru.provider(name).prepare(request, api_key="k")
+    assert caught.value.field == "model"

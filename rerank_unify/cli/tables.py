@@ -121,10 +121,11 @@ _WIDE = 96  # cells in which the rows of all built-in providers fit unbroken
 def show_providers(out: Console, providers: Iterable[Mapping[str, Any]]) -> None:
     """Print the installed providers as a table, from the values of ``providers --json``."""
     table = new_table(show_lines=True)
-    table.add_column("name", style="bold", no_wrap=True)
+    listed = list(providers)
+    table.add_column("name", style="bold", no_wrap=True, min_width=max(len(about["name"]) for about in listed))
     for title in ("endpoint, key variables, default model", "models for images", "limits of a call, scores"):
-        table.add_column(title, overflow="fold", no_wrap=out.width >= _WIDE)
-    for about in providers:
+        table.add_column(title, overflow="fold")
+    for about in listed:
         table.add_row(
             about["name"], _provider_cell(about), Text("\n".join(about["images"]) or "–"), _limits_cell(about)
         )

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 
 from .context import DecodeContext, EncodeContext, EncodedRequest
 from .document_shapes import as_nested, as_object, as_string
-from .documents import Content, Documents, as_objects, strings_in, texts_of, withheld_loss
-from .errors import ErrorFormat
+from .documents import Content, Documents, Item, as_objects, strings_in, texts_of, withheld_loss
+from .errors import ErrorFormat, error_unless_code
 from .models import NO_LIMITS, Limits, Model
-from .options import Field, Hint, Unsupported, folded_into_query
+from .options import Choice, Field, Hint, Unsupported, folded_into_query
 from .request import Flag, RequestFormat
-from .response import UNCHECKED, ResponseFormat, fill_documents
+from .response import TOKEN_USAGE, UNCHECKED, ResponseFormat, fill_documents
+from .row_shapes import SCORES_IN_ORDER, RowShape, answers_by_name, answers_in_order, positions_from_one, text_positions
 
 _ERRORS = ErrorFormat()
 
@@ -37,7 +38,10 @@ class Dialect:
 
 __all__ = [
     "NO_LIMITS",
+    "SCORES_IN_ORDER",
+    "TOKEN_USAGE",
     "UNCHECKED",
+    "Choice",
     "Content",
     "DecodeContext",
     "Dialect",
@@ -48,18 +52,25 @@ __all__ = [
     "Field",
     "Flag",
     "Hint",
+    "Item",
     "Limits",
     "Model",
     "RequestFormat",
     "ResponseFormat",
+    "RowShape",
     "Unsupported",
+    "answers_by_name",
+    "answers_in_order",
     "as_nested",
     "as_object",
     "as_objects",
     "as_string",
+    "error_unless_code",
     "fill_documents",
     "folded_into_query",
+    "positions_from_one",
     "strings_in",
+    "text_positions",
     "texts_of",
     "withheld_loss",
 ]

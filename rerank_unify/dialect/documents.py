@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from .._json import is_list, is_object
+from .._json import compile_path, dig, is_list, is_object, put
 from ..canonical import Document, Loss, RequestFields, as_text, select_fields
 from ..errors import UnsupportedRequestError
 from .context import EncodeContext
@@ -24,6 +24,44 @@ def as_objects(_draft: EncodeContext, query: Content, documents: list[Content]) 
 
 
 @dataclass(frozen=True, slots=True)
+class Item:
+    """How each document is written where it is an object of its own.
+
+    Attributes:
+        text: dotted path of the text within the object.
+        id: key of the document's position as text, for providers that answer with it; "" for none.
+        query: key of the query, for providers that want it beside each document; "" for none.
+        fixed: constants by dotted path.
+    """
+
+    text: str
+    id: str = ""
+    query: str = ""
+    fixed: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+    def write(self, content: Content, position: int, query: Any) -> Any:
+        """The object of one text; an image is an object already."""
+        if not isinstance(content, str):
+            return content
+        body: dict[str, Any] = {self.id: str(position)} if self.id else {}
+        if self.query:
+            body[self.query] = query
+        for path, value in self.fixed.items():
+            put(body, compile_path(path), value)
+        put(body, compile_path(self.text), content)
+        return body
+
+    def read(self, item: Any) -> Any:
+        """The document in a client's object: its text, beside the fields that this table does not know."""
+        text = dig(item, compile_path(self.text))
+        if not isinstance(text, str):
+            return item
+        known = {self.id, self.query, self.text.split(".")[0], *(path.split(".")[0] for path in self.fixed)}
+        rest = {key: value for key, value in item.items() if key not in known}
+        return {**rest, "text": text} if rest else text
+
+
+@dataclass(frozen=True, slots=True)
 class Documents:
     """How a dialect writes the documents.
 
@@ -31,13 +69,13 @@ class Documents:
         path: dotted path of the list in the body.
         refuse_empty: whether one empty text fails the whole call. Empty documents are then withheld, and the indices of
             the response mapped back.
-        wrap: the key of an object around each text; "" for plain strings.
+        wrap: the key of an object around each text, or an `Item` for objects that hold more; "" for plain strings.
         media: writes query and documents if one of them is an image, for models that accept images.
     """
 
     path: str = "documents"
     refuse_empty: bool = False
-    wrap: str = ""
+    wrap: str | Item = ""
     media: Media = as_objects
 
     def select(self, draft: EncodeContext) -> tuple[list[Content], tuple[int, ...] | None]:
@@ -69,11 +107,19 @@ class Documents:
             [_ranked(document, fields, index) for index, document in enumerate(fields["documents"])]
         )
 
-    def write_all(self, contents: list[Any]) -> list[Any]:
+    def write_all(self, contents: list[Any], query: Any) -> list[Any]:
         """Write the list in the provider's format."""
         if not self.wrap:
             return contents
-        return [{self.wrap: content} if isinstance(content, str) else content for content in contents]
+        item = self.wrap if isinstance(self.wrap, Item) else Item(self.wrap)
+        return [item.write(content, position, query) for position, content in enumerate(contents)]
+
+    def read_all(self, items: Any) -> Any:
+        """A client's list with canonical documents; anything else as it is, for validation to refuse."""
+        if not self.wrap or self.wrap == "text" or not is_list(items):
+            return items
+        item = self.wrap if isinstance(self.wrap, Item) else Item(self.wrap)
+        return [item.read(one) for one in items]
 
     def _all_sent_as_they_are(self, given: Sequence[Document]) -> bool:
         return set(map(type, given)) == {str} and not (self.refuse_empty and "" in given)

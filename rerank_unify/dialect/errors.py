@@ -41,6 +41,16 @@ _CLIENT_STATUS: Sequence[tuple[type[RerankError], int]] = (
 _CREDENTIALS = (e.AuthenticationError, e.QuotaExceededError, e.PermissionDeniedError, e.MissingApiKeyError)
 
 
+def error_unless_code(*fine: Any) -> Callable[[Any], bool]:
+    """Make an ``is_error_body`` for providers that put a ``code`` into bodies under 200, errors as well as responses.
+
+    Args:
+        fine: the codes of a response. No code, null and the empty string are one too.
+    """
+    fine = (None, "", *fine)
+    return lambda body: is_object(body) and body.get("code") not in fine
+
+
 @dataclass(frozen=True, kw_only=True)
 class ErrorFormat:
     """The error format of a dialect. One tolerant parser reads every provider's errors; this table adds to it.
@@ -50,6 +60,7 @@ class ErrorFormat:
         codes: error class by the provider's code; ``name*`` matches every code that starts with ``name``.
         classify_message: returns the class by the message, where status and code leave several.
         non_retryable_statuses: statuses of server errors after which the same request fails again.
+        error_statuses: success statuses that are never a response of this provider.
         is_error_body: returns whether a parsed body under a success status is an error; None where none is.
         bad_request: the HTTP status for wrong requests.
         model_not_found: the HTTP status for unknown models.
@@ -62,6 +73,7 @@ class ErrorFormat:
     codes: Codes = field(default_factory=dict[str, type[StatusError]])
     classify_message: ClassifyMessage | None = None
     non_retryable_statuses: frozenset[int] = frozenset()
+    error_statuses: frozenset[int] = frozenset()
     is_error_body: Callable[[Any], bool] | None = None
     bad_request: int = 400
     model_not_found: int = 404

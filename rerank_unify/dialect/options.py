@@ -56,6 +56,23 @@ def Field(path: str, *, per_model: bool = False) -> Hint:  # noqa: N802 - reads 
     return Hint(write, lambda wire: dig(wire, steps), path)
 
 
+def Choice(path: str, values: Mapping[Any, Any]) -> Hint:  # noqa: N802 - reads as a row of the table
+    """A hint that the provider has a field for, with values of its own.
+
+    Args:
+        path: where it sits in the body, dotted.
+        values: the provider's value by canonical value.
+    """
+    steps = compile_path(path)
+    canonical = {value: key for key, value in values.items()}
+
+    def read(wire: Mapping[str, Any]) -> Any:
+        found = dig(wire, steps)
+        return canonical.get(found, found) if isinstance(found, (str, bool, int)) else found
+
+    return Hint(lambda draft, _name, value: put(draft.body, steps, values[value]), read, path)
+
+
 def Unsupported(reason: str = "", *, no_op_values: tuple[bool, ...] = ()) -> Hint:  # noqa: N802 - reads as a row of the table
     """Declare that the provider has no field for a hint.
 

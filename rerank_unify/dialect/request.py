@@ -29,11 +29,13 @@ class Flag:
         path: dotted path in the body.
         default: the value where a client of this dialect leaves it out.
         supported: whether the provider accepts the field; if not, it is only read.
+        inverted: whether true means that no documents are returned.
     """
 
     path: str = "return_documents"
     default: bool = False
     supported: bool = True
+    inverted: bool = False
 
 
 _FLAG: Final = Flag()
@@ -49,6 +51,7 @@ class RequestFormat:
         return_documents: how the flag is written; None where the provider has none.
         instruction, max_tokens_per_doc, truncation, return_embeddings: how each hint is written and read.
         rank_fields: dotted path that is only read: the library applies ``rank_fields`` before it sends documents.
+        read_only: canonical fields that are read from a client and never sent.
         extra_fields: further body fields of the dialect; the canonical request has them in ``provider_options``.
         fixed: constants by dotted path, written into every body.
         is_canonical: whether a client's body has every canonical field (Jina's dialect alone).
@@ -66,6 +69,7 @@ class RequestFormat:
     truncation: Hint = _UNSENT
     return_embeddings: Hint = _NO_EMBEDDINGS
     rank_fields: str | None = None
+    read_only: frozenset[str] = frozenset()
     extra_fields: tuple[str, ...] = ()
     fixed: Mapping[str, Any] = field(default_factory=dict[str, Any])
     is_canonical: bool = False
@@ -89,10 +93,14 @@ class RequestFormat:
     @cached_property
     def _write_paths(self) -> Mapping[str, Path]:
         """The path at which each field but the hints is written, by canonical name; unsent fields are left out."""
-        unsent = {"rank_fields"}
+        unsent = {"rank_fields", *self.read_only}
         if self.return_documents is not None and not self.return_documents.supported:
             unsent.add("return_documents")
         return {name: path for name, path in self._read_paths if name not in unsent}
+
+    @cached_property
+    def _inverted(self) -> bool:
+        return self.return_documents is not None and self.return_documents.inverted
 
     @cached_property
     def _fixed_paths(self) -> tuple[tuple[Path, Any], ...]:
@@ -148,14 +156,15 @@ class RequestFormat:
         if draft.model_info.images and not (isinstance(query, str) and set(map(type, documents)) == {str}):
             contents = self.documents.media(draft, query, documents)
         put(body, at["query"], contents[0])
-        put(body, at["documents"], self.documents.write_all(contents[1]))
+        put(body, at["documents"], self.documents.write_all(contents[1], contents[0]))
 
     def _write_numbers(self, draft: EncodeContext, count: int) -> None:
         body, at, top_n = draft.body, self._write_paths, draft.fields["top_n"]
         if top_n is not None and "top_n" in at:
             put(body, at["top_n"], min(top_n, count))
         if "return_documents" in at:
-            put(body, at["return_documents"], draft.fields["return_documents"] and draft.echo_documents)
+            wanted = draft.fields["return_documents"] and draft.echo_documents
+            put(body, at["return_documents"], wanted is not self._inverted)
         for path, value in self._fixed_paths:
             put(body, path, value)
 
@@ -191,6 +200,10 @@ class RequestFormat:
             if self.is_canonical
             else {name: value for name, value in self._read(wire) if value is not ABSENT}
         )
+        if not self.is_canonical and "documents" in named:
+            named["documents"] = self.documents.read_all(named["documents"])
+        if self._inverted and isinstance(named.get("return_documents"), bool):
+            named["return_documents"] = not named["return_documents"]
         extra = {key: wire[key] for key in self.extra_fields if wire.get(key) is not None}
         if extra:
             named["provider_options"] = {provider: extra}

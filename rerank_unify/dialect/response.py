@@ -18,6 +18,7 @@ from .._json import Path, compile_path, dig, is_list, is_object, put, reach
 from ..canonical import NO_USAGE, RequestFields, RerankResponse, Row, Usage, rows_of
 from ..errors import InvalidResponseError
 from .document_shapes import Form, as_object, normal_document
+from .row_shapes import RowShape
 
 _HUGE = sys.float_info.max
 UNCHECKED = "read without its request: missing rows and indices beyond the caller's list could not be noticed"
@@ -54,6 +55,9 @@ def _details(found: Any) -> Mapping[str, Any] | None:
     return found if is_object(found) else None
 
 
+TOKEN_USAGE: Final[Mapping[str, str]] = {"total_tokens": "usage.total_tokens", "prompt_tokens": "usage.prompt_tokens"}
+"""The paths of tokens that most servers share, for `ResponseFormat.usage`."""
+
 _READS: Final[Mapping[str, Read]] = {
     "search_units": _units,
     "prompt_tokens_details": _details,
@@ -70,21 +74,26 @@ class ResponseFormat:
     """The response format of a dialect.
 
     Attributes:
-        rows: dotted path of the list of rows; "" where the response itself is the list.
-        index, score: the keys of a row.
+        rows: dotted path of the list of rows; "" where the response itself is the list. Of several paths
+            the first with a list is read, and the first is written.
+        index: the key of a row's index.
+        score: the key of a row's score; of several keys the first in the first row is read, and the first is written.
+        shape: reads and writes rows that are no objects with an index and a score.
         document: the key of a row's returned document; "" for none.
         form: writes a document in the shape that clients expect.
         null_document: whether clients of this dialect expect ``document: null`` in rows without a document.
         ignored: further keys of a row that are dropped.
         model, id, warnings: dotted paths; "" where the dialect has none.
+        next_page: dotted path of a value that says that the provider has more rows; "" for none.
         usage: dotted paths by field of `Usage`; the first path with a value is read, and the first path is written.
         usage_copies: `Usage` fields by further dotted paths that are written, never read.
         fixed: constants by dotted path in every response to a client.
     """
 
-    rows: str = "results"
+    rows: str | Sequence[str] = "results"
     index: str = "index"
-    score: str = "relevance_score"
+    score: str | Sequence[str] = "relevance_score"
+    shape: RowShape | None = None
     document: str = "document"
     form: Form = as_object
     null_document: bool = False
@@ -92,6 +101,7 @@ class ResponseFormat:
     model: str = ""
     id: str = ""
     warnings: str = ""
+    next_page: str = ""
     usage: Mapping[str, str | Sequence[str]] = field(default_factory=dict[str, Any])
     usage_copies: Mapping[str, str] = field(default_factory=dict[str, str])
     fixed: Mapping[str, Any] = field(default_factory=dict[str, Any])
@@ -99,8 +109,18 @@ class ResponseFormat:
     # Compiled once, on first use.
 
     @cached_property
-    def _rows_path(self) -> Path:
-        return compile_path(self.rows)
+    def rows_path(self) -> str:
+        """Where rows are written, and named in messages."""
+        return self.rows if isinstance(self.rows, str) else self.rows[0]
+
+    @cached_property
+    def score_keys(self) -> tuple[str, ...]:
+        """The keys that a score may have, the one that is written first."""
+        return (self.score,) if isinstance(self.score, str) else tuple(self.score)
+
+    @cached_property
+    def _rows_paths(self) -> tuple[Path, ...]:
+        return tuple(map(compile_path, (self.rows,) if isinstance(self.rows, str) else self.rows))
 
     @cached_property
     def _usage_paths(self) -> tuple[tuple[str, tuple[Path, ...]], ...]:
@@ -145,22 +165,27 @@ class ResponseFormat:
     @cached_property
     def _canonical_keys(self) -> bool:
         """Whether a row of this dialect, with its document replaced, is a canonical row."""
-        same = (self.index, self.score) == ("index", "relevance_score")
+        same = (self.index, self.score_keys[0]) == ("index", "relevance_score")
         return same and self.document in ("document", "") and not self.ignored
 
     @cached_property
     def _known_keys(self) -> frozenset[str]:
         """Keys of a row, in this dialect or canonical, that are not further fields."""
-        return self.ignored | {self.index, self.score, self.document, "index", "relevance_score", "document"}
+        return self.ignored | {"index", "relevance_score", "document", self.index, self.document, *self.score_keys}
 
     # --- responses of a provider
 
     def find_rows(self, value: Any) -> Sequence[Any] | None:
         """Return the list of rows, not checked yet; None where there is none, or an error beside it."""
-        found: Any = dig(value, self._rows_path)
-        if not is_list(found) or (is_object(value) and value.get("error")):
+        if is_object(value) and value.get("error"):
             return None
-        return found
+        for path in self._rows_paths:
+            found: Any = dig(value, path)
+            if self.shape is not None:
+                found = self.shape.read(found)
+            if is_list(found):
+                return found
+        return None
 
     def read_rows(self, found: Sequence[Any], count: int | None, *, owned: bool, echo: bool) -> list[Row]:
         """The canonical rows, sorted and checked.
@@ -174,21 +199,22 @@ class ResponseFormat:
         Raises:
             InvalidResponseError: a row is wrong; the message has its path.
         """
-        in_order, floats = self._check(found, count)
-        if owned and self._canonical_keys and not echo:
+        score_key = self._score_key(found)
+        in_order, floats = self._check(found, count, score_key)
+        if owned and self._canonical_keys and score_key == "relevance_score" and not echo:
             rows: list[Row] = found  # type: ignore[assignment]  # `_check` saw objects, and a JSON parser made them
             if not floats:
                 for row in rows:
                     row["relevance_score"] = float(row["relevance_score"])
         else:
-            rows = [self._canonical_row(row) for row in found]
+            rows = [self._canonical_row(row, score_key) for row in found]
         if not in_order:
             rows.sort(key=lambda row: (-row["relevance_score"], row["index"]))
         return rows
 
-    def _check(self, rows: Sequence[Any], count: int | None) -> tuple[bool, bool]:
+    def _check(self, rows: Sequence[Any], count: int | None, score_key: str) -> tuple[bool, bool]:
         """Check every row. Return whether the rows are sorted, and whether every score is a float."""
-        index_key, score_key = self.index, self.score
+        index_key = self.index
         in_order = floats = True
         last, last_index = _HUGE, -1
         seen: Any = {} if count is None else [False] * count  # by index; a list ends where the documents do
@@ -197,47 +223,53 @@ class ResponseFormat:
             for row in rows:
                 index, score = row[index_key], row[score_key]
                 if type(index) is not int or type(score) is not float or index < 0:
-                    score = self._odd_score(rows, row)
+                    score = self._odd_score(rows, row, score_key)
                     floats = False
                 if not score < last:  # equal, higher or NaN
                     if not isfinite(score):
-                        raise self._row_error(_position(rows, row), self.score, "is not a finite number")
+                        raise self._row_error(_position(rows, row), score_key, "is not a finite number")
                     in_order = in_order and score == last and index > last_index
                 seen[index] = True
                 last, last_index = score, index
         except (KeyError, TypeError):
-            raise self._unreadable(_position(rows, row), row) from None
+            raise self._unreadable(_position(rows, row), row, score_key) from None
         except IndexError:  # of the list of what was seen
             sentence = f"is out of range: {count:,} documents were sent"
             raise self._row_error(_position(rows, row), self.index, sentence) from None
         if not in_order or last == -inf:
-            self._refuse_infinite(rows)
+            self._refuse_infinite(rows, score_key)
         self._refuse_duplicates(rows, len(seen) if count is None else seen.count(True))
         return in_order, floats
 
-    def _odd_score(self, rows: Sequence[Any], row: Any) -> float:
+    def _score_key(self, rows: Sequence[Any]) -> str:
+        """Return the key of the score in these rows."""
+        written = next(iter(self.score_keys), "")
+        first: Any = rows[0] if rows else None
+        return next((key for key in self.score_keys if is_object(first) and key in first), written)
+
+    def _odd_score(self, rows: Sequence[Any], row: Any, score_key: str) -> float:
         """Check a row that failed the fast test, and return its score as a float."""
-        index, score = row[self.index], row[self.score]
+        index, score = row[self.index], row[score_key]
         if type(index) is not int:
             raise self._row_error(_position(rows, row), self.index, "is not an integer")
         if index < 0:
             raise self._row_error(_position(rows, row), self.index, "is out of range: an index is never negative")
         if type(score) not in (int, float):
-            raise self._row_error(_position(rows, row), self.score, "is not a number")
+            raise self._row_error(_position(rows, row), score_key, "is not a number")
         try:
             return float(score)
         except OverflowError:
-            raise self._row_error(_position(rows, row), self.score, "is not a finite number") from None
+            raise self._row_error(_position(rows, row), score_key, "is not a finite number") from None
 
-    def _refuse_infinite(self, rows: Sequence[Any]) -> None:
+    def _refuse_infinite(self, rows: Sequence[Any], score_key: str) -> None:
         for at, row in enumerate(rows):
-            if not isfinite(row[self.score]):
-                raise self._row_error(at, self.score, "is not a finite number")
+            if not isfinite(row[score_key]):
+                raise self._row_error(at, score_key, "is not a finite number")
 
-    def _unreadable(self, at: int, row: Any) -> InvalidResponseError:
+    def _unreadable(self, at: int, row: Any, score_key: str) -> InvalidResponseError:
         if not is_object(row):
             return self._row_error(at, "", "is not an object")
-        key = self.index if self.index not in row else self.score
+        key = self.index if self.index not in row else score_key
         return self._row_error(at, key, "is missing")
 
     def _refuse_duplicates(self, rows: Sequence[Any], different: int) -> None:
@@ -250,11 +282,11 @@ class ResponseFormat:
             seen.add(row[self.index])
 
     def _row_error(self, at: int, key: str, sentence: str) -> InvalidResponseError:
-        path = f"{self.rows}[{at}]{'.' if key else ''}{key}"
+        path = f"{self.rows_path}[{at}]{'.' if key else ''}{key}"
         return InvalidResponseError(f"{path} {sentence}", path=path)
 
-    def _canonical_row(self, row: Mapping[str, Any]) -> Row:
-        made: Row = {"index": row[self.index], "relevance_score": float(row[self.score])}
+    def _canonical_row(self, row: Mapping[str, Any], score_key: str) -> Row:
+        made: Row = {"index": row[self.index], "relevance_score": float(row[score_key])}
         echo = row.get(self.document) if self.document else None
         if echo is not None:
             document = normal_document(echo)
@@ -275,7 +307,10 @@ class ResponseFormat:
     def read_warnings(self, value: Any) -> tuple[str, ...]:
         """Return the provider's warnings, not redacted yet."""
         found = dig(value, self._warnings_path) if self.warnings else None
-        return tuple(item for item in found if isinstance(item, str)) if is_list(found) else ()
+        given = tuple(item for item in found if isinstance(item, str)) if is_list(found) else ()
+        if self.next_page and _text_at(value, compile_path(self.next_page)):
+            return (*given, f"the provider has more rows, on another page ({self.next_page})")
+        return given
 
     def read_usage(self, value: Any) -> Usage:
         """Return the usage that the provider reports; a value that is not a valid figure counts as not reported."""
@@ -303,7 +338,7 @@ class ResponseFormat:
             An object, or the list of rows where ``rows`` is "".
         """
         rows = self._write_rows(rows_of(response))
-        if not self.rows:
+        if not self.rows_path:
             return rows
         body: dict[str, Any] = {}
         model = model or response.model
@@ -313,7 +348,7 @@ class ResponseFormat:
             put(body, path, dict(value) if is_object(value) else value)  # an object may be written into
         if response.usage is not NO_USAGE:
             self._write_usage(body, response.usage)
-        put(body, self._rows_path, rows)
+        put(body, self._rows_paths[0], rows)
         if self._id_path and response.id is not None:
             put(body, self._id_path, response.id)
         if self.warnings and response.warnings:
@@ -327,12 +362,14 @@ class ResponseFormat:
                 reach(body, parent).update(figures)
 
     def _write_rows(self, rows: list[Row]) -> Any:
-        if self._canonical_keys and self.document and self.form is as_object and not self.null_document:
+        plain_echo = self.document and self.form is as_object and not self.null_document
+        if self._canonical_keys and self.shape is None and plain_echo:
             return rows
-        return [self._client_row(row) for row in rows]
+        made = [self._client_row(row) for row in rows]
+        return made if self.shape is None else self.shape.write(made)
 
     def _client_row(self, row: Row) -> dict[str, Any]:
-        made: dict[str, Any] = {self.index: row["index"], self.score: row["relevance_score"]}
+        made: dict[str, Any] = {self.index: row["index"], self.score_keys[0]: row["relevance_score"]}
         document = row.get("document")
         if document is not None and self.document:
             made[self.document] = self.form(document)

@@ -19,7 +19,7 @@ _MESSAGES = (
     *("Message", "Error", "title", "reason", "description"),
 )
 _CODES = ("code", "error_code", "Code", "error_type", "type", "status")
-_REQUEST_IDS = ("request_id", "requestId", "RequestId", "trace_id")
+_REQUEST_IDS = ("request_id", "requestId", "RequestId", "trace_id", "log_id")
 _NESTED = ("detail", "error", "Error", "Response", "message", "errors")
 _DEPTH = 4  # levels of nesting that are searched; the deepest known error, Tencent's, needs 3
 _LISTED = 3  # errors of a list that the message repeats

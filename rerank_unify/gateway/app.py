@@ -80,17 +80,15 @@ def rerank_paths() -> dict[str, str]:
     """Return each rerank path with the name of the provider whose dialect it speaks."""
     paths = dict(PLAIN)
     for name in provider_names():
-        paths.setdefault(f"/{_prefix(name)}{_path_of(provider_by_name(name))}", name)
+        endpoint = provider_by_name(name).endpoint
+        for path in (urlsplit(endpoint.url).path, *endpoint.aliases):
+            paths.setdefault(f"/{_prefix(name)}{_with_path(path)}", name)
     return paths
 
 
 def _prefix(name: str) -> str:
     """Return the provider's name without a version, because the path has the version too."""
     return re.sub(r"-v\d+$", "", name)
-
-
-def _path_of(provider: Provider) -> str:
-    return _with_path(urlsplit(provider.endpoint.url).path)
 
 
 def _with_path(path: str) -> str:

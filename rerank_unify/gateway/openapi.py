@@ -71,7 +71,7 @@ def _operation(path: str, dialect: Provider) -> dict[str, Any]:
     body = dialect.encode_request(_SAMPLE, model=dialect.default_model or "a-model")
     example = dialect.encode_response(_RESPONSE, _SAMPLE)
     fields = dialect.dialect.request
-    required = [name.split(".")[0] for name in (fields.query, fields.documents.path)]
+    required = sorted({name.split(".")[0] for name in (fields.query, fields.documents.path)})
     described: dict[str, Any] = {
         "summary": f"Rerank, in the dialect of {dialect.name}.",
         "requestBody": {

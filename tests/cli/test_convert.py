@@ -29,8 +29,11 @@ def test_a_request_is_converted_with_its_losses_on_stderr(request_file: str, tmp
     ]
 
 
-@pytest.mark.parametrize("source", ru.provider_names())
-@pytest.mark.parametrize("target", ru.provider_names())
+SPOKEN = ["jina", "cohere", "cohere-v1", "voyage", "xinference", "local", "vllm", "tei", "nim", "dashscope-native"]
+
+
+@pytest.mark.parametrize("source", SPOKEN)
+@pytest.mark.parametrize("target", [name for name in SPOKEN if ru.provider(name).default_model])
 def test_a_request_is_converted_between_any_two(source: str, target: str) -> None:
     request = ru.RerankRequest(**REQUEST, model="m", return_documents=False)
     body = ru.provider(source).encode_request(request)

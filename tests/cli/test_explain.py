@@ -46,10 +46,11 @@ def test_explain_needs_no_key_and_shows_none(
 ) -> None:
     for variable in ru.provider(name).env:
         monkeypatch.setenv(variable, HIDDEN)
-    screen = on_terminal("explain", request_file, "--provider", name)
+    screen = on_terminal("explain", request_file, "--provider", name, "--model", "m")
     assert screen.startswith("POST ")
-    assert ("authorization: Bearer …" in screen) == ru.provider(name).auth.required
-    for output in (screen, run("explain", request_file, "--provider", name).output):
+    auth = ru.provider(name).auth
+    assert (f"{auth.header}: " in screen) == auth.required
+    for output in (screen, run("explain", request_file, "--provider", name, "--model", "m").output):
         assert HIDDEN not in output
         assert "nobody" not in output
 

@@ -56,4 +56,4 @@ def test_the_shell_completes_provider_names() -> None:
         "COMP_CWORD": "3",
     }
     result = CliRunner().invoke(app, [], prog_name="rerank-unify", env=env)
-    assert result.stdout.split() == ["plain,cohere", "plain,cohere-v1"]
+    assert result.stdout.split() == ["plain,cohere", "plain,cohere-v1", "plain,compatible", "plain,contextual"]

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 import rerank_unify as ru
+from rerank_unify._json import compile_path, dig
 
 JINA, COHERE, VOYAGE, XINFERENCE = map(ru.provider, ("jina", "cohere", "voyage", "xinference"))
 
@@ -77,8 +78,10 @@ def test_relaying_keeps_the_upstreams_status() -> None:
 
 @pytest.mark.parametrize("name", ru.provider_names())
 def test_our_code_is_reported_in_every_dialect(name: str) -> None:
-    status, _, body = ru.provider(name).encode_error(ru.AuthenticationError("a", status=401))
-    assert (status, body["code"]) == (502, "upstream_credentials")
+    provider = ru.provider(name)
+    status, _, body = provider.encode_error(ru.AuthenticationError("a", status=401))
+    code = dig(body, compile_path(provider.dialect.errors.code or "code"))
+    assert (status, code) == (502, "upstream_credentials")
 
 
 def test_headers_in_any_form() -> None:

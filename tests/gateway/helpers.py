@@ -20,15 +20,34 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 from typing_extensions import Self
 
-from rerank_unify.gateway.app import create_app
+from rerank_unify.gateway.app import create_app, rerank_paths
 from rerank_unify.gateway.auth import hash_of
 from rerank_unify.gateway.server import check_heads, http_options, reserve_port
 from rerank_unify.gateway.settings import GatewaySettings
+from rerank_unify.registry import provider as provider_by_name
 
 PROVIDER_KEY: Final = "jina_0123456789abcdef"  # in UPSTREAM_KEY
 KEY: Final = "ru-a-key-of-the-gateway"
 LOCKED: Final[Mapping[str, Any]] = {"keys": {"tests": hash_of(KEY)}}
 BODY: Final[Mapping[str, Any]] = {"model": "m", "query": "skin", "documents": ["aloe vera cream", "motor oil"]}
+
+
+def plain_paths() -> dict[str, str]:
+    """Paths whose dialects take `BODY`, one for each form of their errors."""
+    chosen: dict[Any, tuple[str, str]] = {}
+    for path, name in rerank_paths().items():
+        dialect = provider_by_name(name).dialect
+        request, errors = dialect.request, dialect.errors
+        if (request.model, request.query, request.documents.path, request.documents.wrap) == (
+            *("model", "query", "documents"),
+            "",
+        ):
+            core = name in ("jina", "cohere", "cohere-v1", "voyage", "xinference")
+            form = path if core else (errors.message, errors.code, errors.bad_request, errors.is_error_body is None)
+            chosen.setdefault(form, (path, name))
+    return dict(chosen.values())
+
+
 NEVER: Final = Play(delay=3600)  # an answer for which nobody waits
 
 

@@ -11,11 +11,10 @@ from starlette.testclient import TestClient
 
 import rerank_unify as ru
 from rerank_unify._json import compile_path, dig
-from rerank_unify.gateway.app import rerank_paths
 
-from .helpers import BODY, KEY, LOCKED, client
+from .helpers import BODY, KEY, LOCKED, client, plain_paths
 
-PATHS = rerank_paths()
+PATHS = plain_paths()
 
 # Raw bodies, each with how the sentence begins. DOCUMENTS and TOP_N stand for the dialect's words.
 RAW: Mapping[str, tuple[bytes, str]] = {

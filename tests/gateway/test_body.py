@@ -15,11 +15,11 @@ from scripted_server import ScriptedServer
 
 import rerank_unify as ru
 from rerank_unify._json import compile_path, dig
-from rerank_unify.gateway.app import create_app, rerank_paths
+from rerank_unify.gateway.app import create_app
 
-from .helpers import BODY, LOCKED, NEVER, Answer, Wire, ask, routed, serving, target
+from .helpers import BODY, LOCKED, NEVER, Answer, Wire, ask, plain_paths, routed, serving, target
 
-PATHS = rerank_paths()
+PATHS = plain_paths()
 SMALL: Mapping[str, object] = {"limits": {"body_bytes": 2000, "documents": 3}}
 MIB = b" " * 2**20
 

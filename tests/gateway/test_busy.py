@@ -12,12 +12,12 @@ from scripted_server import Play, ScriptedServer
 
 import rerank_unify as ru
 from rerank_unify._json import compile_path, dig
-from rerank_unify.gateway.app import create_app, rerank_paths
+from rerank_unify.gateway.app import create_app
 from rerank_unify.gateway.auth import hash_of
 
-from .helpers import BODY, Wire, ask, routed, serving, target
+from .helpers import BODY, Wire, ask, plain_paths, routed, serving, target
 
-PATHS = rerank_paths()
+PATHS = plain_paths()
 KEYS = {"keys": {name: hash_of(f"ru-{name}") for name in ("ann", "bob")}}
 
 

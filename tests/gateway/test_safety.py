@@ -10,12 +10,12 @@ from scripted_server import Play, ScriptedServer, respond_as
 
 import rerank_unify as ru
 from rerank_unify._json import compile_path, dig
-from rerank_unify.gateway.app import create_app, rerank_paths
+from rerank_unify.gateway.app import create_app
 from rerank_unify.gateway.auth import admit, hash_of, new_key
 
-from .helpers import BODY, KEY, LOCKED, PROVIDER_KEY, Wire, ask, client, routed, serving, target
+from .helpers import BODY, KEY, LOCKED, PROVIDER_KEY, Wire, ask, client, plain_paths, routed, serving, target
 
-PATHS = rerank_paths()
+PATHS = plain_paths()
 
 
 # --- keys ------------------------------------------------------------------------------------------------------------

@@ -12,11 +12,10 @@ from scripted_server import Play, ScriptedServer, no_server_listens, respond_as
 
 import rerank_unify as ru
 from rerank_unify._json import compile_path, dig
-from rerank_unify.gateway.app import rerank_paths
 
-from .helpers import BODY, NEVER, Wire, client, routed, serving, target
+from .helpers import BODY, NEVER, Wire, client, plain_paths, routed, serving, target
 
-PATHS = rerank_paths()
+PATHS = plain_paths()
 
 
 def error_message(path: str, answer: Any) -> str:
