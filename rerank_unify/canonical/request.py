@@ -90,7 +90,7 @@ class RequestFields(TypedDict):
     provider_options: _Options
 
 
-class RerankRequest(BaseModel):
+class RerankRequest(BaseModel, frozen=True):
     """A rerank request in the canonical format: an immutable value, compared by value. Jina's wire JSON is valid input.
 
     A field that is None counts as absent. ``top_k`` is an alias of ``top_n``, ``max_doc_length`` of
@@ -115,7 +115,7 @@ class RerankRequest(BaseModel):
         InvalidRequestError: a field is missing, unknown or has a wrong value; the sentence names it.
     """
 
-    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True, defer_build=True)
+    model_config = ConfigDict(extra="ignore", hide_input_in_errors=True, defer_build=True)
 
     query: _QueryField = Field(description='A string, {"text": string} or {"image": URL or base64}; not blank.')
     documents: _DocumentsField = Field(

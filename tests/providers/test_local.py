@@ -218,6 +218,7 @@ def test_a_query_of_any_length_counts_as_a_whole() -> None:
     assert min(weather, bees) > other
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", ["many words and more words " * 4_000, "\n" * 2**20, "。" * 2**13, "x" * 2**15])
 def test_a_long_document_takes_bounded_memory(text: str) -> None:
     scores("warm", ["up"])
@@ -235,6 +236,7 @@ def scores(query: str, texts: list[str]) -> list[float]:
     return _local_use.scores(query, texts)[0]
 
 
+@pytest.mark.slow
 def test_many_documents_take_bounded_memory() -> None:
     texts = [
         f"Document number {number}. It is about bees, honey and {number} other matters." for number in range(1_000)
@@ -256,6 +258,7 @@ PRINT_SCORES = (
 )
 
 
+@pytest.mark.slow
 def test_two_processes_rank_alike() -> None:
     first, second = (python(PRINT_SCORES, PYTHONHASHSEED=seed) for seed in ("1", "2"))
     assert first == second
@@ -284,6 +287,7 @@ print(len(lines), len(results), len(set(map(str, results))), lines[0].split(" in
 """
 
 
+@pytest.mark.slow
 def test_threads_that_begin_at_once_load_the_weights_once() -> None:
     assert python(LOADING) == "1 8 1 loaded local-use-multilingual\n"
 
