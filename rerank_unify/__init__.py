@@ -1,11 +1,11 @@
-"""rerank-unify: any rerank client, any rerank vendor, one format in the middle.
+"""rerank-unify: any rerank client, any rerank provider, one format in the middle.
 
     import rerank_unify as ru
 
     request = ru.RerankRequest(query="organic skincare", documents=["aloe vera cream", "motor oil"])
     call = ru.provider("voyage").prepare(request, api_key="…")
     ...                                                  # send call.http with any HTTP client
-    response = call.decode(status, headers, body)        # the canonical answer, or the typed error, raised
+    response = call.decode(status, headers, body)        # the canonical response, or raises the typed error
 
 Everything here is a pure function of its arguments: no network, no clock, no environment.
 """
@@ -114,7 +114,7 @@ if TYPE_CHECKING:
     from .client import AsyncClient, AttemptEnded, AttemptStarted, Client, Completed, Progress
     from .fallback import Attempt, AttemptRecord, FallbackPlan, FallbackPolicy, Finished, Health, Rule, Target, Wait
 
-# Loaded when they are first asked for, so that who only translates does not pay for them.
+# Loaded on first use, so that users who only translate do not pay for them.
 _LATE = {
     **dict.fromkeys(("Batch", "split_request"), "batching"),
     **dict.fromkeys(("AsyncClient", "AttemptEnded", "AttemptStarted", "Client", "Completed", "Progress"), "client"),
@@ -126,7 +126,7 @@ _LATE = {
 
 
 def __getattr__(name: str) -> Any:
-    """What is loaded late; see ``_LATE``."""
+    """Load a name of ``_LATE``."""
     if name not in _LATE:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module

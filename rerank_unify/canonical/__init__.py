@@ -1,4 +1,4 @@
-"""The canonical format, Jina's: the request, the answer, and their parts."""
+"""The canonical format, Jina's: the request, the response, and their parts."""
 
 from .attempt import AttemptRecord
 from .document_text import as_text, select_fields

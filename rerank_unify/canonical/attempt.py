@@ -1,4 +1,4 @@
-"""What became of one attempt at one target."""
+"""The record of an attempt at a target."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from ..errors import RerankError
 
 
 class AttemptRecord(NamedTuple):
-    """One attempt as it went, for ``response.attempts``.
+    """The record of an attempt, for ``response.attempts``.
 
     Attributes:
         provider: the provider's name.
-        model: the target's model, None for the provider's default.
-        seconds: how long it took.
-        error: what went wrong; None for the answer, and where it was cancelled.
-        cancelled: whether it was given up, such as the slower one of a hedge.
+        model: the target's model; None for the provider's default.
+        seconds: the duration in seconds.
+        error: the error; None for a response and for a cancelled attempt.
+        cancelled: whether the attempt was cancelled, such as the slower attempt of a hedge.
     """
 
     provider: str

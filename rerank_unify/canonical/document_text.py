@@ -1,4 +1,4 @@
-"""What is ranked of a document: the same text for every vendor."""
+"""The text of a document that is ranked, the same for every provider."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ..errors import InvalidRequestError
 
 
 def select_fields(document: Mapping[str, Any], rank_fields: Sequence[str] | None, index: int) -> Mapping[str, Any]:
-    """The fields of an object that are ranked, in order. Null ``text`` and ``image`` are as good as absent.
+    """Return the fields of an object that are ranked, in order. A null ``text`` or ``image`` counts as absent.
 
     Raises:
         InvalidRequestError: the object has none of the ``rank_fields``.
@@ -27,7 +27,7 @@ def select_fields(document: Mapping[str, Any], rank_fields: Sequence[str] | None
 
 
 def as_text(fields: Mapping[str, Any], index: int) -> str:
-    """Chosen fields as one text: a single string as it is, nothing as nothing, anything else as YAML."""
+    """Join fields to one text: a single string as it is, no fields as an empty text, anything else as YAML."""
     if not fields:
         return ""
     if len(fields) == 1:

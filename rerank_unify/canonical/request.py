@@ -223,7 +223,7 @@ ALIASES: Final[Mapping[str, str]] = {"top_k": "top_n", "max_doc_length": "max_to
 
 
 def canonical_names(data: Any, wire: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """The input without nulls and aliases, still unchecked. ``wire`` gives the sender's word for a field."""
+    """Return the input without nulls and aliases, unchecked. ``wire`` maps a field to its name in the client's dialect."""
     if not is_object(data):
         raise InvalidRequestError(f"the request must be a JSON object, not {validation.describe(data)}")
     named: dict[str, Any] = {name: data[name] for name in data if data[name] is not None and name in _KNOWN}
@@ -244,7 +244,7 @@ _KNOWN: Final = frozenset((*FIELD_NAMES, *ALIASES))
 
 @cache
 def _fields_validator() -> Callable[[Any], RequestFields]:
-    """Checks what is given of the fields; the rest are defaults. Built with the first request, not on import."""
+    """Return the validator of plain fields, in which all but query and documents may be absent; built on first use."""
     schema: Any = TypeAdapter(RequestFields).core_schema
     for name in (*DEFAULTS, "provider_options"):
         schema["fields"][name]["required"] = False
@@ -252,7 +252,7 @@ def _fields_validator() -> Callable[[Any], RequestFields]:
 
 
 def checked_fields(data: Mapping[str, Any]) -> RequestFields:
-    """What ``RerankRequest(**data).fields`` is, without building one.
+    """Return the plain fields of ``RerankRequest(**data)`` without building the model.
 
     Raises:
         InvalidRequestError: as the constructor does.
@@ -268,11 +268,11 @@ def validate_fields(
 
     Args:
         data: canonical names, or their aliases; unknown names are ignored.
-        wire: the sender's own word for a canonical name, for messages.
+        wire: the names of canonical fields in the client's dialect, for messages.
         from_json: whether a JSON parser made the values, which spares the check for lone surrogates.
 
     Raises:
-        InvalidRequestError: names the field in the sender's words.
+        InvalidRequestError: names the field as the client's dialect does.
     """
     named = canonical_names(data, wire)
     if not from_json:
@@ -287,9 +287,9 @@ def validate_fields(
 def to_invalid_request(
     error: ValidationError, data: Mapping[str, Any], wire: Mapping[str, str] | None = None
 ) -> InvalidRequestError:
-    """Our one sentence for pydantic's list of errors: the first field at fault, in the sender's words."""
+    """Make one sentence of pydantic's errors: the first field at fault, named as the client's dialect does."""
     listed = error.errors(include_url=False, include_input=False)
-    if not listed[0]["loc"]:  # raised by our own code before any field was looked at
+    if not listed[0]["loc"]:  # raised by this library before pydantic checked a field
         return _inner_error(listed[0]) or InvalidRequestError("not a rerank request")
     field = str(listed[0]["loc"][0])
     used = next((key for key in (field, *_aliases_of(field)) if data.get(key) is not None), field)

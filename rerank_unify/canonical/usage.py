@@ -1,4 +1,4 @@
-"""What a call cost, as far as the vendor said."""
+"""The cost of a call, as far as the provider reported it."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ def complete_tokens(
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Usage:
-    """What the call cost, as far as the vendor said. What was not reported is None, never 0.
+    """The cost of a call, as far as the provider reported it. A figure that was not reported is None, never 0.
 
-    A reranker generates nothing: one reported figure of tokens gives ``total_tokens = prompt_tokens`` and
-    ``completion_tokens = 0``, and two give the third.
+    A reranker generates no tokens: one reported count gives ``total_tokens = prompt_tokens`` and
+    ``completion_tokens = 0``, and two counts give the third.
 
     Attributes:
         total_tokens, prompt_tokens, completion_tokens: tokens.
-        prompt_tokens_details, completion_tokens_details: as Jina-format gateways give them.
+        prompt_tokens_details, completion_tokens_details: as gateways with Jina's format report them.
         search_units: Cohere's unit, one query with up to 100 documents; may be a fraction.
     """
 
@@ -55,7 +55,7 @@ class Usage:
             object.__setattr__(self, "completion_tokens", completion)
 
     def to_dict(self) -> dict[str, Any]:
-        """The reported figures alone."""
+        """Return the reported figures."""
         return {name: value for name in USAGE_FIELDS if (value := getattr(self, name)) is not None}
 
     def __repr__(self) -> str:

@@ -1,4 +1,4 @@
-"""What is wrong with a request, in one clear sentence that names the field and what was expected."""
+"""Validation of requests: one sentence that names the field and what was expected."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _EXPECTED: Final[Mapping[str, str]] = {
 
 
 def describe(value: object) -> str:
-    """A value in a few words: numbers and flags as they are, of texts and containers only the kind."""
+    """Describe a value: a number or flag by its value, a text or container by its kind."""
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, (int, float)):
@@ -51,7 +51,7 @@ def _short_number(value: float) -> str:
 
 
 def field_error(field: str, value: Any, word: str) -> InvalidRequestError:
-    """The sentence for one canonical field; ``word`` is what the sender calls it."""
+    """Make the error for a canonical field; ``word`` is its name in the client's dialect."""
     if value is None:
         return InvalidRequestError(f"{word}: this field is required: {_EXPECTED[field]}", field=word)
     got = f'the string "{value[:20]}"' if isinstance(value, str) and field == "top_n" else describe(value)
@@ -59,7 +59,7 @@ def field_error(field: str, value: Any, word: str) -> InvalidRequestError:
 
 
 def prefix_field(inner: InvalidRequestError, word: str) -> InvalidRequestError:
-    """A fault found inside a field, told from the outside: ``.text: …`` becomes ``documents[3].text: …``."""
+    """Prefix an error inside a field with the field's name: ``.text: …`` becomes ``documents[3].text: …``."""
     return InvalidRequestError(f"{word}{inner.message}", field=f"{word}{inner.field or ''}")
 
 
@@ -69,7 +69,7 @@ def _inside(place: str, sentence: str) -> InvalidRequestError:
 
 
 def query_object(value: Any) -> dict[str, str]:
-    """A query that is no string: exactly one of ``text`` and ``image``, not blank."""
+    """Check a query that is no string: exactly one of ``text`` and ``image``, not blank."""
     given = {key: inner for key, inner in value.items() if inner is not None} if is_object(value) else {}
     if len(given) == 1:
         ((key, inner),) = given.items()
@@ -79,7 +79,7 @@ def query_object(value: Any) -> dict[str, str]:
 
 
 def document_object(value: Any) -> dict[str, Any]:
-    """A document that is no string: a copy of the object, every value JSON, ``text`` and ``image`` strings or null."""
+    """Check and copy a document that is no string: JSON values, with ``text`` and ``image`` strings or null."""
     if not is_object(value):
         raise _inside("", f"expected a string or an object, not {describe(value)}")
     for key in ("text", "image"):
@@ -90,7 +90,7 @@ def document_object(value: Any) -> dict[str, Any]:
 
 
 def options_object(value: Any) -> dict[str, dict[str, Any]]:
-    """Options by provider name. Whether a provider has the name is checked where providers are known."""
+    """Check and copy options by provider name. Clients check whether the names are known."""
     if not is_object(value) or not all(is_object(options) for options in value.values()):
         raise _inside("", f"expected {_EXPECTED['provider_options']}")
     copy: dict[str, dict[str, Any]] = _without_nulls(json_copy(value, "", DEPTH))
@@ -98,7 +98,7 @@ def options_object(value: Any) -> dict[str, dict[str, Any]]:
 
 
 def _without_nulls(value: dict[str, Any]) -> dict[str, Any]:
-    """An explicit null is as good as absent, at any depth; real servers refuse them."""
+    """Remove nulls at any depth: servers refuse them, and a null counts as absent."""
     return {
         key: _without_nulls(item) if isinstance(item, dict) else item  # pyright: ignore[reportUnknownArgumentType] - JSON
         for key, item in value.items()
@@ -107,7 +107,7 @@ def _without_nulls(value: dict[str, Any]) -> dict[str, Any]:
 
 
 def json_copy(value: Any, place: str, depth: int) -> Any:
-    """A deep copy of a JSON value.
+    """Copy a JSON value deeply.
 
     Raises:
         InvalidRequestError: at the first value that JSON or UTF-8 cannot write, or that lies too deep.
@@ -117,7 +117,7 @@ def json_copy(value: Any, place: str, depth: int) -> Any:
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, int) and value.bit_length() <= _BITS:
-        return int(value)  # plain, whatever subclass it was: a YAML writer knows no other
+        return int(value)  # a plain int: YAML writers refuse subclasses
     if isinstance(value, float) and isfinite(value):
         return float(value)
     if depth == 0:
@@ -165,7 +165,7 @@ def check_number(
 
 
 def validate_model(model: Any) -> str | None:
-    """A model's name that came beside the request.
+    """Check a model name that was given beside the request.
 
     Raises:
         InvalidRequestError: it is no string, blank, or has a lone surrogate.
@@ -178,7 +178,7 @@ def validate_model(model: Any) -> str | None:
 
 
 def as_sequence(value: Any, word: str) -> Any:
-    """The documents as a list or tuple, from any sequence but a string.
+    """Return the documents as a list or tuple, from any sequence but a string.
 
     Raises:
         InvalidRequestError: they are something else, such as a set, which has no order.
@@ -192,7 +192,7 @@ def as_sequence(value: Any, word: str) -> Any:
 
 def _all_utf8(values: Sequence[Any], word: str) -> None:
     try:
-        whole = "".join(values)  # one pass without a step of Python's for each
+        whole = "".join(values)  # one pass in C for all texts
         if not whole.isascii():
             whole.encode()
     except (TypeError, UnicodeEncodeError):
@@ -202,7 +202,7 @@ def _all_utf8(values: Sequence[Any], word: str) -> None:
 
 
 def check_utf8(data: Mapping[str, Any], wire: Mapping[str, str] | None = None) -> None:
-    """Refuse lone surrogates in the texts. Only Python values can have them: JSON that has one does not parse."""
+    """Refuse lone surrogates in texts. Only Python values can have them: JSON with a lone surrogate does not parse."""
     for name in ("query", "documents", "model", "instruction", "rank_fields"):
         value: Any = data.get(name)
         if value is None or (isinstance(value, str) and value.isascii()):

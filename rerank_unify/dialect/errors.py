@@ -96,7 +96,7 @@ class ErrorFormat:
         parsed, folded = e.parse_error(parse_json(body), body), lowercase_headers(headers)
         kind = self.classify_message(status, e.text_of(body[:4096]), parsed.message) if self.classify_message else None
         return (kind or e.classify_error(status, parsed.code, self.codes, parsed.message))(
-            self._sentence(parsed.message, texts, secrets) or "the vendor gave no reason",
+            self._sentence(parsed.message, texts, secrets) or "the provider gave no reason",
             retryable=False if status in self.non_retryable_statuses else None,
             retry_after=retry_after_seconds(folded, now),
             code=self._sentence(parsed.code, texts, secrets, _CODE),

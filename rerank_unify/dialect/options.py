@@ -93,7 +93,7 @@ def _fold(draft: EncodeContext, name: str, value: Any) -> None:
         draft.add_loss(name, "dropped", f"{draft.model} is not known to follow instructions")
         return
     draft.body["query"] = f"{value}\nQuery: {draft.body['query']}"
-    draft.add_loss(name, "folded", "it is written into the query, as the vendor documents", affects_result=False)
+    draft.add_loss(name, "folded", "it is written into the query, as the provider documents", affects_result=False)
 
 
 folded_into_query = Hint(_fold)
