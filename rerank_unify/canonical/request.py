@@ -223,7 +223,7 @@ ALIASES: Final[Mapping[str, str]] = {"top_k": "top_n", "max_doc_length": "max_to
 
 
 def canonical_names(data: Any, wire: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """Return the input without nulls and aliases, unchecked. ``wire`` maps a field to its name in the client's dialect."""
+    """Return the input without nulls and aliases, unchecked. ``wire`` has the names of the client's dialect."""
     if not is_object(data):
         raise InvalidRequestError(f"the request must be a JSON object, not {validation.describe(data)}")
     named: dict[str, Any] = {name: data[name] for name in data if data[name] is not None and name in _KNOWN}

@@ -13,7 +13,7 @@ from ..canonical import ALIASES, RequestFields, validate_fields
 from ..errors import InvalidRequestError, UnsupportedRequestError
 from .context import EncodeContext, EncodedRequest
 from .documents import Content, Documents, query_content
-from .options import Hint, Unsupported
+from .options import Field, Hint, Unsupported
 
 _HINTS: Final = ("instruction", "max_tokens_per_doc", "truncation", "return_embeddings")
 _UNSENT: Final = Unsupported()
@@ -49,7 +49,8 @@ class RequestFormat:
         model, query, top_n: dotted paths; None where the provider has no such field.
         documents: how documents are written.
         return_documents: how the flag is written; None where the provider has none.
-        instruction, max_tokens_per_doc, truncation, return_embeddings: how each hint is written and read.
+        instruction, max_tokens_per_doc, truncation, return_embeddings: how each hint is written and read; a
+            string is as good as ``Field(path)``.
         rank_fields: dotted path that is only read: the library applies ``rank_fields`` before it sends documents.
         read_only: canonical fields that are read from a client and never sent.
         extra_fields: further body fields of the dialect; the canonical request has them in ``provider_options``.
@@ -64,10 +65,10 @@ class RequestFormat:
     documents: Documents = _DOCUMENTS
     top_n: str | None = "top_n"
     return_documents: Flag | None = _FLAG
-    instruction: Hint = _UNSENT
-    max_tokens_per_doc: Hint = _UNSENT
-    truncation: Hint = _UNSENT
-    return_embeddings: Hint = _NO_EMBEDDINGS
+    instruction: Hint | str = _UNSENT
+    max_tokens_per_doc: Hint | str = _UNSENT
+    truncation: Hint | str = _UNSENT
+    return_embeddings: Hint | str = _NO_EMBEDDINGS
     rank_fields: str | None = None
     read_only: frozenset[str] = frozenset()
     extra_fields: tuple[str, ...] = ()
@@ -80,7 +81,8 @@ class RequestFormat:
 
     @cached_property
     def _hints(self) -> tuple[tuple[str, Hint], ...]:
-        return tuple((name, getattr(self, name)) for name in _HINTS)
+        hints: list[tuple[str, Hint | str]] = [(name, getattr(self, name)) for name in _HINTS]
+        return tuple((name, Field(hint) if isinstance(hint, str) else hint) for name, hint in hints)
 
     @cached_property
     def _read_paths(self) -> tuple[tuple[str, Path], ...]:

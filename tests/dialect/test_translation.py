@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 import rerank_unify as ru
+from rerank_unify.dialect import Field, RequestFormat
 
 JINA, COHERE, VOYAGE, XINFERENCE = map(ru.provider, ("jina", "cohere", "voyage", "xinference"))
 
@@ -13,6 +14,12 @@ JINA, COHERE, VOYAGE, XINFERENCE = map(ru.provider, ("jina", "cohere", "voyage",
 def ask(**fields: Any) -> ru.RerankRequest:
     given: dict[str, Any] = {"query": "q", "documents": ["a", "b"], **fields}
     return ru.RerankRequest(**given)
+
+
+def test_a_string_is_as_good_as_a_field() -> None:
+    plain, declared = RequestFormat(instruction="options.task"), RequestFormat(instruction=Field("options.task"))
+    assert plain.written == declared.written
+    assert plain.words["instruction"] == "options.task"
 
 
 def test_the_kind_is_the_model_that_scored() -> None:
