@@ -67,7 +67,7 @@ bench: $(VENV)/.dev ## speed, as ratios to a floor measured in the same run
 	$(BIN)/python benchmarks/overhead.py
 	$(BIN)/python benchmarks/gateway.py --quick
 
-chaos: $(VENV)/.test ## 10,000 requests over vendors of which two fail half of the time, for a nightly run
+chaos: $(VENV)/.test ## 10,000 requests over providers of which two fail half of the time, for a nightly run
 	$(BIN)/python benchmarks/chaos.py 10000
 
 fuzz: $(VENV)/.test ## a million broken answers, for a nightly run
