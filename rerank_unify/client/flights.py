@@ -1,7 +1,7 @@
-"""How calls are started and waited for, in both colours: one at a time, or several in a race when the policy hedges.
+"""Start calls and wait for them, sync and async: one attempt at a time, or several where the policy hedges.
 
-`drive` and `adrive` do what `work` says. How that is done is up to an object with `start` and `wait`, and nothing else
-differs between the clients.
+`drive` and `adrive` run the generator `work`. An object with `start` and `wait` sends the calls; the clients differ in
+that object alone.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ AsyncSend: TypeAlias = Callable[[Start], Awaitable[Landed]]
 
 
 def drive(job: Work, flights: InTurn | InThreads) -> RerankResponse:
-    """Do what the generator says, to its end."""
+    """Run the generator to its end."""
     landed: list[Landed | None] = [None]  # taken out to be sent: errors hold frames
     try:
         while True:
@@ -38,7 +38,7 @@ def drive(job: Work, flights: InTurn | InThreads) -> RerankResponse:
 
 
 async def adrive(job: Work, flights: AsyncInTurn | InTasks) -> RerankResponse:
-    """The same, asynchronously."""
+    """Run the generator to its end, asynchronously."""
     landed: list[Landed | None] = [None]
     try:
         while True:
@@ -52,7 +52,7 @@ async def adrive(job: Work, flights: AsyncInTurn | InTasks) -> RerankResponse:
 
 
 class InTurn:
-    """One attempt at a time, in the caller's own thread: what is started has landed."""
+    """Runs one attempt at a time, in the calling thread."""
 
     def __init__(self, send: Send) -> None:
         self._send = send
@@ -68,9 +68,9 @@ class InTurn:
 
 
 class InThreads:
-    """A thread for each attempt, so that the next one can start beside it.
+    """Runs each attempt in a thread, so that the next attempt can start beside it.
 
-    Leaving asks the attempts that still run to end, and does not wait for them.
+    Leaving the context cancels the running attempts and does not wait for them.
     """
 
     def __init__(self, send: Send, cancel: Callable[[Start], None], max_threads: int) -> None:
@@ -84,7 +84,7 @@ class InThreads:
         return None
 
     def wait(self, seconds: float) -> Landed | None:
-        """The first attempt that has ended, or None after so many seconds."""
+        """Return the first attempt that ends, or None after these seconds."""
         if not self._running:
             time.sleep(seconds)
             return None
@@ -104,7 +104,7 @@ class InThreads:
 
 
 class AsyncInTurn:
-    """One attempt at a time, in the caller's own task."""
+    """Runs one attempt at a time, in the calling task."""
 
     def __init__(self, send: AsyncSend) -> None:
         self._send = send
@@ -122,7 +122,7 @@ class AsyncInTurn:
 
 
 class InTasks:
-    """A task for each attempt. Leaving cancels those that still run, and waits until they have gone."""
+    """Runs each attempt in a task. Leaving the context cancels the running attempts and waits for their end."""
 
     def __init__(self, send: AsyncSend) -> None:
         import anyio
@@ -137,7 +137,7 @@ class InTasks:
         return None
 
     async def wait(self, seconds: float) -> Landed | None:
-        """The first attempt that has ended, or None after so many seconds."""
+        """Return the first attempt that ends, or None after these seconds."""
         import anyio
 
         with anyio.move_on_after(seconds):
@@ -154,7 +154,7 @@ class InTasks:
     async def __aexit__(self, *_: object) -> None:
         self._group.cancel_scope.cancel()
         try:
-            # Not told of an error in the body: the group would wrap it.
+            # Without the error of the body: the group would wrap it.
             await self._group.__aexit__(None, None, None)
         finally:
             self._landing.close()

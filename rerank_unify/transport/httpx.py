@@ -66,7 +66,7 @@ class HttpxSender:
                 raise too_late(timeout) if watch.over else _translated(self._line.library, error, timeout) from error
 
     def cancel(self, http: HttpRequest) -> None:
-        """End a call that is under way in another thread: it raises there."""
+        """Cancel a call that runs in another thread: it raises there."""
         self._watches.end(http)
 
 
@@ -114,11 +114,11 @@ class AsyncHttpxSender:
 async def _exchange(line: _Line, http: HttpRequest, timeout: float, body: Body) -> HttpResponse:
     response = await line.send(line.request(http, timeout))
     try:
-        # What is not compressed needs none of the layers that decompress.
+        # An uncompressed body needs no layer that decompresses.
         async for chunk in response.aiter_bytes() if "content-encoding" in response.headers else response.stream:
             if not body.add(chunk):
-                # Not left early: the next read fails instead, which ends all generators that httpx nests here.
-                # Those left unfinished are a warning on trio.
+                # Do not leave the loop early: the next read fails, which ends all generators that httpx nests here.
+                # trio warns about unfinished generators.
                 await response.aclose()
         return HttpResponse(response.status_code, response.headers, body.whole())
     finally:
@@ -126,14 +126,14 @@ async def _exchange(line: _Line, http: HttpRequest, timeout: float, body: Body) 
 
 
 class _Room:
-    """Room for so many calls at a time."""
+    """Limits the calls that run at the same time."""
 
     def __init__(self, max_concurrent: int) -> None:
         self._at_once = max_concurrent
         self._semaphore: Any = None
 
     async def enter(self) -> None:
-        """Wait for a place."""
+        """Wait until another call may run."""
         import anyio
 
         if self._semaphore is None:  # needs a running loop
@@ -144,21 +144,21 @@ class _Room:
             await self._semaphore.acquire()
 
     def leave(self) -> None:
-        """Give the place to the next one."""
+        """Let the next call run."""
         self._semaphore.release()
 
 
 class _Line:
-    """Makes requests, and hands them to a client or straight to a transport.
+    """Builds requests, and sends them over a client or directly over a transport.
 
-    A client adds headers, cookies, parameters, authentication and hooks of its own. Where it has no cookies and
-    parameters the request is made here: what httpx does for that is a tenth of a whole call. For a transport even the
-    headers are ready: but for one, they are those of the call before.
+    A client adds its headers, cookies, parameters, authentication and hooks. Where it has no cookies and parameters, the
+    request is built here: building it in httpx takes a tenth of a whole call. For a transport the headers of the previous
+    call are used again, except for the length.
 
     Attributes:
         library: the client's module.
         send: sends a request.
-        under_way: how many calls are, as far as who uses it counts them.
+        under_way: how many calls run; the sender counts them.
     """
 
     def __init__(self, client: Any, kind: str, connect: float, read: float | None) -> None:
@@ -171,7 +171,7 @@ class _Line:
         self._last: tuple[Any, Any, list[tuple[bytes, bytes]]] = (None, None, [])
 
     def request(self, http: HttpRequest, timeout: float, **extensions: Any) -> Any:
-        """The request, with its time limits."""
+        """Build the request with its time limits."""
         client, headers = self._client, http.headers
         read = timeout if self._read is None else min(self._read, timeout)
         extensions["timeout"] = {
@@ -186,7 +186,7 @@ class _Line:
                 stream=self.library.ByteStream(content),
                 extensions=extensions,
             )
-            request.read()  # so that a transport of the caller's own has its `content`
+            request.read()  # so that a user's transport finds its `content`
             return request
         if client.cookies or client.params:
             return client.build_request(http.method, url, headers=headers, content=content, extensions=extensions)
@@ -196,8 +196,8 @@ class _Line:
         )
 
     def _ready(self, headers: Mapping[str, str], url: Any) -> list[tuple[bytes, bytes]]:
-        """All headers but the length. A target's are the same object each time, and so are made once."""
-        last = self._last  # read once: another thread may be at another target
+        """Build all headers but the length, once per target: a target passes the same object for each call."""
+        last = self._last  # read once: another thread may serve another target
         if last[0] is headers and last[1] is url:
             return last[2]
         defaults = [(b"host", url.netloc), *_ACCEPT]
@@ -247,19 +247,19 @@ def default_async_sender(max_concurrent: int, **limits: Any) -> tuple[AsyncHttpx
 
 
 def _proxies() -> bool:
-    """Whether the environment names a proxy; exceptions from proxies alone are none."""
+    """Return whether the environment names a proxy; exceptions alone (``no_proxy``) do not count."""
     return not {"http", "https", "all"}.isdisjoint(getproxies())
 
 
 class _Watches:
-    """The calls that are under way, each with its watch."""
+    """The running calls with their watches."""
 
     def __init__(self) -> None:
         self._by_call: dict[int, _Watch] = {}
 
     @contextmanager
     def over(self, http: HttpRequest, timeout: float) -> Generator[_Watch]:
-        """Watch a call while it lasts."""
+        """Watch a call until it ends."""
         watch = self._by_call[id(http)] = _Watch(timeout)
         try:
             yield watch
@@ -268,17 +268,17 @@ class _Watches:
             del self._by_call[id(http)]
 
     def end(self, http: HttpRequest) -> None:
-        """End a call, where it is under way."""
+        """Cancel a call if it runs."""
         watch = self._by_call.get(id(http))
         if watch is not None:
             watch.end()
 
 
 class _Watch:
-    """Ends a blocking call when its time is up: httpx limits each single read, not their sum.
+    """Ends a blocking call at its timeout: httpx limits each read, not the whole call.
 
-    It knows the connection from the moment it is made. Where an idle one is used again, `Lanes` tells it too; a client
-    of the caller's own does so only with the answer's headers.
+    It learns of a new connection when it is opened. `Lanes` reports a reused connection; a user's client does so only with
+    the response headers.
     """
 
     def __init__(self, timeout: float) -> None:
@@ -289,34 +289,34 @@ class _Watch:
         self._timer.start()
 
     def trace(self, event: str, about: Mapping[str, Any]) -> None:
-        """Told by httpx of what it does."""
+        """Receive an event of httpx; a new connection is remembered."""
         if event in MADE:
             self.follow(about["return_value"])
 
     def follow(self, stream: Any) -> None:
-        """The connection that the call goes over, where the transport tells it."""
+        """Remember the connection of the call, where the transport reports it."""
         self._stream = stream
         if self.over:
             self.end()
 
     def end(self) -> None:
-        """End the call now."""
+        """Shut the connection of the call down."""
         self.over = True
         if self._stream is not None:
             with suppress(OSError):
-                # The plain socket's own: a TLS socket's would first forget its encryption, in the midst of a read.
+                # Of the plain socket: a TLS socket's method would drop its encryption during a read.
                 socket.socket.shutdown(self._stream.get_extra_info("socket"), socket.SHUT_RDWR)
 
     def dismiss(self) -> None:
-        """The call has ended."""
+        """Stop the timer: the call has ended."""
         self._timer.cancel()
 
 
 def library_of(client: object, kind: str) -> tuple[Any, str | None]:
-    """The module, httpx or httpx2, that a client or transport is of; for a transport also what sends.
+    """Return the module of a client or transport (httpx or httpx2), and for a transport the name of its send method.
 
     Raises:
-        InvalidRequestError: it is none of theirs, or asynchronous where it must not be, or the other way round.
+        InvalidRequestError: it is of neither library, or of the wrong kind: synchronous or asynchronous.
     """
     transport = kind.replace("Client", "BaseTransport")
     for base in type(client).__mro__:

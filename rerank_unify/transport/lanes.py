@@ -1,7 +1,7 @@
-"""Connections for the synchronous sender, each known before it is used, so that any call can be ended from outside.
+"""Connections for the synchronous sender that are known before their use, so that a call can be ended from outside.
 
-A pool of httpx's tells which connection a call goes over only with the answer's headers, and a server may drip these
-for ever. Here each connection has a transport of its own, and the one that was used last is taken first.
+A pool of httpx reports the connection of a call only with the response headers, and a server may drip these for ever.
+Here each connection has its transport, and the connection that was used last is taken first.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _ONE: Final = httpx.Limits(max_connections=1, max_keepalive_connections=1)
 
 
 class Lanes(httpx.BaseTransport):
-    """A transport over such connections. Safe under threads."""
+    """A transport with one connection per call. Safe under threads."""
 
     def __init__(self) -> None:
         self._ssl = httpx.create_ssl_context()
@@ -27,7 +27,7 @@ class Lanes(httpx.BaseTransport):
         self._closed = False
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Send over an idle connection to the same origin, else over a new one."""
+        """Send over an idle connection to the same origin, else over a new connection."""
         origin = (request.url.scheme, request.url.host, request.url.port)
         with self._lock:
             idle = self._idle.get(origin)
@@ -51,7 +51,7 @@ class Lanes(httpx.BaseTransport):
         return response
 
     def close(self) -> None:
-        """Close the idle connections; each other one closes after its call."""
+        """Close the idle connections; a connection in use closes after its call."""
         with self._lock:
             self._closed = True
             lanes = [lane for idle in self._idle.values() for lane in idle]
@@ -61,14 +61,14 @@ class Lanes(httpx.BaseTransport):
 
 
 class _Lane:
-    """One connection, made anew where it was closed."""
+    """A connection, opened again after it was closed."""
 
     def __init__(self, ssl: Any) -> None:
         self.transport = httpx.HTTPTransport(verify=ssl, limits=_ONE)
         self._connection: Any = None
 
     def send(self, request: httpx.Request) -> httpx.Response:
-        """Send, and tell the request's own trace which connection it is."""
+        """Send, and report the connection to the request's trace."""
         notify: Callable[[str, Mapping[str, Any]], None] = request.extensions["trace"]
 
         def trace(event: str, about: Mapping[str, Any]) -> None:
@@ -83,7 +83,7 @@ class _Lane:
 
 
 class _Stream(httpx.SyncByteStream):
-    """An answer's body, after which its connection is given back."""
+    """A response body that returns its connection at its end."""
 
     def __init__(self, body: Any, give_back: Callable[[], None]) -> None:
         self._body, self._give_back = body, give_back
@@ -92,7 +92,7 @@ class _Stream(httpx.SyncByteStream):
         yield from self._body
 
     def close(self) -> None:
-        """Close the body; the connection may be used again where all was read."""
+        """Close the body; a connection whose body was read to its end may be used again."""
         try:
             self._body.close()
         finally:
