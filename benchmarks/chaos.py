@@ -248,7 +248,7 @@ def wrong(request: ru.RerankRequest, response: ru.RerankResponse) -> str | None:
         return "rows twice, or too many"
     if [score(texts[index]) for index in got] != sorted((score(texts[index]) for index in got), reverse=True):
         return "not sorted"
-    if len(got) < len(expected):  # the vendor left some out, and the answer has to say so
+    if len(got) < len(expected):  # the vendor left some out, and the response has to say so
         return None if any("rows are missing" in warning for warning in response.warnings) else "rows lack, untold"
     same = [score(texts[index]) for index in got] == [score(texts[index]) for index in expected]
     return None if same else "not the best rows"

@@ -119,7 +119,7 @@ class Decoder:
     ) -> RerankResponse:
         table = self.dialect.response
         model, id, details = table.read_model(value), table.read_id(value), table.read_warnings(value)  # noqa: A001 - the wire's
-        # What was sent, and what is declared, needs no redacting: nearly every answer names one of these.
+        # What was sent, and what is declared, needs no redacting: nearly every response names one of these.
         if model is not None and model != context.model and model not in self.models:
             model = cut(redact_name(model, _texts(context), _secrets(http)), MODEL_LIMIT)
         missing: tuple[int, ...] = ()

@@ -42,7 +42,7 @@ def test_errors_come_back_in_the_clients_dialect() -> None:
     status, headers, body = through.response(429, {"Retry-After": "7"}, b'{"detail":"slow"}', sent)
     assert (status, headers["retry-after"], json.loads(body)) == (429, "7", {"message": "slow"})
     status, _, body = through.response(200, {}, b"<html>", sent)
-    assert (status, json.loads(body)) == (502, {"message": "the answer is not JSON: an HTML page"})
+    assert (status, json.loads(body)) == (502, {"message": "the response is not JSON: an HTML page"})
     assert through.response(401, {}, b'{"detail":"bad"}', sent)[0] == 502
     assert through.response(401, {}, b'{"detail":"bad"}', sent, relay=True)[0] == 401
 

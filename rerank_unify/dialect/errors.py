@@ -190,13 +190,13 @@ def _about(
 
 
 def _no_response(value: Any, body: bytes, rows: str, sentence: str | None) -> str:
-    where = rows or "the answer"
+    where = rows or "the response"
     if value is ABSENT and not body.strip():
-        return "the answer is empty"
+        return "the response is empty"
     if value is ABSENT:
         # Other text is not repeated: it may hold a document.
         page = sentence is not None and sentence.startswith("an HTML page")
-        return f"the answer is not JSON: {sentence}" if page else "the answer is not JSON"
+        return f"the response is not JSON: {sentence}" if page else "the response is not JSON"
     if not is_object(value) and rows:
-        return f"the answer is not an object with {where}"
-    return f"the answer has no list at {where}: {sentence}" if sentence else f"the answer has no list at {where}"
+        return f"the response is not an object with {where}"
+    return f"the response has no list at {where}: {sentence}" if sentence else f"the response has no list at {where}"

@@ -164,13 +164,13 @@ class FallbackPolicy:
     def refuse(self, response: RerankResponse) -> RerankError | None:
         """Return the error for a response that the policy refuses, or None."""
         if len(response) == 0 and self.empty == "next":
-            return e.InvalidResponseError("the answer has no row", provider=response.provider)
+            return e.InvalidResponseError("the response has no row", provider=response.provider)
         if self.incomplete == "accept" or not response.missing:
             return None
         missing = set(response.missing).difference(*(loss.indices for loss in response.losses))
         if not missing:
             return None
-        return e.InvalidResponseError(f"the answer lacks {len(missing)} rows", provider=response.provider)
+        return e.InvalidResponseError(f"the response lacks {len(missing)} rows", provider=response.provider)
 
 
 DEFAULT_POLICY: Final = FallbackPolicy()

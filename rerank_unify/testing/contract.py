@@ -257,7 +257,7 @@ def transcoding_is_the_same(provider: Provider, examples: int | None = None) -> 
         response_body = to_json(provider.dialect.response.write(response, None))
         got = through.response(status, {}, response_body, transcoded)
         assert (got[0], json.loads(got[2])) == _by_hand(client, provider, request, status, response_body), (
-            "another answer"
+            "another response"
         )
 
     _run(given(st.data())(test), examples)

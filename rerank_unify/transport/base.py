@@ -52,7 +52,7 @@ class Body:
         """Add a chunk. Return whether to read on; if not, `problem` has the error."""
         self._left -= len(chunk)
         if self._left < 0:
-            self.problem = e.TransportError("the answer is too long and was not read to its end", retryable=False)
+            self.problem = e.TransportError("the response is too long and was not read to its end", retryable=False)
         elif time.monotonic() > self._until:
             self.problem = too_late(self._timeout)
         else:
@@ -77,7 +77,7 @@ def bare(error: BaseException) -> BaseException:
 
 def too_late(timeout: float) -> e.TimeoutError:
     """Build the error for a timeout."""
-    return e.TimeoutError(f"no answer within {timeout:g} seconds")
+    return e.TimeoutError(f"no response within {timeout:g} seconds")
 
 
 def no_connection(cause: Exception) -> e.ConnectError:

@@ -151,9 +151,9 @@ class _Room:
 class _Line:
     """Builds requests, and sends them over a client or directly over a transport.
 
-    A client adds its headers, cookies, parameters, authentication and hooks. Where it has no cookies and parameters, the
-    request is built here: building it in httpx takes a tenth of a whole call. For a transport the headers of the previous
-    call are used again, except for the length.
+    A client adds its headers, cookies, parameters, authentication and hooks. Where it has no cookies and parameters,
+    the request is built here: building it in httpx takes a tenth of a whole call. For a transport the headers of the
+    previous call are used again, except for the length.
 
     Attributes:
         library: the client's module.
@@ -277,8 +277,8 @@ class _Watches:
 class _Watch:
     """Ends a blocking call at its timeout: httpx limits each read, not the whole call.
 
-    It learns of a new connection when it is opened. `Lanes` reports a reused connection; a user's client does so only with
-    the response headers.
+    It learns of a new connection when it is opened. `Lanes` reports a reused connection; a user's client does so only
+    with the response headers.
     """
 
     def __init__(self, timeout: float) -> None:

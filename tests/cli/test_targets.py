@@ -214,7 +214,7 @@ def test_time_is_limited(option: str) -> None:
     with served([Play(delay=3600)]) as server:
         line = failed(*over(server, option, "0.2", "--retries", "0"))
         server.wait_disconnected()
-    assert re.search(r"TimeoutError: no answer within 0\.\d+ seconds$", line)
+    assert re.search(r"TimeoutError: no response within 0\.\d+ seconds$", line)
 
 
 def test_a_slow_provider_is_overtaken() -> None:

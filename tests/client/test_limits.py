@@ -92,7 +92,7 @@ def test_an_attempt_ends_on_time(rerank: Rerank, name: str) -> None:
     with ScriptedServer([SLOW[name]]) as server:
         error = failure(rerank, jina(server), settings={**ONCE, "timeout": 0.2})
         server.wait_disconnected()
-    assert (type(error), error.message) == (ru.TimeoutError, "no answer within 0.2 seconds")
+    assert (type(error), error.message) == (ru.TimeoutError, "no response within 0.2 seconds")
     assert time.monotonic() - began < PATIENCE
 
 
@@ -135,7 +135,7 @@ def test_reading_stops_at_the_limit(rerank: Rerank, how: Any) -> None:
         if how != "gzip_bomb":  # whose wire form is short, and read by then
             server.wait_left()
     assert (type(error), error.retryable) == (ru.TransportError, False)
-    assert error.message == "the answer is too long and was not read to its end"
+    assert error.message == "the response is too long and was not read to its end"
 
 
 def test_a_response_of_just_that_length_passes(rerank: Rerank) -> None:

@@ -373,7 +373,7 @@ def test_a_response_without_rows_is_none(client: str, upstream: str) -> None:
     """Documents were sent: the default policy asks another vendor, and here there is no other."""
     body = ru.provider(upstream).encode_response(ru.RerankResponse([]))
     (answer,) = answered(client, upstream, Play(body=body))
-    assert (answer.status_code, sentence(client, answer)) == (502, "the answer has no row")
+    assert (answer.status_code, sentence(client, answer)) == (502, "the response has no row")
 
 
 # --- the gateway is the transcoder, and a wire on each side ----------------------------------------------------------

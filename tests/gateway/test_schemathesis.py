@@ -24,7 +24,7 @@ schema: Any = schemathesis.openapi.from_asgi("/openapi.json", app)
 
 @schema.parametrize()  # type: ignore[untyped-decorator]
 @settings(
-    max_examples=25 if THOROUGH else 5,  # for each path
+    max_examples=10 if THOROUGH else 5,  # for each path
     derandomize=True,
     deadline=None,
     phases=[Phase.explicit, Phase.generate],

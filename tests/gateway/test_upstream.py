@@ -88,7 +88,7 @@ def test_a_slow_provider_is_504_by_the_deadline(path: str) -> None:
             with client(config) as api:
                 answer = api.post(path, json=BODY)
             assert answer.status_code == 504
-            assert error_message(path, answer).startswith("no answer within 0.")
+            assert error_message(path, answer).startswith("no response within 0.")
         server.wait_disconnected()
 
 

@@ -73,7 +73,7 @@ FAILURES: Final = {
     ),
     "its key is wrong": Failure(REFUSED, 502, HIDDEN, play=Play(status=401, body={"detail": "Invalid API key."})),
     "its key may not": Failure(REFUSED, 502, HIDDEN, play=Play(status=403, body={"detail": "No balance."})),
-    "nonsense": Failure(REFUSED, 502, "the answer is not JSON", play=Play(how="html")),
+    "nonsense": Failure(REFUSED, 502, "the response is not JSON", play=Play(how="html")),
     "a list of errors": Failure(
         "the request", 400, "no such", play=Play(status=422, body={"detail": [{"msg": "no such"}]})
     ),

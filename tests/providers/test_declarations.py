@@ -28,7 +28,7 @@ from rerank_unify.testing import assert_provider_contract
 
 
 def tei() -> Provider:
-    """Text Embeddings Inference: no model, no top_n, and the answer is a bare list."""
+    """Text Embeddings Inference: no model, no top_n, and the response is a bare list."""
     return Provider(
         name="tei-like",
         dialect=Dialect(

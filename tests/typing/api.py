@@ -50,3 +50,78 @@ def client_side(body: Mapping[str, Any], error: ru.RerankError) -> tuple[int, by
     answer: tuple[int, dict[str, str], bytes] = through.response(status, headers, b"", sent)
     del wire, body
     return answer[0], answer[2]
+
+
+def clients(http: ru.HttpRequest) -> list[tuple[ru.AttemptRecord, ...]]:
+    def send(request: ru.HttpRequest, timeout: float, /) -> ru.HttpResponse:
+        return ru.HttpResponse(200, {"x": request.url}, str(timeout).encode())
+
+    def started(event: ru.AttemptStarted) -> None:
+        print(event.provider, event.number)
+
+    def ended(event: ru.AttemptEnded) -> None:
+        print(event.started.host, event.seconds, event.usage)
+
+    def progressed(progress: ru.Progress) -> None:
+        print(progress.done, progress.total)
+
+    targets: list[str | ru.Provider | ru.Target] = [
+        ru.Target("jina", model="m", api_key="k", headers={"x": "y"}),
+        ru.provider("cohere"),
+        "local",
+    ]
+    found: list[tuple[ru.AttemptRecord, ...]] = []
+    with ru.Client(targets, sender=send, timeout=3, deadline=9.0, on_attempt_start=started) as client:
+        response: ru.RerankResponse = client.rerank("q", ["a"], top_n=3, must_keep={"instruction"})
+        for done in client.rerank_many([ru.RerankRequest(query="q", documents=["a"])], progress=progressed):
+            completed: ru.Completed = done
+            found += [completed.unwrap().attempts, response.attempts]
+    ru.Client("voyage", url="http://h/rerank", api_key=None, health=ru.Health(), policy=ru.FallbackPolicy(retries=1))
+    ru.Client(ru.provider("jina"), base_url="http://h", on_attempt_end=ended, headers={"x": "y"}, split="always")
+    return found
+
+
+async def async_clients(client: ru.AsyncClient, request: ru.RerankRequest) -> ru.Result:
+    async for done in client.rerank_many([request], concurrency=3, ordered=True):
+        error: ru.RerankError | None = done.error
+        print(error)
+    response = await client.rerank(request, model="m", must_keep="all")
+    best, others = response[0], response[1:]
+    changed = response.replace(model="m", results=list(others), score_kind="logit", usage=ru.Usage(search_units=1))
+    print(changed.to_dict(), changed.to_json())
+    return best
+
+
+def plans(request: ru.RerankRequest, now: float, kind: ru.ScoreKind) -> ru.RerankResponse:
+    policy = ru.FallbackPolicy(rules={ru.RateLimitError: ru.Rule("next", retries=0, waits=False)})
+    plan = ru.FallbackPlan(["jina", ru.Target("cohere")], policy=policy, health=ru.Health(), request=request)
+    while not isinstance(step := plan.next(now), ru.Finished):
+        if isinstance(step, ru.Wait):
+            print(step.seconds)
+            continue
+        attempt: ru.Attempt = step
+        call = attempt.prepare(request, api_key="k", headers={"x": "y"})
+        plan.record(attempt, call.decode(200, {}, b""), now)
+    batch: ru.Batch = ru.split_request(request, "jina", split="always")
+    provider: ru.Provider = ru.provider("jina")
+    ru.register(provider)
+    return batch.merge([plan.result()]).unit_scores(kind)
+
+
+def every_error(request: ru.RerankRequest) -> tuple[ru.AttemptRecord, ...]:
+    failures: list[ru.RerankError] = [
+        ru.InvalidRequestError("m", field="documents[3]"),
+        ru.UnsupportedRequestError("m", field="query", index=3, provider="jina"),
+        ru.UnknownProviderError("m", name="x"),
+        ru.InvalidResponseError("m", path="data", status=200, body=b""),
+    ]
+    kinds: list[type[ru.RequestError | ru.StatusError | ru.TransportError]] = [
+        ru.MissingApiKeyError, ru.MissingExtraError, ru.ScoreKindError, ru.AuthenticationError, ru.BadRequestError,
+        ru.PermissionDeniedError, ru.QuotaExceededError, ru.NotFoundError, ru.ModelNotFoundError, ru.WrongEndpointError,
+        ru.RequestTooLargeError, ru.RateLimitError, ru.ProviderServerError, ru.ProviderOverloadedError, ru.ConnectError,
+        ru.TimeoutError,
+    ]  # fmt: skip
+    failures += [kind("m", status=500, code="c", request_id="i", retryable=True, retry_after=3.0) for kind in kinds]
+    group = ru.AllProvidersFailedError("m", failures)
+    print(group.causes, group.leading, request)
+    return group.attempts
