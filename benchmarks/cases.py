@@ -109,7 +109,7 @@ WHOLE: Final = "whole numbers"
 
 @dataclass(frozen=True)
 class Answer:
-    """A vendor's answer to a request of that many documents.
+    """A provider's answer to a request of that many documents.
 
     Attributes:
         provider_name: the provider's name.
@@ -128,7 +128,7 @@ class Answer:
 
     @cached_property
     def body(self) -> bytes:
-        """The vendor's answer."""
+        """The provider's answer."""
         echo = texts(self.rows) if self.documents == ECHOED else None
         rows = scored(self.rows)
         if self.documents == WHOLE:
@@ -208,7 +208,7 @@ def filled_answers() -> list[Answer]:
 
 @dataclass(frozen=True)
 class Request:
-    """A client's request in Jina's dialect, on its way to a vendor."""
+    """A client's request in Jina's dialect, on its way to a provider."""
 
     provider_name: str
     documents: int

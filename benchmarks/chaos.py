@@ -1,4 +1,4 @@
-"""Is every answer right when most vendors are not? ``python benchmarks/chaos.py [requests] [--seed N]``.
+"""Is every answer right when most providers are not? ``python benchmarks/chaos.py [requests] [--seed N]``.
 
 The asynchronous client, 100 requests at a time, against servers on real sockets in a process of their own: Jina and
 Voyage, of which each fails half of the time in any way that `MISCHIEF` and `LIES` know, and Cohere, which is good.
@@ -136,7 +136,7 @@ def mischief(seed: int, count: int, elsewhere: str) -> list[Play]:
 
 
 def liar(name: str, seed: int) -> Respond:
-    """A vendor of whose answers 22 of 100 are not what they should be."""
+    """A provider of whose answers 22 of 100 are not what they should be."""
     good = respond_as(name)
     chance = random.Random(seed)  # noqa: S311
 
@@ -178,7 +178,7 @@ class Servers:
     """The servers' process.
 
     Attributes:
-        urls: by vendor.
+        urls: by provider.
     """
 
     process: subprocess.Popen[str]
@@ -248,14 +248,14 @@ def wrong(request: ru.RerankRequest, response: ru.RerankResponse) -> str | None:
         return "rows twice, or too many"
     if [score(texts[index]) for index in got] != sorted((score(texts[index]) for index in got), reverse=True):
         return "not sorted"
-    if len(got) < len(expected):  # the vendor left some out, and the response has to say so
+    if len(got) < len(expected):  # the provider left some out, and the response has to say so
         return None if any("rows are missing" in warning for warning in response.warnings) else "rows lack, untold"
     same = [score(texts[index]) for index in got] == [score(texts[index]) for index in expected]
     return None if same else "not the best rows"
 
 
 def has_reason(error: ru.RerankError, seconds: float) -> bool:
-    """Whether an error may come: the third vendor is good, so that only the caller's mistake or time explains it."""
+    """Whether an error may come: the third provider is good, so that only the caller's mistake or time explains it."""
     causes: tuple[ru.RerankError, ...] = getattr(error, "causes", (error,))
     too_slow = any(isinstance(cause, ru.TimeoutError) and cause.provider == "cohere" for cause in causes)
     return isinstance(error, ru.BadRequestError) or too_slow or seconds >= DEADLINE * 0.9

@@ -1,6 +1,6 @@
 """Can 10 MB of brackets hold a process up? ``python benchmarks/fuzz_depth.py``; exit code 1 on a FAIL.
 
-Whatever a vendor sends, reading it is to end soon, and in the library's own error.
+Whatever a provider sends, reading it is to end soon, and in the library's own error.
 """
 
 from __future__ import annotations

@@ -14,10 +14,10 @@ pytestmark = pytest.mark.benchmark(max_time=0.1, min_time=0.00005, min_rounds=5,
 
 
 def test_answer(benchmark: BenchmarkFixture, work: Callable[[], object]) -> None:
-    """A vendor's answer, read and written."""
+    """A provider's answer, read and written."""
     benchmark(work)
 
 
 def test_request(benchmark: BenchmarkFixture, work: Callable[[], object]) -> None:
-    """A client's request, read and written for a vendor."""
+    """A client's request, read and written for a provider."""
     benchmark(work)

@@ -111,7 +111,7 @@ class Seen:
         return {name: self.headers[name] for name in _CREDENTIALS if name in self.headers}
 
 
-# --- a vendor's good answers -----------------------------------------------------------------------------------------
+# --- a provider's good answers --------------------------------------------------------------------------------
 
 
 def score(text: str) -> float:

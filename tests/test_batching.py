@@ -35,7 +35,7 @@ def score(document: str) -> float:
 
 
 def respond(call: ru.Call) -> ru.RerankResponse:
-    """A vendor that scores each document by itself, unsorted, and bills a token each."""
+    """A provider that scores each document by itself, unsorted, and bills a token each."""
     documents = json.loads(call.http.content)["documents"]
     rows: list[Any] = [{"index": i, "relevance_score": score(text)} for i, text in enumerate(documents)]
     return call.decode(200, {}, json.dumps({"data": rows, "tokens": len(rows)}))

@@ -250,7 +250,7 @@ def read(provider: Provider, body: bytes, **more: Any) -> list[tuple[int, float]
     return [(row.index, row.relevance_score) for row in provider.decode(200, {}, body, request(**more))]
 
 
-def test_discovery_engine_answers_with_our_ids() -> None:
+def test_discovery_engine_responds_with_our_ids() -> None:
     provider = discovery_engine()
     assert provider.encode_request(request()) == {
         "model": "semantic-ranker-default-004",

@@ -129,7 +129,7 @@ def test_a_key_with_its_scheme_goes_to_the_host_of_its_kind() -> None:
     assert hosts == {"https://ai.mongodb.com/v1/rerank"}
 
 
-def test_a_plan_that_was_never_asked_makes_up_no_cool_down() -> None:
+def test_a_plan_before_its_first_step_reports_no_cool_down() -> None:
     assert type(ru.FallbackPlan("jina").error()) is ru.TimeoutError
 
 

@@ -12,6 +12,9 @@ from .._http import HttpRequest, HttpResponse
 MAX_BYTES: Final = 64 * 2**20  # bytes of a response: a thousand times a large response, and small enough for memory
 MAX_CONCURRENT: Final = 100  # concurrent calls: as many as an httpx client has connections
 CONNECT: Final = 5.0  # seconds: a second SYN goes out after one, a third after three
+REUSED: Final = "connection.reused"  # an event of `Lanes`; httpx emits the others
+MAX_IDLE: Final = 20  # idle connections of one origin, as many as httpx keeps
+MADE: Final = ("connection.connect_tcp.complete", "connection.start_tls.complete", REUSED)
 
 
 class Sender(Protocol):

@@ -15,15 +15,10 @@ from urllib.request import getproxies
 
 from .._http import HttpRequest, HttpResponse
 from ..errors import InvalidRequestError, TransportError
-from .base import CONNECT, MAX_BYTES, MAX_CONCURRENT, Body, lost, no_connection, too_late
+from .base import CONNECT, MADE, MAX_BYTES, MAX_CONCURRENT, MAX_IDLE, Body, lost, no_connection, too_late
 
 if TYPE_CHECKING:
     import httpx
-
-
-REUSED: Final = "connection.reused"  # an event of `Lanes`; httpx emits the others
-MAX_IDLE: Final = 20  # idle connections of one origin, as many as httpx keeps
-MADE: Final = ("connection.connect_tcp.complete", "connection.start_tls.complete", REUSED)
 
 
 class HttpxSender:

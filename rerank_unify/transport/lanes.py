@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import httpx
 
-from .httpx import MADE, MAX_IDLE, REUSED
+from .base import MADE, MAX_IDLE, REUSED
 
 _ONE: Final = httpx.Limits(max_connections=1, max_keepalive_connections=1)
 

@@ -301,7 +301,7 @@ def test_a_failed_chain_names_its_causes(tmp_path: Path, out: Path) -> None:
     ]
 
 
-def test_the_next_provider_answers(tmp_path: Path, out: Path) -> None:
+def test_the_next_provider_responds(tmp_path: Path, out: Path) -> None:
     path = requests(tmp_path / "in.jsonl", [request_line(0, instruction="Find")])
     with served([BUSY]) as server:
         assert run(path, out, *over(server, "--fallback", "local:some/model")).exit_code == 0

@@ -42,7 +42,7 @@ def test_a_key_goes_to_another_host_on_request_alone(request_file: str, monkeypa
     assert (seen.json["model"], seen.json["top_k"]) == ("rerank-2.5", 2)
 
 
-def test_a_provider_answers(tmp_path: Path) -> None:
+def test_a_provider_responds(tmp_path: Path) -> None:
     path = write(tmp_path / "r.json", {**REQUEST, "model": "own"})
     with served() as server:
         for more, model in ((), "own"), (("--model", "my-uid"), "my-uid"):
@@ -123,7 +123,7 @@ def parsed(*options: str) -> TargetOptions:
     return found[0]
 
 
-def test_the_next_provider_answers() -> None:
+def test_the_next_provider_responds() -> None:
     with served([BUSY]) as server:
         args = over(server, "--model", "mine", "--fallback", "local")
         result = run(*args, "--show-attempts")

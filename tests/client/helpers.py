@@ -37,7 +37,7 @@ def ask(**fields: Any) -> ru.RerankRequest:
 
 
 def target(name: str, server: ScriptedServer, **more: Any) -> ru.Target:
-    """A target with a key that looks like that vendor's own."""
+    """A target with a key that looks like that provider's own."""
     keys = {"jina": KEY, "voyage": "pa-0123456789"}
     return ru.Target(name, api_key=keys.get(name, "co-0123456789abcdef"), base_url=server.url, **more)
 

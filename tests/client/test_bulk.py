@@ -317,7 +317,7 @@ def test_what_an_asynchronous_sender_raises_comes_as_it_is(backend: str) -> None
         anyio.run(main, backend=backend)
 
 
-def test_requests_read_before_the_source_broke_is_answered() -> None:
+def test_requests_read_before_the_source_broke_are_completed() -> None:
     found: list[ru.Completed] = []
     with ScriptedServer() as server, ru.Client(jina(server)) as client:
         with pytest.raises(OddError, match="in the source"):

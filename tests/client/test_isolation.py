@@ -139,7 +139,7 @@ def test_a_request_counts_once_however_often_it_was_tried(rerank: Rerank) -> Non
 
 
 @pytest.mark.parametrize("play", [Play(status=500), Play(body=b"{"), Play(how="reset")])
-def test_a_server_that_fails_is_skipped_where_another_can_answer(rerank: Rerank, play: Play) -> None:
+def test_a_server_that_fails_is_skipped_where_another_can_respond(rerank: Rerank, play: Play) -> None:
     settings = {"health": ru.Health(), "policy": QUICK}
     with ScriptedServer([play]) as broken, ScriptedServer(respond=respond_as("voyage")) as good:
         targets = [jina(broken), voyage(good)]

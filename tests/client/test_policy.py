@@ -20,7 +20,7 @@ UNHURRIED: Final = ru.FallbackPolicy(backoff=lambda _, __: 3600.0, max_wait=7200
 
 
 def answering(name: str, *script: Play) -> ScriptedServer:
-    """A server that plays the script, and then answers well in a vendor's dialect."""
+    """A server that plays the script, and then answers well in a provider's dialect."""
     return ScriptedServer(script, respond=respond_as(name))
 
 
@@ -390,7 +390,7 @@ def test_a_breaker_opens_and_lets_one_through_in_the_end(rerank: Rerank) -> None
     assert called_at(targets, health, now + 1001) == "voyage"  # one probe at a time
 
 
-def test_a_probe_that_is_answered_closes_the_breaker(rerank: Rerank) -> None:
+def test_a_probe_that_succeeds_closes_the_breaker(rerank: Rerank) -> None:
     health, policy = ru.Health(), ru.FallbackPolicy(breaker_failures=2, breaker_seconds=1e-6)
     settings = {"health": health, "policy": policy}
     with answering("jina", *[Play(how="reset")] * 2) as first, answering("voyage") as second:

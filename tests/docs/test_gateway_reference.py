@@ -21,7 +21,7 @@ def test_the_table_of_settings_is_the_settings() -> None:
 
 def test_the_sample_configuration_holds(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("VOYAGE_API_KEY", "CO_API_KEY"):
-        monkeypatch.setenv(name, "a-key-of-a-vendor")
+        monkeypatch.setenv(name, "a-key-of-a-provider")
     settings = read_settings(SAMPLE)
     assert settings.keys
     assert settings.checked_host() == settings.host

@@ -1,4 +1,4 @@
-"""Vendors that nobody knew, as another package declares them."""
+"""Providers that nobody knew, as another package declares them."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""What the tests of every pair of dialects share: a gateway on the loopback, the vendors behind it, and the table of
+"""What the tests of every pair of dialects share: a gateway on the loopback, the providers behind it, and the table of
 what each API's documentation says.
 
-A client's dialect is called ``client`` and a vendor's ``upstream``. Each vendor is a real server, and the gateway has a
-model name, a key and a model of its own for each.
+A client's dialect is called ``client``, a provider's ``upstream``. Each provider is a real server, and the gateway has
+a model name, a key and a model of its own for each.
 """
 
 from __future__ import annotations
@@ -34,24 +34,24 @@ every_client = pytest.mark.parametrize("client", DIALECTS)
 every_upstream = pytest.mark.parametrize("upstream", DIALECTS)
 
 CLIENT_KEY: Final = "client-key-0123456789abcdef"
-"""What clients send, though the gateway asks for no key: no vendor may see it."""
+"""What clients send, though the gateway asks for no key: no provider may see it."""
 
 ONCE: Final[Mapping[str, Any]] = {"retries": 0, "rules": {"ProviderOverloadedError": {"retries": 0}}}
 """Settings with which no target is tried twice."""
 
 
 def model_of(upstream: str) -> str:
-    """The name by which clients ask for a vendor."""
+    """The name by which clients ask for a provider."""
     return f"public-{upstream}"
 
 
 def default_model(upstream: str) -> str:
-    """The name that the vendor gets instead."""
+    """The name that the provider gets instead."""
     return f"own-model-of-{upstream}"
 
 
 def own_key(upstream: str) -> str:
-    """The gateway's key at that vendor."""
+    """The gateway's key at that provider."""
     return f"gateway-key-at-{upstream}"
 
 
@@ -71,10 +71,10 @@ def set_keys(patch: pytest.MonkeyPatch) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Published:
-    """An API as its vendor describes it.
+    """An API as its provider describes it.
 
     Attributes:
-        path: of the vendor's own host.
+        path: of the provider's own host.
         supports: all fields of a request, as far as they are documented.
         top_n: what it calls the number of rows.
         rows: what it calls the rows.
@@ -130,7 +130,7 @@ PUBLISHED: Final[Mapping[str, Published]] = {
         path="/v1/rerank",
         supports=frozenset(("model", "query", "documents", "top_n", "return_documents")),
         needs={"model": (str,), "object": (str,), "usage": (dict,), "results": (list,)},
-        # Not Jina's own: the canonical format has a place for what other vendors send.
+        # Not Jina's own: the canonical format has a place for what other providers send.
         may=frozenset(("id", "warnings")),
         echo=_as_object,
         objects=True,
@@ -163,7 +163,7 @@ PUBLISHED: Final[Mapping[str, Published]] = {
         supports=frozenset(("model", "query", "documents", "top_k", "return_documents", "truncation")),
         top_n="top_k",
         rows="data",
-        # The total is null where the vendor tells none: nothing is invented.
+        # The total is null where the provider tells none: nothing is invented.
         needs={"object": (str,), "data": (list,), "model": (str,), "usage.total_tokens": (int, _NONE)},
         echo=_as_text,
         withholds=True,
@@ -207,7 +207,7 @@ def assert_published(client: str, answer: Any) -> None:
         assert all(type(row[key]) in types for key, types in api.row.items()), row
 
 
-# --- a gateway and its vendors ---------------------------------------------------------------------------------------
+# --- a gateway and its providers --------------------------------------------------------------------------------
 
 
 class Served:
@@ -231,7 +231,7 @@ class Served:
 
 
 def target(upstream: str, server: ScriptedServer, **more: Any) -> dict[str, Any]:
-    """One vendor as a target of a route."""
+    """One provider as a target of a route."""
     return {
         "provider": upstream,
         "model": default_model(upstream),
@@ -242,13 +242,13 @@ def target(upstream: str, server: ScriptedServer, **more: Any) -> dict[str, Any]
 
 
 def config_for(servers: Mapping[str, ScriptedServer], **more: Any) -> dict[str, Any]:
-    """Settings with a route to each vendor, none of which is tried twice."""
+    """Settings with a route to each provider, none of which is tried twice."""
     routes = {model_of(name): {"targets": [target(name, server)]} for name, server in servers.items()}
     return {"models": routes, "default": "none", "upstream": ONCE, **more}
 
 
 def server_for(upstream: str) -> ScriptedServer:
-    """A vendor that answers well, in its dialect."""
+    """A provider that answers well, in its dialect."""
     return ScriptedServer(respond=respond_as(upstream))
 
 

@@ -59,7 +59,7 @@ def test_a_key_in_a_header_stands_for_the_key(monkeypatch: pytest.MonkeyPatch) -
     assert dict(target.headers) == {"authorization": HEADER_VALUE}
 
 
-def test_the_providers_own_host_as_base_url_gets_the_providers_key(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_providers_host_as_base_url_gets_the_providers_key(monkeypatch: pytest.MonkeyPatch) -> None:
     route = {"provider": "jina", "base_url": "https://api.jina.ai/v1"}
     with pytest.raises(ru.InvalidRequestError, match=r"^models\.m: jina needs a key: set JINA_API_KEY or key_env$"):
         create_app(routed(route))

@@ -33,7 +33,7 @@ def test_every_installed_dialect_has_its_path() -> None:
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_every_path_answers_in_its_dialect(path: str) -> None:
+def test_every_path_responds_in_its_dialect(path: str) -> None:
     provider = ru.provider(PATHS[path])
     body = provider.encode_request(ru.RerankRequest(**BODY))
     with client() as api:
@@ -46,7 +46,7 @@ def test_every_path_answers_in_its_dialect(path: str) -> None:
     assert len(answer.headers["x-request-id"]) == 32
 
 
-# --- a vendor that nobody knew ---------------------------------------------------------------------------------------
+# --- an unknown provider --------------------------------------------------------------------------------
 
 
 @pytest.mark.usefixtures("made_up")

@@ -213,7 +213,7 @@ def endless_head(size: int = 1) -> Iterator[bytes]:
     yield from repeat(b"a" * size, 2_000)
 
 
-def test_a_client_that_takes_longer_to_be_answered_is_not_sent_away() -> None:
+def test_a_client_that_waits_long_for_its_response_is_not_disconnected() -> None:
     """The limit is for heads alone: an answer may take longer, and what waits behind it does."""
     with (
         ScriptedServer([NEVER]) as upstream,

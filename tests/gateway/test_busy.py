@@ -23,7 +23,7 @@ KEYS = {"keys": {name: hash_of(f"ru-{name}") for name in ("ann", "bob")}}
 
 @contextmanager
 def busy(limits: dict[str, int], **settings: Any) -> Generator[tuple[int, Wire, ScriptedServer], None, None]:
-    """A gateway with one request under way, Ann's where there are keys: its port, the connection, and the vendor."""
+    """A gateway with one request under way, Ann's where there are keys: its port, the connection, and the provider."""
     with ScriptedServer([Play(delay=3600)]) as upstream:
         config = routed(target(upstream), limits=limits, **settings)
         with serving(config) as port, Wire(port) as wire:

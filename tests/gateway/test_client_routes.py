@@ -70,7 +70,7 @@ EXAMPLES = [case for case in load_cases() if case.name == "basic" and (case.wire
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("case", EXAMPLES, ids=lambda case: case.provider)
-async def test_a_published_example_is_answered(case: Case) -> None:
+async def test_a_published_example_gets_a_response(case: Case) -> None:
     """Each provider's route takes its own request example, and ``local`` ranks."""
     provider = ru.provider(case.provider)
     path = next(path for path, name in rerank_paths().items() if name == case.provider)

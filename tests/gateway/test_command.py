@@ -28,7 +28,7 @@ def refused(*args: str) -> str:
 
 
 def test_check_says_what_would_be_served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("VOYAGE_API_KEY", "pa-a-key-of-a-vendor")
+    monkeypatch.setenv("VOYAGE_API_KEY", "pa-a-key-of-a-provider")
     path = tmp_path / "gateway.toml"
     path.write_text(
         f'host = "::1"\nport = 1\n[keys]\nann = "{hash_of(KEY)}"\n'

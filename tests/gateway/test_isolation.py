@@ -113,7 +113,7 @@ def test_an_overload_that_does_not_say_when_is_tried_once_more(gateway: Any) -> 
 
 
 @pytest.mark.parametrize("status", [429, 503])
-def test_the_next_target_answers_in_place_of_one_that_is_busy(gateway: Any, status: int) -> None:
+def test_the_next_target_responds_in_place_of_a_busy_one(gateway: Any, status: int) -> None:
     busy = ScriptedServer([Play(status=status, headers={"retry-after": "120"})])
     with (
         busy,

@@ -1,4 +1,4 @@
-"""Every dialect to every vendor and back: what a client is answered, and what a vendor is asked."""
+"""Every dialect to every provider and back: what a client is answered, and what a provider is asked."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def keys() -> Iterator[None]:
 
 @dataclass
 class World:
-    """A gateway on the loopback, the vendors behind it, and a client."""
+    """A gateway on the loopback, the providers behind it, and a client."""
 
     url: str
     servers: Mapping[str, ScriptedServer]
@@ -171,7 +171,7 @@ def assert_response(client: str, upstream: str, sample: SampleRequest, answer: h
     assert [row.get("document") for row in rows] == shown
     assert response.get("model", model_of(upstream)) == model_of(upstream)
     if "" in sample.texts() and api.withholds:
-        request = None  # the reader would take the answer for one about the documents that this vendor is sent
+        request = None  # the reader would take the answer for one about the documents that this provider is sent
     else:
         request = ru.RerankRequest(
             query=sample.query, documents=sample.documents, top_n=sample.top_n, return_documents=echo
@@ -190,7 +190,7 @@ def _echo(client: str, document: Any) -> Any:
 
 
 def assert_request(upstream: str, sample: SampleRequest, seen: Seen) -> None:
-    """The vendor got its own words, model and key, and nothing of the client's."""
+    """The provider got its own words, model and key, and nothing of the client's."""
     api = PUBLISHED[upstream]
     texts = [text for text in sample.texts() if text or not api.withholds]
     assert (seen.method, seen.path) == ("POST", api.path)
@@ -240,7 +240,7 @@ def test_the_clients_key_goes_through_where_the_route_says_so(client: str, upstr
 
 
 def answered(client: str, upstream: str, *plays: Play, documents: Sequence[Any] = ("a", "b")) -> list[httpx.Response]:
-    """What a client is answered, for each thing that the vendor may do. No failure counts against another's route."""
+    """What a client is answered, for each thing that the provider may do. No failure counts against another's route."""
     script = {f"/{at}{PUBLISHED[upstream].path}": [play] for at, play in enumerate(plays)}
     with ScriptedServer(script, respond=respond_as(upstream)) as server:
         routes = {
@@ -260,7 +260,7 @@ def sentence(client: str, answer: httpx.Response) -> str:
 # --- errors ----------------------------------------------------------------------------------------------------------
 
 HIDDEN: Final = "the gateway's credentials were not accepted upstream"
-# What each kind of error is to a client, whatever the vendor's own status was.
+# What each kind of error is to a client, whatever the provider's own status was.
 STATUSES: Final[Mapping[str, int]] = {
     "BadRequestError": 400,
     "AuthenticationError": 502,
@@ -289,7 +289,7 @@ def expected_status(client: str, kind: str, status: int) -> int:
 
 
 def recorded_errors(upstream: str) -> list[Case]:
-    """Every error that the vendor is known to answer with, and what is no answer at all under 200."""
+    """Every error that the provider is known to answer with, and what is no answer at all under 200."""
     cases = [case for case in load_cases(upstream) if case.reply is not None and case.error is not None]
     return [case for case in cases if case.reply is not None and (case.reply.status >= 400 or case.request is None)]
 
@@ -370,7 +370,7 @@ def test_nonsense_is_a_bad_gateway(client: str, upstream: str) -> None:
 @every_client
 @every_upstream
 def test_a_response_without_rows_is_none(client: str, upstream: str) -> None:
-    """Documents were sent: the default policy asks another vendor, and here there is no other."""
+    """Documents were sent: the default policy asks another provider, and here there is no other."""
     body = ru.provider(upstream).encode_response(ru.RerankResponse([]))
     (answer,) = answered(client, upstream, Play(body=body))
     assert (answer.status_code, sentence(client, answer)) == (502, "the response has no row")
@@ -388,7 +388,7 @@ BODIES: Final = st.binary(max_size=40) | st.sampled_from(
 
 @dataclass
 class Puppet:
-    """A vendor that does whatever it is told next."""
+    """A provider that does whatever it is told next."""
 
     server: ScriptedServer
     play: Play
@@ -447,11 +447,11 @@ def _can(client: str, request: ru.RerankRequest) -> bool:
 
 @st.composite
 def plays(draw: st.DrawFn, upstream: str, documents: list[Any]) -> Play:
-    """What the vendor does: mostly a good answer, in any order."""
+    """What the provider does: mostly a good answer, in any order."""
     if draw(st.integers(0, 3)) == 0:
         return Play(status=draw(REPLIES), headers=draw(WAITS), body=draw(BODIES))
     sample = ru.RerankRequest(query="q", documents=documents, return_documents=draw(st.booleans()))
-    # Without any row the gateway would look for another vendor: that is its policy, and no dialect's.
+    # Without any row the gateway would look for another provider: that is its policy, and no dialect's.
     answer = draw(responses(sample, shuffled=True).filter(len))
     return Play(body=json.dumps(ru.provider(upstream).encode_response(answer)).encode())
 

@@ -38,7 +38,7 @@ def configured(tmp_path: Path, server: ScriptedServer, further: str = "") -> str
 # --- one worker ------------------------------------------------------------------------------------------------------
 
 
-def test_no_key_no_file_no_flag_and_it_answers() -> None:
+def test_it_serves_without_key_file_and_flag() -> None:
     with running() as gateway:
         assert ask(gateway.port).status == 200
         assert gateway.end() == 0

@@ -62,7 +62,7 @@ def test_a_route_is_listed_and_counts_before_what_a_provider_declares(monkeypatc
     assert "local-bm25" not in listed
 
 
-def test_a_default_route_answers_for_other_names(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_default_route_serves_other_names(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VOYAGE_API_KEY", "pa-0123456789")
     with ScriptedServer() as server:
         config = {"default": {"targets": [target(server)]}}
@@ -156,7 +156,7 @@ def test_routes_and_no_key_leave_other_names_unserved() -> None:
         assert api.post("/v2/rerank", json={**BODY, "model": "other"}).status_code == 404
 
 
-def test_with_no_key_at_all_local_answers_every_name_and_says_so() -> None:
+def test_with_no_key_at_all_local_serves_every_name_and_logs_it() -> None:
     with client() as api:
         for name in ("rerank-2.5", "voyage/x", "anything", None):
             answer = ask(api, name)
@@ -200,7 +200,7 @@ def test_with_gateway_keys_the_gateways_is_in_x_api_key() -> None:
         relay = {"provider": "jina", "base_url": server.url, "relay": True}
         with client({**routed(relay), **LOCKED}) as api:
             assert ask(api, "m", authorization="Bearer jina_the-clients-own").status_code == 401
-            # The gateway's own key is no vendor's, in whichever header it stands.
+            # The gateway's own key is no provider's, in whichever header it stands.
             assert ask(api, "m", authorization=f"Bearer {KEY}").status_code == 401
             assert ask(api, "m", authorization=f"Bearer {KEY}", x_api_key=KEY).status_code == 401
             assert server.calls == []

@@ -1,4 +1,4 @@
-"""Keys, logs, headers and what vendors say: nothing gets where it does not belong."""
+"""Keys, logs, headers and what providers say: nothing gets where it does not belong."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ def test_what_was_lost_is_in_a_header() -> None:
     assert 'rerank_losses_total{action="withheld",field="documents"} 1.0' in metrics
 
 
-# --- what vendors say ------------------------------------------------------------------------------------------------
+# --- what providers say --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("path", PATHS)

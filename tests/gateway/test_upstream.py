@@ -1,4 +1,4 @@
-"""Vendors that fail: typed, in the client's dialect, by the deadline, and the next request is fine."""
+"""Providers that fail: typed, in the client's dialect, by the deadline, and the next request is fine."""
 
 from __future__ import annotations
 

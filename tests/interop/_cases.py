@@ -10,7 +10,7 @@ import rerank_unify as ru
 
 QUERY: Final = "sanfte Pflege 护肤 🌿"
 DOCUMENTS: Final = ("aloe vera cream", "motor oil", 'a "quoted"\n天然 soap 🌿')
-SENTENCE: Final = "the vendor's sentence, übersetzt"
+SENTENCE: Final = "the provider's sentence, übersetzt"
 ABSENT: Final = "<absent>"
 
 
@@ -60,7 +60,7 @@ def answer(*ranked: tuple[int, float], echo: bool = False, **more: Any) -> ru.Re
 
 ALL = ((2, 0.9375), (0, 1 / 3), (1, 1e-7))
 ANSWERS: Final[Mapping[str, ru.RerankResponse]] = {
-    "all": answer(*ALL, model="vendor's-m", id="id-1", usage=ru.Usage(total_tokens=12, search_units=1)),
+    "all": answer(*ALL, model="provider's-m", id="id-1", usage=ru.Usage(total_tokens=12, search_units=1)),
     "echoed": answer(*ALL, echo=True, id="id-2", usage=ru.Usage(total_tokens=12), warnings=["slöw"]),
     "ties": answer((1, 0.5), (0, 0.5), (2, 0.5), usage=ru.Usage(prompt_tokens=7, completion_tokens=3)),
     "cut": answer((1, 1.0), usage=ru.Usage(total_tokens=0)),

@@ -33,7 +33,7 @@ def loopback(running: Loopback, monkeypatch: pytest.MonkeyPatch) -> Loopback:
 
 @pytest.fixture(scope="session")
 def bare() -> Iterator[None]:
-    """An environment without any vendor's key, and without a proxy in between."""
+    """An environment without any provider's key, and without a proxy in between."""
     with pytest.MonkeyPatch.context() as patch:
         for name in VENDOR_KEYS:
             patch.delenv(name, raising=False)

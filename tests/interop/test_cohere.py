@@ -49,7 +49,7 @@ FIELDS = {"title": "Öl", "body": "für Motoren: 5W-30", "url": "https://example
 NO_RETURN_DOCUMENTS_WHY = "the API's default; the library says what is meant"
 NO_RETURN_DOCUMENTS = {"return_documents": Other(ABSENT, False, NO_RETURN_DOCUMENTS_WHY)}
 NULL = Other(None, ABSENT, "langchain-cohere gives nulls, the SDK sends them, the library never does")
-TEXTS = Other([FIELDS], ["title: Öl\nbody: 'für Motoren: 5W-30'\n"], "what is ranked is the same for every vendor")
+TEXTS = Other([FIELDS], ["title: Öl\nbody: 'für Motoren: 5W-30'\n"], "what is ranked is the same for every provider")
 APPLIED = Other(["title", "body"], ABSENT, "the library applies it")
 
 V2_JOBS = {
@@ -125,7 +125,7 @@ def assert_same_response(got: Any, given: ru.RerankResponse) -> None:
 
 @every_client
 @pytest.mark.parametrize("given", ANSWERS.values(), ids=ANSWERS)
-def test_the_sdk_reads_what_we_answer(loopback: Loopback, client: str, name: str, given: ru.RerankResponse) -> None:
+def test_the_sdk_reads_our_responses(loopback: Loopback, client: str, name: str, given: ru.RerankResponse) -> None:
     loopback.give(ru.provider(name).encode_response(given, ask()))
     got = rerank(loopback, client)
     assert type(got).__name__ == ANSWER_TYPES[name]

@@ -47,7 +47,7 @@ def test_the_documented_command(offline: str, locked: str, example: str, key: st
     usage = body.pop("usage")
     assert usage["total_tokens"] > 0
     assert body == {
-        "model": "local-use-multilingual",  # what ranks in place of a vendor says its own name
+        "model": "local-use-multilingual",  # what ranks in place of a provider says its own name
         "object": "list",
         "results": [
             {"index": index, "relevance_score": score, "document": {"text": request["documents"][index]}}

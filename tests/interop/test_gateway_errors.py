@@ -1,4 +1,4 @@
-"""The official SDKs, pointed at a gateway: how they tell its errors, and those of the vendors behind it."""
+"""The official SDKs, pointed at a gateway: how they tell its errors, and those of the providers behind it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Failure:
         status: what the SDK is answered.
         message: what it is told.
         changes: how the request differs from a good one.
-        play: what the vendor does.
+        play: what the provider does.
         voyage: the status for Voyage's dialect, where it is another.
         route: the target's own settings.
     """
@@ -41,14 +41,14 @@ class Failure:
     route: dict[str, Any] = field(default_factory=dict[str, Any])
 
 
-REFUSED: Final = "the vendor refuses the gateway's own key, cannot be reached, or speaks nonsense"
+REFUSED: Final = "the provider refuses the gateway's own key, cannot be reached, or speaks nonsense"
 HIDDEN: Final = "the gateway's credentials were not accepted upstream"
 LIMIT: Final = "Request rate limit exceeded: 501/500 requests per minute."
 TOP_N: Final = "Validation error: 'body -> top_n' Input should be less than or equal to 3."
 FAILURES: Final = {
     "empty query": Failure("the request", 400, "query: ", {"query": ""}),
     "no documents": Failure("the request", 400, "documents: ", {"documents": []}),
-    "the vendor's own 422": Failure("the request", 400, TOP_N, play=Play(status=422, body={"detail": TOP_N})),
+    "the provider's own 422": Failure("the request", 400, TOP_N, play=Play(status=422, body={"detail": TOP_N})),
     "unknown model": Failure(
         "a model that no configured provider serves",
         404,
@@ -63,13 +63,13 @@ FAILURES: Final = {
         {"documents": ["a" * BODY_BYTES]},
     ),
     "rate limit": Failure(
-        "the vendor's rate limit",
+        "the provider's rate limit",
         429,
         LIMIT,
         play=Play(status=429, headers={"retry-after": "0"}, body={"detail": LIMIT, "code": "RATE_REQUEST_LIMIT"}),
     ),
     "broken": Failure(
-        "the vendor failed", 500, "An unexpected error", play=Play(status=500, body={"detail": "An unexpected error"})
+        "the provider failed", 500, "An unexpected error", play=Play(status=500, body={"detail": "An unexpected error"})
     ),
     "its key is wrong": Failure(REFUSED, 502, HIDDEN, play=Play(status=401, body={"detail": "Invalid API key."})),
     "its key may not": Failure(REFUSED, 502, HIDDEN, play=Play(status=403, body={"detail": "No balance."})),
@@ -79,12 +79,12 @@ FAILURES: Final = {
     ),
     "hung up": Failure(REFUSED, 502, "the connection", play=Play(how="reset")),
     "busy": Failure(
-        "the vendor or the gateway is busy",
+        "the provider or the gateway is busy",
         503,
         "Service temporarily unavailable.",
         play=Play(status=503, body={"detail": "Service temporarily unavailable."}),
     ),
-    "slow": Failure("the vendor is too slow", 504, "0.2 s", play=Play(delay=3600), route={"timeout": 0.2}),
+    "slow": Failure("the provider is too slow", 504, "0.2 s", play=Play(delay=3600), route={"timeout": 0.2}),
 }
 
 
@@ -101,7 +101,7 @@ def failing(bare: None, client: str) -> Iterator[str]:
     """A gateway with a route to each kind of failure."""
     script = {f"/{name}/v1/rerank": [one.play] for name, one in _routes().items() if one.play is not None}
     with ExitStack() as stack:
-        stack.enter_context(pytest.MonkeyPatch.context()).setenv("INTEROP_KEY", "vendor-key-0123456789")
+        stack.enter_context(pytest.MonkeyPatch.context()).setenv("INTEROP_KEY", "provider-key-0123456789")
         server = stack.enter_context(ScriptedServer(script))
         target = {"provider": "jina", "key_env": "INTEROP_KEY"}
         models = {
@@ -116,7 +116,7 @@ def failing(bare: None, client: str) -> Iterator[str]:
 
 
 def _routes() -> dict[str, Failure]:
-    """The failures that are a vendor's, by a name that may stand in a path."""
+    """The failures that are a provider's, by a name that may stand in a path."""
     return {name.replace(" ", "-").replace("'", ""): one for name, one in FAILURES.items() if one.play is not None}
 
 
@@ -191,7 +191,7 @@ def test_retries_of_an_sdk_and_of_the_gateway_do_not_multiply(bare: None, client
     """Cohere's SDK makes three calls for one 429, the other SDKs one; the gateway adds none."""
     limited = Play(status=429, headers={"retry-after": "1"}, body={"detail": LIMIT})
     with ScriptedServer([limited]) as server, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("INTEROP_KEY", "vendor-key-0123456789")
+        patch.setenv("INTEROP_KEY", "provider-key-0123456789")
         target = {"provider": "jina", "base_url": server.url, "key_env": "INTEROP_KEY"}
         with Served({"models": {"m": {"targets": [target]}}}) as served:
             caught(client, served.url)
@@ -217,16 +217,16 @@ def test_more_than_a_socket_holds_is_refused_in_words(offline: str, client: str)
 def test_the_gateway_is_full(bare: None, client: str) -> None:
     """A place is taken by a request under way; the next one is told to come again."""
     with ScriptedServer([Play(delay=3600)]) as server, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("INTEROP_KEY", "vendor-key-0123456789")
+        patch.setenv("INTEROP_KEY", "provider-key-0123456789")
         target = {"provider": "jina", "base_url": server.url, "key_env": "INTEROP_KEY"}
         config = {"models": {"m": {"targets": [target]}}, "limits": {"concurrency": 1}}
         with Served({**config, "drain_seconds": 1}) as served, _under_way(served.url, server):
             error = caught(client, served.url)
-            assert_error(client, error, "the vendor or the gateway is busy", 503, "busy")
+            assert_error(client, error, "the provider or the gateway is busy", 503, "busy")
 
 
 class _under_way:  # noqa: N801 - used as a function
-    """A request that waits for its vendor, between ``with`` and its end."""
+    """A request that waits for its provider, between ``with`` and its end."""
 
     def __init__(self, url: str, server: ScriptedServer) -> None:
         self._url, self._server = url, server

@@ -65,14 +65,14 @@ def test_cohere_by_environment_variables(offline: str) -> None:
     assert completed.stdout == "[1, 0]\n"
 
 
-# --- every vendor behind it ------------------------------------------------------------------------------------------
+# --- every provider behind it --------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
 def everybody(bare: None) -> Iterator[str]:
-    """A gateway with a route to every vendor, each a real server in that vendor's dialect."""
+    """A gateway with a route to every provider, each a real server in that provider's dialect."""
     with ExitStack() as stack:
-        stack.enter_context(pytest.MonkeyPatch.context()).setenv("INTEROP_KEY", "vendor-key-0123456789")
+        stack.enter_context(pytest.MonkeyPatch.context()).setenv("INTEROP_KEY", "provider-key-0123456789")
         servers = {name: stack.enter_context(ScriptedServer(respond=respond_as(name))) for name in UPSTREAMS}
         models = {
             f"by-{name}": {"targets": [{"provider": name, "base_url": server.url, "key_env": "INTEROP_KEY"}]}

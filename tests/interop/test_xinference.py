@@ -121,7 +121,7 @@ def test_the_sdk_sends_what_we_send(loopback: Loopback, client: str, job: Job) -
 
 @every_client
 @pytest.mark.parametrize("given", ANSWERS.values(), ids=ANSWERS)
-def test_the_sdk_reads_what_we_answer(loopback: Loopback, client: str, given: ru.RerankResponse) -> None:
+def test_the_sdk_reads_our_responses(loopback: Loopback, client: str, given: ru.RerankResponse) -> None:
     loopback.give(XINFERENCE.encode_response(given, ask()))
     got = rerank(loopback, client)
     assert [(row["index"], row["relevance_score"], row["document"]) for row in got["results"]] == [

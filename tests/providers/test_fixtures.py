@@ -46,7 +46,7 @@ SHOWN_BESIDES = {
     "voyage": {"losses", "recorded", "structured", "withheld"},
     "xinference": {"extra", "losses", "multimodal", "recorded", "scores", "structured", "usage"},
 }
-# The rows of the vendors' error tables.
+# The rows of the providers' error tables.
 STATUSES = {
     "cohere": {400, 401, 402, 403, 404, 422, 429, 498, 499, 500, 501, 503, 504},
     "cohere-v1": {400, 401, 402, 403, 404, 422, 429, 498, 499, 500, 501, 503, 504},

@@ -122,7 +122,7 @@ def test_images_are_refused_before_the_call(model: str) -> None:
             LOCAL.prepare(ru.RerankRequest(**request, model=model))
 
 
-def test_the_sender_answers_mistakes_as_a_server_would() -> None:
+def test_the_sender_responds_to_mistakes_as_a_server_would() -> None:
     def send(body: bytes) -> tuple[int, Any]:
         status, _, answer = local.send(ru.HttpRequest("POST", "inproc://local/v1/rerank", {}, body))
         return status, json.loads(answer)
@@ -412,7 +412,7 @@ DEMO = ROOT / "fixtures" / "requests" / "skincare-multilingual.json"
 
 
 @pytest.mark.skipif(not DEMO.exists(), reason="needs the sources")
-def test_the_demo_ranks_five_languages_and_shows_two_vendors_bodies(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_demo_ranks_five_languages_and_shows_two_providers_bodies(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "100")
     commands = demo_commands()
     results = [CliRunner().invoke(app, command) for command in commands]
