@@ -1,9 +1,12 @@
 """Every Python example in the documents runs, each document's blocks in order and in one namespace."""
 
+import json
 import re
 from pathlib import Path
 
 import pytest
+
+import rerank_unify as ru
 
 ROOT = Path(__file__).parents[2]
 FRAMEWORKS = ROOT / "docs" / "integrations.md"  # needs the frameworks: tests/interop_full runs it
@@ -33,3 +36,11 @@ def test_the_readme_is_short_and_its_links_lead_to_files() -> None:
         path = re.fullmatch(re.escape(REPOSITORY) + r"(?:blob|raw|tree)/main/([^#]+)(?:#.*)?", link)
         assert path, f"{link} is no file of the repository"
         assert (ROOT / path[1]).exists(), path[1]
+
+
+def test_the_pair_of_documents_in_the_readme_is_what_decoding_gives() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    voyage, jina = re.findall(r"^```json\n(.*?)^```", readme, re.MULTILINE | re.DOTALL)[:2]
+    request = ru.RerankRequest(query="sensitive skin", documents=["motor oil", "aloe vera cream"], top_n=1)
+    response = ru.provider("voyage").prepare(request, api_key="pa-123").decode(200, {}, voyage.encode())
+    assert response.to_dict() == json.loads(jina)
