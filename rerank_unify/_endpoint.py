@@ -166,14 +166,22 @@ class Endpoint:
         return url
 
     def serves(self, url: str) -> bool:
-        """Return whether the URL is at one of the provider's own hosts; False for what is no URL."""
+        """Return whether the URL is at one of the provider's own hosts, with its scheme; False for what is no URL.
+
+        ``http`` in place of ``https`` is another place: a key from the environment would travel in clear text.
+        """
         with suppress(ValueError, TypeError, AttributeError):
-            return urlsplit(url).netloc in self._hosts
+            return _origin(url) in self._origins
         return False
 
     @cached_property
-    def _hosts(self) -> frozenset[str]:
-        return frozenset(urlsplit(url).netloc for url in (self.url, *self.by_key.values(), *self.by_model.values()))
+    def _origins(self) -> frozenset[tuple[str, str]]:
+        return frozenset(map(_origin, (self.url, *self.by_key.values(), *self.by_model.values())))
+
+
+def _origin(url: str) -> tuple[str, str]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.netloc
 
 
 def _as_steps(model: str, safe: str) -> str:

@@ -126,3 +126,12 @@ def test_a_model_in_the_path_leads_to_no_other_route(name: str, model: str) -> N
     with pytest.raises(ru.InvalidRequestError, match="model: stands in the URL") as caught:
         ru.provider(name).prepare(request, api_key="k")
     assert caught.value.field == "model"
+
+
+def test_a_key_from_the_environment_never_travels_in_clear_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JINA_API_KEY", "jina_0123456789")
+    endpoint = ru.provider("jina").endpoint
+    assert endpoint.serves("https://api.jina.ai/v1")
+    assert not endpoint.serves("http://api.jina.ai/v1")
+    with ru.Client("jina", base_url="http://api.jina.ai") as client:
+        assert client.settings.targets[0].api_key is None
