@@ -11,7 +11,7 @@ from example_budget import THOROUGH
 from hypothesis import HealthCheck, settings
 
 settings.register_profile("fast", max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.register_profile("thorough", max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("thorough", max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("thorough" if THOROUGH else "fast")
 
 # The providers' SDKs are in an environment of their own: see `make interop`.

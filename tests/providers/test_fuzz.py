@@ -13,7 +13,7 @@ from rerank_unify._json import is_list, is_object
 from rerank_unify.testing import Case, load_cases
 from rerank_unify.testing.contract import check_invariants, check_sorted
 
-EXAMPLES = int(os.environ.get("RERANK_UNIFY_FUZZ", "200000" if THOROUGH else "6000"))
+EXAMPLES = int(os.environ.get("RERANK_UNIFY_FUZZ", "100000" if THOROUGH else "6000"))
 STATUSES = (200, 200, 200, 200, 206, 301, 400, 401, 404, 422, 429, 500, 503, 520)
 ODD: tuple[Any, ...] = (
     *(None, True, False, 0, -1, 1, 10**30, -(10**400), 0.5, 1e308, float("nan"), float("inf"), "", "x", "0"),
