@@ -186,8 +186,16 @@ _LATER: Final = {
 def local_ranking(
     query: str = QUERY, documents: Sequence[str] = DOCUMENTS, top_n: int | None = None
 ) -> list[tuple[int, float]]:
-    """What `local` says without any gateway."""
+    """What `local` returns without any gateway."""
+    response = local_response(query, documents, top_n)
+    return [(row.index, row.relevance_score) for row in response]
+
+
+def local_response(
+    query: str = QUERY, documents: Sequence[str] = DOCUMENTS, top_n: int | None = None
+) -> ru.RerankResponse:
+    """The response of `local` without any gateway."""
     local = ru.provider("local")
     call = local.prepare(ru.RerankRequest(query=query, documents=documents, top_n=top_n))
     assert local.sender is not None
-    return [(row.index, row.relevance_score) for row in call.decode(*local.sender(call.http))]
+    return call.decode(*local.sender(call.http))

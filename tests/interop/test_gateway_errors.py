@@ -41,7 +41,7 @@ class Failure:
     route: dict[str, Any] = field(default_factory=dict[str, Any])
 
 
-REFUSED: Final = "the provider refuses the gateway's own key, cannot be reached, or speaks nonsense"
+REFUSED: Final = "the provider rejects the gateway's key, is unreachable, or its response is invalid"
 HIDDEN: Final = "the gateway's credentials were not accepted upstream"
 LIMIT: Final = "Request rate limit exceeded: 501/500 requests per minute."
 TOP_N: Final = "Validation error: 'body -> top_n' Input should be less than or equal to 3."
@@ -79,7 +79,7 @@ FAILURES: Final = {
     ),
     "hung up": Failure(REFUSED, 502, "the connection", play=Play(how="reset")),
     "busy": Failure(
-        "the provider or the gateway is busy",
+        "the provider or the gateway is overloaded",
         503,
         "Service temporarily unavailable.",
         play=Play(status=503, body={"detail": "Service temporarily unavailable."}),
@@ -222,7 +222,7 @@ def test_the_gateway_is_full(bare: None, client: str) -> None:
         config = {"models": {"m": {"targets": [target]}}, "limits": {"concurrency": 1}}
         with Served({**config, "drain_seconds": 1}) as served, _under_way(served.url, server):
             error = caught(client, served.url)
-            assert_error(client, error, "the provider or the gateway is busy", 503, "busy")
+            assert_error(client, error, "the provider or the gateway is overloaded", 503, "busy")
 
 
 class _under_way:  # noqa: N801 - used as a function

@@ -19,6 +19,7 @@ from ._gateway import (
     Served,
     every_client,
     local_ranking,
+    local_response,
     rank,
     respond_as,
 )
@@ -47,8 +48,8 @@ def _shown(client: str, ranking: list[tuple[int, float]]) -> list[str | None]:
 
 @every_client
 def test_no_usage_is_invented(offline: str, client: str) -> None:
-    """`local` reports no usage, and so does the SDK."""
-    assert _usage(client, rank(client, offline).answer) == (None, None)
+    """`local` counts tokens and no search units, and so does the SDK."""
+    assert _usage(client, rank(client, offline).answer) == (local_response().usage.total_tokens, None)
 
 
 @every_client
