@@ -109,8 +109,8 @@ def _result_from(row: Row) -> Result:
 def _row_from(result: Result) -> Row:
     row: Row = {"index": result.index, "relevance_score": result.relevance_score}
     if result.document is not None:
-        row["document"] = dict(result.document)
-    row.update(result.extra)
+        row["document"] = _copy_document(result.document)
+    row.update(deepcopy(dict(result.extra)))
     return row
 
 

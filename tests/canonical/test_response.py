@@ -304,3 +304,12 @@ def test_the_json_schema_describes_every_field(mode: Any) -> None:
         properties = schema["$defs"][name]["properties"]
         assert len(properties) == fields
         assert all(described["description"] for described in properties.values())
+
+
+def test_nothing_that_it_was_made_of_changes_it() -> None:
+    document, extra = {"text": "a", "tags": ["x"]}, {"embedding": [1.0]}
+    response = ru.RerankResponse([ru.Result(0, 0.5, document, extra)])
+    before = response.to_json()
+    document["tags"].append("y")  # type: ignore[attr-defined]  # a list, as above
+    extra["embedding"].append(2.0)
+    assert response.to_json() == before
