@@ -16,7 +16,7 @@ import rerank_unify as ru
 
 HOME = Path(ru.__file__).parent
 PREPARE_AND_DECODE = 12
-CLIENT_RERANK = 23
+CLIENT_RERANK = 20
 REQUEST = ru.RerankRequest(query="skin", documents=["aloe vera", "motor oil"], top_n=1)
 
 

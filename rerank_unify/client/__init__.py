@@ -1,29 +1,30 @@
-"""Client and AsyncClient: they send what a `FallbackPlan` decides.
-
-Both drive one generator, `work`, which makes every decision and does no I/O. It yields calls to send or seconds to
-wait, and receives the responses.
-"""
+"""Client and AsyncClient: each is a loop over the steps of a `FallbackPlan`."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Generator, Iterable, Sequence
+import time
+from collections.abc import AsyncGenerator, AsyncIterable, Generator, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from importlib import import_module
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
+from .. import transport
 from .._http import HttpResponse
 from .._provider import Call
 from ..canonical import Document, Query, RequestFields, RerankRequest, RerankResponse
-from ..errors import InvalidRequestError, MissingExtraError, RerankError, TransportError
+from ..errors import InvalidRequestError, MissingExtraError
+from ..fallback import Attempt, FallbackPlan, Finished, Wait
 from ..transport import AsyncHttpxSender, AsyncSender, HttpxSender, Sender
+from .attempts import Running, as_fields, plan_of, with_model_warning
 from .bulk import Completed, OnProgress, Progress, in_tasks, in_threads
-from .calls import Landed, Start, as_fields, noted, work
 from .config import ClientOptions, MustKeep, Targets, checked_count, read_settings
 from .events import AttemptEnded, AttemptStarted
-from .flights import AsyncInTurn, InTasks, InThreads, InTurn, adrive, drive
 
 if TYPE_CHECKING:
+    import anyio
     import httpx
     from typing_extensions import Self, Unpack
 
@@ -59,7 +60,7 @@ class Client:
         split (str): ``"pointwise"``, or ``"always"`` to split requests of listwise models too when they are too large.
         estimate (Callable[[str], int]): estimates the tokens of a text, rather too many than too few.
         concurrency (int): parts of one request that run at the same time; 4 by default.
-        max_connections (int): calls that an `AsyncClient` hands to httpx at the same time; 100 by default.
+        max_connections (int): connections that the client opens at the same time; 100 by default.
         env_keys (bool): whether API keys from the environment may go to a host that is not the provider's own.
         on_attempt_start, on_attempt_end (Callable): called with an `AttemptStarted` and an `AttemptEnded` in the
             thread of the attempt; their exceptions are logged.
@@ -80,12 +81,16 @@ class Client:
         **settings: Unpack[ClientOptions],
     ) -> None:
         self.settings = read_settings(targets, "Client", settings)
-        self._close: Callable[[], None] | None = None
+        if self.settings.policy.hedge_after is not None:
+            raise InvalidRequestError("policy: hedge_after is for AsyncClient alone", field="policy")
+        self._own: transport.OwnSender | None = None
         if sender is None and http_client is not None:
             sender = HttpxSender(http_client, **self.settings.limits)
         elif sender is None:
-            sender, self._close = _httpx().default_sender(**self.settings.limits)
-        self._sender: Sender | None = sender
+            _check_installed()
+            sender = self._own = transport.OwnSender(self.settings.max_connections, self.settings.limits)
+        self._sender = sender
+        self._lock, self._running, self._closed = Lock(), 0, False
 
     def rerank(
         self,
@@ -110,15 +115,30 @@ class Client:
             AllProvidersFailedError: every target failed; it holds every error.
         """
         request_fields = as_fields(query, documents, fields)
-        return noted(self.rerank_fields(request_fields, must_keep=must_keep), request_fields["model"], self.settings)
+        response = self.rerank_fields(request_fields, must_keep=must_keep)
+        return with_model_warning(response, request_fields["model"], self.settings)
 
     def rerank_fields(self, fields: RequestFields, *, must_keep: MustKeep = ()) -> RerankResponse:
         """Rerank a request of plain canonical fields, as `Provider.decode_fields` returns them."""
-        job = work(self.settings, fields, must_keep)
-        if self.settings.policy.hedge_after is None:
-            return drive(job, InTurn(self._send_all))
-        with InThreads(self._send_all, self._cancel, len(self.settings.targets)) as flights:
-            return drive(job, flights)
+        plan = plan_of(self.settings, fields)
+        with self._in_use():
+            while not isinstance(step := plan.next(time.monotonic()), Finished):
+                if isinstance(step, Wait):
+                    time.sleep(step.seconds)
+                else:
+                    with Running(self.settings, plan, step) as attempt:
+                        attempt.decode(self._send(attempt, attempt.prepare(fields, must_keep)))
+        return plan.result()
+
+    def _send(self, attempt: Running, calls: Sequence[Call]) -> list[HttpResponse]:
+        if len(calls) == 1:
+            return [self._send_one(attempt, calls[0])]
+        with ThreadPoolExecutor(self.settings.concurrency) as pool:
+            return list(pool.map(partial(self._send_one, attempt), calls))
+
+    def _send_one(self, attempt: Running, call: Call) -> HttpResponse:
+        in_process = call.provider.sender
+        return in_process(call.http) if in_process else self._sender(call.http, attempt.seconds_left())
 
     def rerank_many(
         self,
@@ -153,39 +173,31 @@ class Client:
             progress=progress,
         )
 
-    def _send_all(self, step: Start) -> Landed:
+    @contextmanager
+    def _in_use(self) -> Generator[None]:
+        """Count the running calls: the last one closes the connections of a closed client."""
+        with self._lock:
+            if self._closed:
+                raise InvalidRequestError(_CLOSED)
+            self._running += 1
         try:
-            if len(step.calls) == 1:
-                return Landed(step.id, [self._send(step, step.calls[0])])
-            with ThreadPoolExecutor(self.settings.concurrency) as pool:
-                return Landed(step.id, list(pool.map(partial(self._send, step), step.calls)))
-        except Exception as error:  # noqa: BLE001 - a user's sender may raise anything; raised by `work`
-            return Landed(step.id, error)
+            yield
+        finally:
+            with self._lock:
+                self._running -= 1
+            self._close_unused()
 
-    def _send(self, step: Start, call: Call) -> HttpResponse | RerankError:
-        if self._sender is None:
-            raise InvalidRequestError(_CLOSED)
-        if step.dropped:
-            return TransportError("the attempt was cancelled")
-        try:
-            in_process = call.provider.sender
-            return in_process(call.http) if in_process is not None else self._sender(call.http, step.timeout)
-        except RerankError as error:
-            return error
-
-    def _cancel(self, step: Start) -> None:
-        """Cancel the calls of an attempt in other threads, where the sender supports it, and send no further ones."""
-        step.dropped = True
-        cancel = getattr(self._sender, "cancel", None)
-        if cancel is not None:
-            for call in step.calls:
-                cancel(call.http)
+    def _close_unused(self) -> None:
+        if self._closed and not self._running and self._own is not None:
+            self._own.close()
 
     def close(self) -> None:
-        """Close the connections that this client opened. Further calls raise `InvalidRequestError`."""
-        self._sender = None
-        if self._close is not None:
-            self._close()
+        """Refuse further calls with `InvalidRequestError`, and close the connections that this client opened.
+
+        Running calls end first, by themselves or at their timeout.
+        """
+        self._closed = True
+        self._close_unused()
 
     def __enter__(self) -> Self:
         return self
@@ -216,12 +228,15 @@ class AsyncClient:
         **settings: Unpack[ClientOptions],
     ) -> None:
         self.settings = read_settings(targets, "AsyncClient", settings)
-        self._close: Callable[[], Awaitable[None]] | None = None
+        self._own: transport.OwnAsyncSender | None = None
         if sender is None and http_client is not None:
-            sender = AsyncHttpxSender(http_client, max_concurrent=self.settings.max_connections, **self.settings.limits)
+            sender = AsyncHttpxSender(http_client, **self.settings.limits)
         elif sender is None:
-            sender, self._close = _httpx().default_async_sender(self.settings.max_connections, **self.settings.limits)
-        self._sender: AsyncSender | None = sender
+            _check_installed()
+            sender = self._own = transport.OwnAsyncSender(self.settings.max_connections, self.settings.limits)
+        self._sender = sender
+        self._running: dict[anyio.CancelScope, anyio.Event] = {}
+        self._closed = False
 
     async def rerank(
         self,
@@ -233,17 +248,86 @@ class AsyncClient:
     ) -> RerankResponse:
         """Rerank documents by relevance to a query; see `Client.rerank`."""
         request_fields = as_fields(query, documents, fields)
-        return noted(
-            await self.rerank_fields(request_fields, must_keep=must_keep), request_fields["model"], self.settings
-        )
+        response = await self.rerank_fields(request_fields, must_keep=must_keep)
+        return with_model_warning(response, request_fields["model"], self.settings)
 
     async def rerank_fields(self, fields: RequestFields, *, must_keep: MustKeep = ()) -> RerankResponse:
         """Rerank a request of plain canonical fields; see `Client.rerank_fields`."""
-        job = work(self.settings, fields, must_keep)
-        if self.settings.policy.hedge_after is None:
-            return await adrive(job, AsyncInTurn(self._send_all))
-        async with InTasks(self._send_all) as flights:
-            return await adrive(job, flights)
+        from anyio import sleep
+
+        plan = plan_of(self.settings, fields)
+        with self._in_use():
+            if self.settings.policy.hedge_after is not None:
+                await self._hedged(plan, fields, must_keep)
+            while not isinstance(step := plan.next(time.monotonic()), Finished):
+                if isinstance(step, Wait):
+                    await sleep(step.seconds)
+                else:
+                    await self._attempt(plan, step, fields, must_keep)
+        return plan.result()
+
+    async def _hedged(self, plan: FallbackPlan, fields: RequestFields, must_keep: MustKeep) -> None:
+        """Run the attempts of a plan in tasks, as one may start beside another. The end of the plan cancels all."""
+        import anyio
+
+        ended = anyio.Semaphore(0)
+        failed: list[Exception] = []
+
+        async def attempt(step: Attempt) -> None:
+            try:
+                await self._attempt(plan, step, fields, must_keep)
+            except Exception as error:  # noqa: BLE001 - raised below: the group would wrap it
+                failed.append(error)
+            ended.release()
+
+        async with anyio.create_task_group() as group:
+            while not failed and not isinstance(step := plan.next(time.monotonic()), Finished):
+                if isinstance(step, Attempt):
+                    group.start_soon(attempt, step)
+                else:
+                    with anyio.move_on_after(step.seconds):
+                        await ended.acquire()
+            group.cancel_scope.cancel()
+        if failed and not plan.ended:
+            raise failed[0]
+
+    async def _attempt(self, plan: FallbackPlan, step: Attempt, fields: RequestFields, must_keep: MustKeep) -> None:
+        with Running(self.settings, plan, step) as attempt:
+            attempt.decode(await self._send(attempt, attempt.prepare(fields, must_keep)))
+
+    async def _send(self, attempt: Running, calls: Sequence[Call]) -> Sequence[HttpResponse]:
+        if len(calls) == 1:
+            return [await self._send_one(attempt, calls[0])]
+        import anyio
+
+        responses: list[Any] = [None] * len(calls)
+        failed: list[Exception] = []
+        limiter = anyio.CapacityLimiter(self.settings.concurrency)
+
+        async def part(at: int) -> None:
+            try:
+                async with limiter:
+                    responses[at] = await self._send_one(attempt, calls[at])
+            except Exception as error:  # noqa: BLE001 - raised below: the group would wrap it
+                failed.append(error)
+                group.cancel_scope.cancel()
+
+        async with anyio.create_task_group() as group:
+            for at in range(len(calls)):
+                group.start_soon(part, at)
+        if failed:
+            raise failed[0]
+        return responses
+
+    async def _send_one(self, attempt: Running, call: Call) -> HttpResponse:
+        in_process, seconds = call.provider.sender, attempt.seconds_left()
+        if in_process is None:
+            return await self._sender(call.http, seconds)
+        from anyio import move_on_after, to_thread
+
+        with move_on_after(seconds):  # in a thread, as it would block the event loop
+            return await to_thread.run_sync(in_process, call.http, abandon_on_cancel=True)
+        raise transport.too_late(seconds)
 
     def rerank_many(
         self,
@@ -267,48 +351,36 @@ class AsyncClient:
             progress=progress,
         )
 
-    async def _send_all(self, step: Start) -> Landed:
-        sender = self._sender
-        if sender is None:
-            return Landed(step.id, InvalidRequestError(_CLOSED))
-        try:
-            if len(step.calls) > 1:
-                return Landed(step.id, await self._send_parts(sender, step))
-            return Landed(step.id, [await _send(sender, step.calls[0], step.timeout)])
-        except RerankError as error:
-            return Landed(step.id, [error])
-        except Exception as error:  # noqa: BLE001 - as above
-            return Landed(step.id, error)
-
-    async def _send_parts(self, sender: AsyncSender, step: Start) -> list[HttpResponse | RerankError]:
+    @contextmanager
+    def _in_use(self) -> Generator[None]:
+        """Run a call in a scope that `aclose` cancels."""
         import anyio
 
-        responses: list[Any] = [None] * len(step.calls)
-        failed: list[Exception] = []
-        limiter = anyio.CapacityLimiter(self.settings.concurrency)
-
-        async def one(at: int, call: Call) -> None:
+        if self._closed:
+            raise InvalidRequestError(_CLOSED)
+        with anyio.CancelScope() as scope:
+            self._running[scope] = ended = anyio.Event()
             try:
-                async with limiter:
-                    responses[at] = await _send(sender, call, step.timeout)
-            except RerankError as error:
-                responses[at] = error
-            except Exception as error:  # noqa: BLE001 - raised below: here the group would wrap it
-                failed.append(error)
-                group.cancel_scope.cancel()
-
-        async with anyio.create_task_group() as group:
-            for at, call in enumerate(step.calls):
-                group.start_soon(one, at, call)
-        if failed:
-            raise failed[0]
-        return responses
+                yield
+            finally:
+                del self._running[scope]
+                ended.set()
+        if scope.cancelled_caught:
+            raise InvalidRequestError(_CLOSED)
 
     async def aclose(self) -> None:
-        """Close the connections that this client opened. Further calls raise `InvalidRequestError`."""
-        self._sender = None
-        if self._close is not None:
-            await self._close()
+        """End the running calls, which raise `InvalidRequestError` as all further ones do, and close the connections.
+
+        Call it in the event loop of the calls. Connections that you opened stay open.
+        """
+        self._closed = True
+        running = list(self._running.items())
+        for scope, _ in running:
+            scope.cancel()
+        for _, ended in running:
+            await ended.wait()
+        if self._own is not None:
+            await self._own.aclose()
 
     async def __aenter__(self) -> Self:
         return self
@@ -317,23 +389,9 @@ class AsyncClient:
         await self.aclose()
 
 
-def _send(sender: AsyncSender, call: Call, timeout: float) -> Awaitable[HttpResponse]:
-    """Send a call. A provider that ranks in this process does so in a thread, as it would block the event loop."""
-    in_process = call.provider.sender
-    if in_process is None:
-        return sender(call.http, timeout)
-    from anyio import to_thread
-
-    return to_thread.run_sync(in_process, call.http)
-
-
-def _httpx() -> Any:
-    from ..transport import httpx
-
+def _check_installed() -> None:
     try:
         for needed in ("anyio", "httpx"):
             import_module(needed)
     except ImportError:
         raise MissingExtraError("the client needs httpx and anyio: pip install 'rerank-unify[http]'") from None
-
-    return httpx

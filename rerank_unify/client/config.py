@@ -17,7 +17,7 @@ from ..batching import Estimate, estimate_tokens
 from ..canonical import check_number
 from ..errors import InvalidRequestError, MissingApiKeyError
 from ..fallback import DEFAULT_POLICY, FallbackPolicy, Health, Target, as_targets
-from ..transport.base import CONNECT, MAX_BYTES, MAX_CONCURRENT
+from ..transport import CONNECT, MAX_BYTES, MAX_CONNECTIONS
 from .events import Ended, Observers, Started, log_end, log_idle, log_start, never_idle
 from .otel import with_spans
 
@@ -123,7 +123,7 @@ def _settings(
     split: Literal["pointwise", "always"] = "pointwise",
     estimate: Estimate = estimate_tokens,
     concurrency: int = 4,
-    max_connections: int = MAX_CONCURRENT,
+    max_connections: int = MAX_CONNECTIONS,
     env_keys: bool = False,
     on_attempt_start: Started | None = None,
     on_attempt_end: Ended | None = None,

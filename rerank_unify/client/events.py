@@ -111,26 +111,21 @@ class Observation:
             losses=tuple(dict.fromkeys(loss.field for call in calls for loss in call.losses)),
         )
 
-    def ended(self, error: Exception | None, response: RerankResponse | None) -> None:
+    def ended(
+        self, error: Exception | None, response: RerankResponse | None = None, *, cancelled: bool = False
+    ) -> None:
         """Report a response, an error, or both: a response that the policy refused."""
         if self._idle and error is None:
             return
-        seconds = time.monotonic() - self._began
-        if response is None:
-            self._notify(AttemptEnded(self._about, seconds, error))
-        else:
-            self._notify(
-                AttemptEnded(
-                    self._about, seconds, error, results=len(response), usage=response.usage, model=response.model
-                )
-            )
-
-    def cancelled(self) -> None:
-        """Report that the attempt was cancelled."""
-        if not self._idle:
-            self._notify(AttemptEnded(self._about, time.monotonic() - self._began, cancelled=True))
-
-    def _notify(self, about: AttemptEnded) -> None:
+        about = AttemptEnded(
+            self._about,
+            time.monotonic() - self._began,
+            error,
+            cancelled,
+            results=None if response is None else len(response),
+            usage=None if response is None else response.usage,
+            model=None if response is None else response.model,
+        )
         for observer in self._observers.ended:
             _notify(observer, about)
 

@@ -83,10 +83,15 @@ class FallbackPlan:
         """Whether a response was recorded that the policy accepts."""
         return self._response is not None
 
+    @property
+    def ended(self) -> bool:
+        """Whether a response was accepted, or an error stopped the plan: an attempt that still runs has no effect."""
+        return self._response is not None or self._stopped is not None
+
     def next(self, now: float) -> Attempt | Wait | Finished:
         """Return the next step: an attempt to make, seconds to wait, or the end."""
         self._now = now
-        if self._response is not None or self._stopped is not None:
+        if self.ended:
             return Finished()
         hedge = self._hedge_at() - now if self._under_way else -inf
         if hedge <= 0 and now < self.deadline:

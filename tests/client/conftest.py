@@ -1,14 +1,10 @@
-"""Every test that asks for `rerank` runs over each transport, and one that asks for `over` on each asynchronous one."""
+"""A test with `rerank` runs over each transport; one with `rerank_async` or `over`, over each asynchronous one."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
-import rerank_unify as ru
-
-from .helpers import ASYNC, TRANSPORTS, Rerank, ask, call
+from .helpers import ASYNC, TRANSPORTS, Rerank, rerank_over
 
 # What an error says and what a policy does is decided above the transport: two of them show it in every run.
 ABOVE_THE_TRANSPORT = ("test_isolation", "test_policy", "test_words")
@@ -24,12 +20,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(params=TRANSPORTS)
 def rerank(request: pytest.FixtureRequest) -> Rerank:
-    def run(
-        targets: Any, rerank_request: ru.RerankRequest | None = None, *, settings: Any = None, **options: Any
-    ) -> ru.RerankResponse:
-        return call(request.param, targets, rerank_request or ask(), settings or {}, options)
+    return rerank_over(request.param)
 
-    return run
+
+@pytest.fixture(params=ASYNC)
+def rerank_async(request: pytest.FixtureRequest) -> Rerank:
+    return rerank_over(request.param)
 
 
 @pytest.fixture(params=ASYNC)

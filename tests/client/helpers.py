@@ -114,6 +114,17 @@ def call(over: str, targets: Any, rerank_request: ru.RerankRequest, settings: An
         return client.rerank(rerank_request, **options)
 
 
+def rerank_over(transport: str) -> Rerank:
+    """Return a function that reranks over a transport, each time with a client of its own."""
+
+    def rerank(
+        targets: Any, request: ru.RerankRequest | None = None, *, settings: Any = None, **options: Any
+    ) -> ru.RerankResponse:
+        return call(transport, targets, request or ask(), settings or {}, options)
+
+    return rerank
+
+
 @contextmanager
 def released(then: ScriptedServer, after: Mapping[ScriptedServer, int]) -> Generator[None, None, None]:
     """As soon as some servers have had so many calls, the delays of another end."""

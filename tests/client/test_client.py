@@ -17,7 +17,6 @@ from scripted_server import Play, ScriptedServer, no_server_listens, respond_as,
 
 import rerank_unify as ru
 from rerank_unify.transport import AsyncHttpxSender, HttpxSender
-from rerank_unify.transport.httpx import default_async_sender, default_sender
 
 from .helpers import DOCUMENTS, KEY, RANKED, Rerank, ask, failure, indices, jina, voyage
 
@@ -92,9 +91,8 @@ def test_one_failing_part_fails_the_whole(rerank: Rerank) -> None:
 def test_no_server_there(rerank: Rerank) -> None:
     target = ru.Target("xinference", base_url=no_server_listens())
     policy = ru.FallbackPolicy(retries=0)
-    with pytest.raises(ru.ConnectError, match="xinference: ConnectError: no connection") as caught:
+    with pytest.raises(ru.ConnectError, match="xinference: ConnectError: no connection"):
         rerank(target, settings={"policy": policy})
-    assert caught.value.__cause__ is not None
 
 
 def test_a_client_of_yours_stays_yours() -> None:
@@ -162,65 +160,6 @@ def test_many_at_once(backend: str) -> None:
     with ScriptedServer() as server:
         anyio.run(main, backend=backend)
     assert found == [1] * count
-
-
-class Counting(httpx.AsyncBaseTransport):
-    """Answers when the gate is open; tells how many calls there were, and the most at a time."""
-
-    def __init__(self, gate: anyio.Event) -> None:
-        self.gate, self.calls, self.now, self.highest = gate, 0, 0, 0
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        self.calls += 1
-        self.now += 1
-        self.highest = max(self.highest, self.now)
-        try:
-            await self.gate.wait()
-        finally:
-            self.now -= 1
-        return httpx.Response(200, content=request.content)
-
-
-@pytest.mark.parametrize("backend", ["asyncio", "trio"])
-def test_calls_spread_over_several_pools(backend: str) -> None:
-    http = ru.HttpRequest("POST", "http://h/v1/rerank", {}, b"whole")
-    bodies: list[bytes] = []
-
-    async def main() -> list[tuple[int, int]]:
-        waiting: list[int] = []
-        gate = anyio.Event()
-        pools = [Counting(gate) for _ in range(3)]
-        send = AsyncHttpxSender(*pools, max_concurrent=6)
-
-        async def one() -> None:
-            bodies.append((await send(http, 60))[2])
-
-        async with anyio.create_task_group() as group:
-            for _ in range(20):
-                group.start_soon(one)
-            await anyio.wait_all_tasks_blocked()
-            waiting += [pool.now for pool in pools]
-            gate.set()
-        for _ in range(5):
-            await one()
-        assert waiting == [2, 2, 2]
-        return [(pool.calls, pool.highest) for pool in pools]
-
-    counts = anyio.run(main, backend=backend)
-    assert bodies == [b"whole"] * 25
-    assert sum(calls for calls, _ in counts) == 25
-    assert [highest for _, highest in counts] == [2, 2, 2]
-    assert counts[0][0] >= 2 + 5  # one call after the other stays on the connections that are warm
-
-
-@pytest.mark.parametrize(("max_concurrent", "pools"), [(1, 1), (25, 1), (26, 2), (100, 4)])
-def test_default_pools_are_small(max_concurrent: int, pools: int) -> None:
-    async def main() -> None:
-        sender, aclose = default_async_sender(max_concurrent)
-        assert len(sender._lines) == pools  # pyright: ignore[reportPrivateUsage]
-        await aclose()
-
-    anyio.run(main)
 
 
 def test_threads_share_a_client() -> None:
@@ -293,10 +232,9 @@ def test_sync_and_async_have_the_same_signatures() -> None:
     for name in ("__init__", "rerank", "rerank_fields", "rerank_many"):
         sync, asynchronous = (inspect.signature(getattr(kind, name)) for kind in (ru.Client, ru.AsyncClient))
         assert list(sync.parameters) == list(asynchronous.parameters)
-    for name, only_async in (("__init__", {"further", "max_concurrent"}), ("__call__", set[str]())):
+    for name in ("__init__", "__call__"):
         sync, asynchronous = (inspect.signature(getattr(kind, name)) for kind in (HttpxSender, AsyncHttpxSender))
-        assert list(sync.parameters) == [known for known in asynchronous.parameters if known not in only_async]
-        assert only_async <= set(asynchronous.parameters)
+        assert list(sync.parameters) == list(asynchronous.parameters)
 
 
 def test_without_httpx_one_sentence_says_what_to_install() -> None:
@@ -350,13 +288,3 @@ def test_a_proxy_of_the_environment_counts(monkeypatch: pytest.MonkeyPatch) -> N
                 else:
                     assert type(failure(client.rerank, ask())) is ru.ConnectError
             assert len(proxy.calls) - before == called
-
-
-def test_exceptions_from_proxies_alone_are_no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("http_proxy", "https_proxy", "all_proxy"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.upper(), raising=False)
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
-    sender, close = default_sender()
-    assert type(sender._line._client).__name__ == "Lanes"  # pyright: ignore[reportPrivateUsage]
-    close()

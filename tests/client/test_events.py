@@ -153,11 +153,11 @@ def test_a_target_that_is_passed_over_makes_no_attempt(rerank: Rerank) -> None:
     assert hooks.paired
 
 
-def test_the_loser_of_a_hedge_was_cancelled(rerank: Rerank) -> None:
+def test_the_loser_of_a_hedge_was_cancelled(rerank_async: Rerank) -> None:
     hooks = Hooks()
     with ScriptedServer([NEVER]) as first, ScriptedServer([NEVER], respond=respond_as("voyage")) as second:
         with released(second, after={first: 1}):
-            rerank([jina(first), voyage(second)], settings={**SOON, **hooks.settings})
+            rerank_async([jina(first), voyage(second)], settings={**SOON, **hooks.settings})
         first.wait_left()
     assert hooks.paired
     fates = {one.started.provider: (one.cancelled, one.error) for one in hooks.ended}
@@ -272,10 +272,10 @@ def test_spans_hold_a_providers_words_on_one_line(rerank: Rerank, spans: InMemor
     ] == "[…] FORGED "
 
 
-def test_spans_of_losers_end(rerank: Rerank, spans: InMemorySpanExporter) -> None:
+def test_spans_of_losers_end(rerank_async: Rerank, spans: InMemorySpanExporter) -> None:
     with ScriptedServer([NEVER]) as first, ScriptedServer([NEVER], respond=respond_as("voyage")) as second:
         with released(second, after={first: 1}):
-            rerank([jina(first), voyage(second)], settings=SOON)
+            rerank_async([jina(first), voyage(second)], settings=SOON)
         first.wait_left()
     ended = {about(span)["gen_ai.provider.name"]: span for span in spans.get_finished_spans()}
     assert sorted(ended) == ["jina", "voyage"]

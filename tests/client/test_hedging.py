@@ -1,12 +1,10 @@
-"""Hedging: the next target is started beside a slow one, the first good answer is taken, and the others are ended."""
+"""Hedging: the next target starts beside a slow one. The first good response ends the other attempts."""
 
 from __future__ import annotations
 
 import asyncio
-import threading
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any, Final
 
@@ -16,7 +14,6 @@ from scripted_server import PATIENCE, Play, ScriptedServer, respond_as, score
 
 import rerank_unify as ru
 from rerank_unify.declaration import HttpResponse
-from rerank_unify.transport.httpx import default_sender
 
 from .helpers import (
     ASYNC,
@@ -31,6 +28,7 @@ from .helpers import (
     jina,
     opened,
     released,
+    rerank_over,
     run,
     target,
     voyage,
@@ -53,14 +51,16 @@ def fate(one: Any) -> str:
     return "answered" if one.error is None else type(one.error).__name__
 
 
-@pytest.fixture(autouse=True)
-def no_thread_stays() -> Any:
-    """What was given up ends soon."""
-    yield
-    for thread in threading.enumerate():
-        if thread.name.startswith("rerank-unify"):
-            thread.join(PATIENCE)
-            assert not thread.is_alive()
+@pytest.fixture(params=ASYNC)
+def rerank(request: pytest.FixtureRequest) -> Rerank:
+    """Only the asynchronous client hedges."""
+    return rerank_over(request.param)
+
+
+def test_the_synchronous_client_refuses_to_hedge() -> None:
+    with pytest.raises(ru.InvalidRequestError, match=r"^policy: hedge_after is for AsyncClient alone$") as caught:
+        ru.Client("local", **SOON)
+    assert caught.value.field == "policy"
 
 
 # --- who wins --------------------------------------------------------------------------------------------------------
@@ -187,27 +187,6 @@ def test_the_deadline_ends_both(rerank: Rerank) -> None:
     assert sorted(causes(error), key=str) == [("jina", ru.TimeoutError), ("voyage", ru.TimeoutError)]
 
 
-def test_what_a_loser_says_later_changes_nothing() -> None:
-    released, spoken = threading.Event(), threading.Event()
-
-    def sends(http: ru.HttpRequest, timeout: float) -> ru.HttpResponse:
-        if "voyage" in http.url:
-            return ru.HttpResponse(200, {}, b'{"data": [{"index": 0, "relevance_score": 0.5}]}')
-        released.wait()
-        spoken.set()
-        raise ru.ConnectError("too late")
-
-    health = ru.Health()
-    targets = [ru.Target("jina", api_key="jina_1"), ru.Target("voyage", api_key="pa-1")]
-    with ru.Client(targets, sender=sends, health=health, **SOON) as client:
-        response = client.rerank("skin", ["a"])
-    released.set()
-    assert spoken.wait(PATIENCE)
-    assert fates(response) == [("jina", "cancelled"), ("voyage", "answered")]
-    assert health.error(targets[0], time.monotonic()) is None
-    assert health.opened_at(targets[0], time.monotonic()) is None
-
-
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
 def test_what_a_loser_says_instead_of_ending_changes_nothing(backend: str) -> None:
     async def sends(http: ru.HttpRequest, timeout: float) -> ru.HttpResponse:
@@ -314,8 +293,7 @@ RAISED: Final = {
 }
 
 
-@pytest.mark.parametrize("name", RAISED)
-@pytest.mark.parametrize("settings", [{}, LATER], ids=["in turn", "hedged"])
+@pytest.mark.parametrize(("name", "settings"), [*((name, {}) for name in RAISED), ("asyncio", LATER), ("trio", LATER)])
 def test_what_else_a_sender_raises_comes_as_it_is(name: str, settings: dict[str, Any]) -> None:
     call, documents = RAISED[name]
     ended: list[ru.AttemptEnded] = []
@@ -337,42 +315,3 @@ def test_what_a_sender_raises_in_one_of_many_parts_comes_as_it_is(backend: str, 
     with pytest.raises(OddError) as caught:
         anyio.run(main, backend=backend)
     assert caught.value is ODD
-
-
-# --- threads ---------------------------------------------------------------------------------------------------------
-
-
-def test_a_loser_on_a_connection_that_was_used_before_is_ended() -> None:
-    with (
-        ScriptedServer([Play(), NEVER], respond=respond_as("jina")) as first,
-        ScriptedServer([NEVER], respond=respond_as("voyage")) as second,
-    ):
-        sender, close = default_sender()
-        with ru.Client([jina(first), voyage(second)], sender=sender, **LATER) as warm:
-            assert warm.rerank(ask()).provider == "jina"
-        client = ru.Client([jina(first), voyage(second)], sender=sender, **SOON)
-        with client, released(second, after={first: 2}):
-            assert client.rerank(ask()).provider == "voyage"
-        first.wait_left()
-        assert len({seen.connection for seen in first.calls}) == 1
-        close()
-
-
-def test_parts_that_were_not_sent_yet_stay_unsent() -> None:
-    with ScriptedServer([NEVER], respond=respond_as("voyage")) as first, ScriptedServer([NEVER]) as second:
-        client = ru.Client([voyage(first), jina(second)], concurrency=1, **SOON)
-        with client, released(second, after={first: 1}):
-            assert client.rerank(ask(documents=MANY, top_n=1)).provider == "jina"
-        first.wait_left()
-        for thread in threading.enumerate():
-            if thread.name.startswith("rerank-unify"):
-                thread.join(PATIENCE)
-        assert len(first.calls) == 1
-
-
-def test_more_slow_targets_than_a_pool_has_threads_by_default() -> None:
-    with ExitStack() as stack:
-        slow = [stack.enter_context(ScriptedServer([NEVER])) for _ in range(40)]
-        good = stack.enter_context(ScriptedServer())
-        client = stack.enter_context(ru.Client([*map(jina, slow), jina(good)], **SOON))
-        assert len(client.rerank(ask()).attempts) == 41

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import socket
 import ssl
 import sys
@@ -16,7 +17,7 @@ from scripted_server import Play, ScriptedServer, no_server_listens, respond_as
 import rerank_unify as ru
 from rerank_unify._json import is_list, is_object
 from rerank_unify.errors import MESSAGE_LIMIT, MODEL_LIMIT
-from rerank_unify.transport.base import no_connection
+from rerank_unify.transport import no_connection
 
 from .helpers import KEY, Rerank, ask, failure, jina
 
@@ -169,7 +170,7 @@ def test_the_log_tells_a_wait_in_plain_digits(rerank: Rerank, log: pytest.LogCap
 # --- no response at all ----------------------------------------------------------------------------------------------
 
 
-LOST: Final = "the connection was lost before a whole HTTP response came"
+LOST: Final = r"the connection was lost before a whole HTTP response came \((httpx|aiohttp)\.\w+\)"
 
 
 @pytest.mark.parametrize("how", ["reset", "close_mid_body", "garbage"])
@@ -178,8 +179,8 @@ def test_a_lost_connection_is_reported_in_our_words(rerank: Rerank, log: pytest.
     with ScriptedServer([Play(how=how), Play()]) as server:
         error = failure(rerank, jina(server), private(), settings=settings)
         second = rerank(jina(server), settings=settings)
-    assert (error.message, str(error)) == (LOST, f"jina: TransportError: {LOST}")
-    assert error.__cause__ is not None  # it says which class of which library
+    assert re.fullmatch(LOST, error.message)
+    assert str(error) == f"jina: TransportError: {error.message}"
     assert second.provider == "jina"
     for line in lines(log):
         assert_safe(line)
@@ -189,7 +190,6 @@ def test_a_refused_connection_is_reported_in_our_words(rerank: Rerank) -> None:
     to = ru.Target("jina", api_key=KEY, base_url=no_server_listens())
     error = failure(rerank, to, settings={"policy": ru.FallbackPolicy(retries=0)})
     assert (type(error), error.message) == (ru.ConnectError, "no connection: it was refused")
-    assert error.__cause__ is not None
 
 
 @pytest.mark.parametrize(

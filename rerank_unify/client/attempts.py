@@ -1,0 +1,187 @@
+"""One `rerank` without its I/O: which request is sent where, and what each attempt's outcome does to the plan."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from operator import itemgetter
+from random import random
+from typing import TYPE_CHECKING, Final, TypeAlias, cast
+
+from .. import errors as e
+from .._http import HttpResponse
+from .._provider import Call, make_call
+from ..batching import fits, split_request
+from ..canonical import (
+    Document,
+    Query,
+    RequestFields,
+    RequestOptions,
+    RerankRequest,
+    RerankResponse,
+    checked_fields,
+    fields_of,
+)
+from ..fallback import Attempt, FallbackPlan, Target, check_must_keep
+from ..registry import check_option_names
+from ..transport import too_late
+from .config import MustKeep, Settings, address_of
+from .events import Observation
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+_ADDRESSES: Final = 1024  # a URL may contain the model, and requests may name any model
+Merge: TypeAlias = Callable[[Sequence[RerankResponse]], RerankResponse]
+
+
+def as_fields(
+    query: RerankRequest | Query, documents: Sequence[Document] | None, fields: RequestOptions
+) -> RequestFields:
+    """Return the fields of the request that `rerank` received, whole or as arguments.
+
+    Raises:
+        InvalidRequestError: it is no request, or the documents are given twice.
+    """
+    if not isinstance(query, RerankRequest):
+        return checked_fields({"query": query, "documents": documents, **fields})
+    if documents is not None:
+        raise e.InvalidRequestError("documents: expected none beside a whole request", field="documents")
+    return fields_of(query.replace(**fields) if fields else query)
+
+
+def plan_of(settings: Settings, fields: RequestFields) -> FallbackPlan:
+    """Return the plan for one request.
+
+    Raises:
+        InvalidRequestError: the request has options of a provider that is no target.
+    """
+    if fields["provider_options"]:
+        check_option_names(fields["provider_options"], settings.providers)
+    ends = None if settings.deadline is None else time.monotonic() + settings.deadline
+    return FallbackPlan(settings.targets, settings.policy, settings.health, ends, random=random)
+
+
+def with_model_warning(response: RerankResponse, model: str | None, settings: Settings) -> RerankResponse:
+    """Return the response, with a warning where the request names a model that no target of a chain has."""
+    if model is None or len(settings.targets) == 1 or model in {target.model for target in settings.targets}:
+        return response
+    warning = f"model: {model} was not sent, as each target of a chain names its model"
+    return response.replace(warnings=(*response.warnings, warning))
+
+
+class Running:
+    """A running attempt, as a context: leaving it records the outcome in the plan, and for hooks, log and spans.
+
+    A `RerankError` inside is the attempt's outcome, and goes no further: the plan decides what comes next. Any other
+    exception, such as a cancellation, takes the attempt out of the plan, and propagates.
+    """
+
+    def __init__(self, settings: Settings, plan: FallbackPlan, attempt: Attempt) -> None:
+        self._settings, self._plan, self._attempt = settings, plan, attempt
+        timeout = attempt.timeout
+        self._timeout = settings.timeout if timeout is None else min(timeout, settings.timeout)
+        self._ends = time.monotonic() + self._timeout
+        self._calls: Sequence[Call] = ()
+        self._merge: Merge = itemgetter(0)
+        self._observation: Observation | None = None
+        self._response: RerankResponse | None = None
+
+    def prepare(self, fields: RequestFields, must_keep: MustKeep) -> Sequence[Call]:
+        """Return the calls that the request needs at the attempt's target.
+
+        Raises:
+            RerankError: the target cannot express the request, or would lose a field of ``must_keep``.
+        """
+        settings, target = self._settings, self._attempt.target
+        parts, self._merge = _parts(settings, target, fields, self._attempt.model)
+        self._calls = [_call(settings, target, part, self._attempt.model) for part in parts]
+        for call in self._calls:
+            refused = check_must_keep(call.losses, must_keep, target.name)
+            if refused is not None:
+                raise refused
+        self._observation = Observation(settings.observers, self._attempt, self._calls, self._timeout)
+        return self._calls
+
+    def seconds_left(self) -> float:
+        """Return the seconds that are left for a call.
+
+        Raises:
+            TimeoutError: there are none.
+        """
+        left = self._ends - time.monotonic()
+        if left <= 0:
+            raise too_late(self._timeout)
+        return left
+
+    def decode(self, responses: Sequence[HttpResponse]) -> None:
+        """Decode and merge the responses to the calls, in the order of the calls.
+
+        Raises:
+            RerankError: a response is an error or breaks the contract.
+        """
+        calls = zip(self._calls, responses, strict=True)
+        self._response = self._merge([call.decode(*http_response, now=time.time()) for call, http_response in calls])
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> bool:
+        """Record the outcome."""
+        now = time.monotonic()
+        if self._plan.ended or not (error is None or isinstance(error, e.RerankError)):
+            self._plan.cancel(self._attempt, now)
+            raised = error if isinstance(error, Exception) and not isinstance(error, e.RerankError) else None
+            if self._observation is not None:
+                self._observation.ended(raised, cancelled=raised is None)
+            return error is None or isinstance(error, e.RerankError)
+        outcome = error if isinstance(error, e.RerankError) else cast("RerankResponse", self._response)
+        if isinstance(outcome, e.RerankError):
+            outcome.provider = outcome.provider or self._attempt.target.name
+            outcome.__traceback__ = None  # its frames hold the raw response, which may repeat a key
+        elif self._attempt.target is not self._plan.targets[0]:
+            outcome = _with_kind_warning(outcome, self._plan.targets[0])
+        refused = self._plan.record(self._attempt, outcome, now)
+        if self._observation is not None:
+            self._observation.ended(refused, self._response)
+        return True
+
+
+def _call(settings: Settings, target: Target, fields: RequestFields, model: str | None) -> Call:
+    """Prepare a call as `Provider.prepare` does, with URL and headers from the cache."""
+    provider = target.resolved_provider
+    encoded = provider.encode_fields(fields, model=model, base_model=target.base_model, echo_documents=False)
+    key = (target.identity, encoded.model if "{model}" in provider.endpoint.url else None)
+    address = settings.addresses.get(key)
+    if address is None:
+        address = address_of(target, encoded.model, settings.headers)
+        if len(settings.addresses) < _ADDRESSES:
+            settings.addresses[key] = address
+    return make_call(provider, encoded, *address)
+
+
+def _parts(
+    settings: Settings, target: Target, fields: RequestFields, model: str | None
+) -> tuple[Sequence[RequestFields], Merge]:
+    """Return the fields unchanged where one call takes them, else split, and the function that merges the responses."""
+    name = model or fields["model"]
+    if fits(fields, target.resolved_provider.model(name, base_model=target.base_model).limits, settings.estimate):
+        return (fields,), itemgetter(0)
+    batch = split_request(
+        RerankRequest.model_construct(**fields),
+        target.resolved_provider,
+        model=model,
+        base_model=target.base_model,
+        split=settings.split,
+        estimate=settings.estimate,
+    )
+    return [fields_of(part) for part in batch.parts], batch.merge
+
+
+def _with_kind_warning(response: RerankResponse, first: Target) -> RerankResponse:
+    """Return the response, with a warning where its scores are of another kind than the first target's."""
+    expected = first.resolved_provider.model(first.model, base_model=first.base_model).score_kind
+    if response.score_kind == expected:
+        return response
+    warning = f"scores are of kind {response.score_kind}, not {expected} as the first target's"
+    return response.replace(warnings=(*response.warnings, warning))
