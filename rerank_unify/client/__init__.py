@@ -196,7 +196,8 @@ class Client:
 
         Running calls end first, by themselves or at their timeout.
         """
-        self._closed = True
+        with self._lock:
+            self._closed = True
         self._close_unused()
 
     def __enter__(self) -> Self:
@@ -235,7 +236,8 @@ class AsyncClient:
             _check_installed()
             sender = self._own = transport.OwnAsyncSender(self.settings.max_connections, self.settings.limits)
         self._sender = sender
-        self._running: dict[anyio.CancelScope, anyio.Event] = {}
+        self._running: set[anyio.CancelScope] = set()
+        self._unused: anyio.Event | None = None
         self._closed = False
 
     async def rerank(
@@ -253,7 +255,7 @@ class AsyncClient:
 
     async def rerank_fields(self, fields: RequestFields, *, must_keep: MustKeep = ()) -> RerankResponse:
         """Rerank a request of plain canonical fields; see `Client.rerank_fields`."""
-        from anyio import sleep
+        import anyio
 
         plan = plan_of(self.settings, fields)
         with self._in_use():
@@ -261,7 +263,7 @@ class AsyncClient:
                 await self._hedged(plan, fields, must_keep)
             while not isinstance(step := plan.next(time.monotonic()), Finished):
                 if isinstance(step, Wait):
-                    await sleep(step.seconds)
+                    await anyio.sleep(step.seconds)
                 else:
                     await self._attempt(plan, step, fields, must_keep)
         return plan.result()
@@ -354,17 +356,18 @@ class AsyncClient:
     @contextmanager
     def _in_use(self) -> Generator[None]:
         """Run a call in a scope that `aclose` cancels."""
-        import anyio
+        from anyio import CancelScope
 
         if self._closed:
             raise InvalidRequestError(_CLOSED)
-        with anyio.CancelScope() as scope:
-            self._running[scope] = ended = anyio.Event()
+        with CancelScope() as scope:
+            self._running.add(scope)
             try:
                 yield
             finally:
-                del self._running[scope]
-                ended.set()
+                self._running.remove(scope)
+                if self._unused is not None and not self._running:
+                    self._unused.set()
         if scope.cancelled_caught:
             raise InvalidRequestError(_CLOSED)
 
@@ -373,12 +376,14 @@ class AsyncClient:
 
         Call it in the event loop of the calls. Connections that you opened stay open.
         """
+        from anyio import Event
+
         self._closed = True
-        running = list(self._running.items())
-        for scope, _ in running:
-            scope.cancel()
-        for _, ended in running:
-            await ended.wait()
+        if self._running:
+            self._unused = Event()
+            for scope in self._running:
+                scope.cancel()
+            await self._unused.wait()
         if self._own is not None:
             await self._own.aclose()
 

@@ -104,11 +104,13 @@ class Running:
         return self._calls
 
     def seconds_left(self) -> float:
-        """Return the seconds that are left for a call.
+        """Return the seconds that are left for a call: of several calls, those that wait get less.
 
         Raises:
             TimeoutError: there are none.
         """
+        if len(self._calls) == 1:
+            return self._timeout
         left = self._ends - time.monotonic()
         if left <= 0:
             raise too_late(self._timeout)

@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeAlias
 
 from typing_extensions import TypedDict
 
-from .._endpoint import Key, plain_key
+from .._endpoint import Key
 from .._http import Headers, validate_headers
 from .._provider import Provider, address_of_call
 from ..batching import Estimate, estimate_tokens
@@ -18,8 +18,7 @@ from ..canonical import check_number
 from ..errors import InvalidRequestError, MissingApiKeyError
 from ..fallback import DEFAULT_POLICY, FallbackPolicy, Health, Target, as_targets
 from ..transport import CONNECT, MAX_BYTES, MAX_CONNECTIONS
-from .events import Ended, Observers, Started, log_end, log_idle, log_start, never_idle
-from .otel import with_spans
+from .events import Ended, Observers, Started, observers
 
 Targets: TypeAlias = "str | Provider | Target | Sequence[str | Provider | Target]"
 Address: TypeAlias = tuple[str, Mapping[str, str]]
@@ -28,29 +27,40 @@ MustKeep: TypeAlias = Iterable[str] | Literal["all"]
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """The settings of a client, checked; see `Client` for each of them.
+    """The checked settings of a client; see `Client` for those that it takes.
 
     Attributes:
-        max_bytes: bytes of a response that are read.
         observers: the hooks, the log and the spans.
         addresses: URL and headers by target and, where the URL contains the model, by model.
     """
 
     targets: tuple[Target, ...]
-    policy: FallbackPolicy
-    health: Health
-    timeout: float
-    connect_timeout: float
-    read_timeout: float | None
-    deadline: float | None
-    headers: Headers | None = field(repr=False)
-    max_bytes: int
-    split: Literal["pointwise", "always"]
-    estimate: Estimate
-    concurrency: int
-    max_connections: int
-    observers: Observers = field(repr=False)
-    addresses: dict[tuple[object, ...], Address] = field(default_factory=dict[tuple[object, ...], Address], repr=False)
+    policy: FallbackPolicy = DEFAULT_POLICY
+    health: Health = field(default_factory=Health)
+    timeout: float = 60.0
+    connect_timeout: float = CONNECT
+    read_timeout: float | None = None
+    deadline: float | None = None
+    headers: Headers | None = field(default=None, repr=False)
+    max_response_bytes: int = MAX_BYTES
+    split: Literal["pointwise", "always"] = "pointwise"
+    estimate: Estimate = estimate_tokens
+    concurrency: int = 4
+    max_connections: int = MAX_CONNECTIONS
+    on_attempt_start: Started | None = None
+    on_attempt_end: Ended | None = None
+    observers: Observers = field(init=False, repr=False)
+    addresses: dict[tuple[object, ...], Address] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        for name in ("timeout", "connect_timeout", "read_timeout", "deadline"):
+            if getattr(self, name) is not None:
+                check_number(getattr(self, name), name, "a number of seconds above 0", above=True)
+        for name in ("max_response_bytes", "concurrency", "max_connections"):
+            checked_count(getattr(self, name), name)
+        validate_headers(self.headers)
+        object.__setattr__(self, "observers", observers(self.on_attempt_start, self.on_attempt_end))
+        object.__setattr__(self, "addresses", {})
 
     @cached_property
     def providers(self) -> Mapping[str, Provider]:
@@ -60,7 +70,7 @@ class Settings:
     @property
     def limits(self) -> dict[str, Any]:
         """The limits that a sender takes."""
-        return {"connect": self.connect_timeout, "read": self.read_timeout, "max_bytes": self.max_bytes}
+        return {"connect": self.connect_timeout, "read": self.read_timeout, "max_bytes": self.max_response_bytes}
 
 
 class ClientOptions(TypedDict, total=False):
@@ -102,66 +112,16 @@ def read_settings(targets: Targets, function: str, options: ClientOptions) -> Se
     for name in options:
         if name not in ClientOptions.__annotations__:
             raise TypeError(f"{function}() got an unexpected keyword argument {name!r}")
-    return _settings(targets, **options)
-
-
-def _settings(
-    targets: Targets,
-    *,
-    api_key: Key | None = None,
-    base_url: str | None = None,
-    url: str | None = None,
-    model: str | None = None,
-    policy: FallbackPolicy = DEFAULT_POLICY,
-    health: Health | None = None,
-    timeout: float = 60.0,
-    connect_timeout: float = CONNECT,
-    read_timeout: float | None = None,
-    deadline: float | None = None,
-    headers: Headers | None = None,
-    max_response_bytes: int = MAX_BYTES,
-    split: Literal["pointwise", "always"] = "pointwise",
-    estimate: Estimate = estimate_tokens,
-    concurrency: int = 4,
-    max_connections: int = MAX_CONNECTIONS,
-    env_keys: bool = False,
-    on_attempt_start: Started | None = None,
-    on_attempt_end: Ended | None = None,
-) -> Settings:
-    single = isinstance(targets, (str, Provider, Target))
-    for name, value in {"api_key": api_key, "base_url": base_url, "url": url, "model": model}.items():
-        if value is not None and (not single or isinstance(targets, Target)):
-            raise InvalidRequestError(f"{name}: expected in each Target, as targets were given", field=name)
-    times = {"timeout": timeout, "connect_timeout": connect_timeout, "read_timeout": read_timeout, "deadline": deadline}
-    for name, seconds in times.items():
-        if seconds is not None:
-            check_number(seconds, name, "a number of seconds above 0", above=True)
-    counts = {
-        "max_response_bytes": max_response_bytes,
-        "concurrency": concurrency,
-        "max_connections": max_connections,
-    }
-    for name, number in counts.items():
-        checked_count(number, name)
-    validate_headers(headers)
-    key = plain_key(api_key)
-    given = Target(targets, model, key, base_url, url=url) if isinstance(targets, (str, Provider)) else targets
-    return Settings(
-        targets=tuple(_with_key(target, env_keys=env_keys) for target in as_targets(given)),
-        policy=policy,
-        health=health or Health(),
-        timeout=timeout,
-        connect_timeout=connect_timeout,
-        read_timeout=read_timeout,
-        deadline=deadline,
-        headers=headers,
-        max_bytes=max_response_bytes,
-        split=split,
-        estimate=estimate,
-        concurrency=concurrency,
-        max_connections=max_connections,
-        observers=_observers(on_attempt_start, on_attempt_end),
-    )
+    given: dict[str, Any] = {name: value for name, value in options.items() if (name, value) != ("health", None)}
+    env_keys = given.pop("env_keys", False)
+    of_target = {name: given.pop(name) for name in ("api_key", "base_url", "url", "model") if name in given}
+    if isinstance(targets, (str, Provider)):
+        targets = Target(targets, **of_target)
+    else:
+        for name, value in of_target.items():
+            if value is not None:
+                raise InvalidRequestError(f"{name}: expected in each Target, as targets were given", field=name)
+    return Settings(targets=tuple(_with_key(target, env_keys=env_keys) for target in as_targets(targets)), **given)
 
 
 def checked_count(number: int, name: str) -> int:
@@ -173,14 +133,6 @@ def checked_count(number: int, name: str) -> int:
     if type(number) is not int or number < 1:
         raise InvalidRequestError(f"{name}: expected an integer, 1 or more", field=name)
     return number
-
-
-def _observers(on_start: Started | None, on_end: Ended | None) -> Observers:
-    """Collect the log, the hooks and the spans."""
-    started = () if on_start is None else (on_start,)
-    ended = () if on_end is None else (on_end,)
-    idle = never_idle if started or ended else log_idle
-    return with_spans(Observers((log_start, *started), (log_end, *ended), idle))
 
 
 def _with_key(target: Target, *, env_keys: bool) -> Target:

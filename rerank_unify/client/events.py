@@ -6,14 +6,17 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
-from typing import Final, TypeAlias
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from urllib.parse import urlsplit
 
 from .._provider import Call
 from ..canonical import RerankResponse, Usage
 from ..errors import MODEL_LIMIT, RerankError, cut, one_line
 from ..fallback import Attempt
+
+if TYPE_CHECKING:
+    from opentelemetry.trace import Span
 
 LOG: Final = logging.getLogger("rerank_unify")
 LOG.addHandler(logging.NullHandler())
@@ -74,58 +77,45 @@ Ended: TypeAlias = Callable[[AttemptEnded], object]
 
 @dataclass(frozen=True, slots=True)
 class Observers:
-    """The functions that are called for each attempt. An exception of such a function is logged and changes no request.
+    """Functions that are called when an attempt starts and when it ends: the log, spans, and the caller's hooks.
 
-    Attributes:
-        started, ended: the functions that are called when an attempt starts and when it ends.
-        idle: tells whether all of them ignore attempts now, except failed ones.
+    An exception of such a function is logged and changes no request.
     """
 
     started: Sequence[Started]
     ended: Sequence[Ended]
-    idle: Callable[[], bool]
 
 
 class Observation:
-    """Feeds the observers with the start and the end of an attempt."""
+    """Reports the start of an attempt, and its end."""
 
     def __init__(self, observers: Observers, attempt: Attempt, calls: Sequence[Call], timeout: float) -> None:
-        self._observers, self._attempt, self._calls, self._timeout = observers, attempt, calls, timeout
-        self._began = time.monotonic()
-        self._idle = observers.idle()
-        if not self._idle:
-            for observer in observers.started:
-                _notify(observer, self._about)
-
-    @cached_property
-    def _about(self) -> AttemptStarted:
-        calls = self._calls
-        return AttemptStarted(
-            provider=self._attempt.target.name,
+        self._observers = observers
+        self._started = AttemptStarted(
+            provider=attempt.target.name,
             model=cut(one_line(calls[0].model), MODEL_LIMIT),  # the request may contain any model name
             host=_host(calls[0].http.url),
-            number=self._attempt.id,
+            number=attempt.id,
             documents=sum(len(call.encoded.fields["documents"]) for call in calls),
             calls=len(calls),
-            timeout=self._timeout,
+            timeout=timeout,
             losses=tuple(dict.fromkeys(loss.field for call in calls for loss in call.losses)),
         )
+        self._began = time.monotonic()
+        for observer in observers.started:
+            _notify(observer, self._started)
 
     def ended(
         self, error: Exception | None, response: RerankResponse | None = None, *, cancelled: bool = False
     ) -> None:
         """Report a response, an error, or both: a response that the policy refused."""
-        if self._idle and error is None:
-            return
-        about = AttemptEnded(
-            self._about,
-            time.monotonic() - self._began,
-            error,
-            cancelled,
-            results=None if response is None else len(response),
-            usage=None if response is None else response.usage,
-            model=None if response is None else response.model,
-        )
+        seconds = time.monotonic() - self._began
+        if response is None:
+            about = AttemptEnded(self._started, seconds, error, cancelled)
+        else:
+            about = AttemptEnded(
+                self._started, seconds, error, cancelled, len(response), response.usage, response.model
+            )
         for observer in self._observers.ended:
             _notify(observer, about)
 
@@ -142,20 +132,19 @@ def _notify(observer: Callable[..., object], about: AttemptStarted | AttemptEnde
         LOG.exception("a hook failed")
 
 
+def observers(on_start: Started | None, on_end: Ended | None) -> Observers:
+    """Return the log, the spans where OpenTelemetry is installed, and the hooks."""
+    spans = _spans()
+    return Observers(
+        [*([spans.started] if spans else []), _log_start, *([on_start] if on_start else [])],
+        [*([spans.ended] if spans else []), _log_end, *([on_end] if on_end else [])],
+    )
+
+
 # --- the log ---------------------------------------------------------------------------------------------------------
 
 
-def log_idle() -> bool:
-    """Return whether only failures are logged."""
-    return not LOG.isEnabledFor(logging.DEBUG)
-
-
-def never_idle() -> bool:
-    """Return False: a hook needs every attempt."""
-    return False
-
-
-def log_start(about: AttemptStarted) -> None:
+def _log_start(about: AttemptStarted) -> None:
     """Log the start of an attempt at level DEBUG."""
     LOG.debug(
         "attempt %d: %s %s at %s, %d documents in %d calls",
@@ -163,7 +152,7 @@ def log_start(about: AttemptStarted) -> None:
     )  # fmt: skip
 
 
-def log_end(about: AttemptEnded) -> None:
+def _log_end(about: AttemptEnded) -> None:
     """Log the end of an attempt: at DEBUG, or at WARNING where it failed.
 
     An error is logged by its class, status, code, request id and wait. The provider's message may repeat a document, so
@@ -195,3 +184,62 @@ def _named(error: Exception) -> str:
 def _plain(seconds: float) -> str:
     """Seconds without an exponent: ``%g`` writes a million as 1e+06."""
     return f"{seconds:.3f}".rstrip("0").rstrip(".")
+
+
+# --- spans -----------------------------------------------------------------------------------------------------------
+# The attributes follow the semantic conventions for generative AI, version 1.41
+# (https://opentelemetry.io/docs/specs/semconv/gen-ai/, read 2026-11-22). They define no operation for reranking and
+# allow other names, so the operation is ``rerank``.
+
+
+def _spans() -> _Spans | None:
+    try:
+        import opentelemetry.trace as api
+    except ImportError:
+        return None
+    return _Spans(api)
+
+
+class _Spans:
+    """Starts and ends a span for each attempt, as a child of the current span."""
+
+    def __init__(self, api: Any) -> None:
+        self._api = api
+        self._tracer = api.get_tracer("rerank_unify")  # a proxy for the provider that the application may set later
+        self._open: dict[AttemptStarted, Span] = {}
+
+    def started(self, about: AttemptStarted) -> None:
+        """Start a span, where the application has set a tracer provider."""
+        if isinstance(self._api.get_tracer_provider(), self._api.ProxyTracerProvider):
+            return
+        host = urlsplit(f"//{about.host}")
+        attributes = {
+            "gen_ai.operation.name": "rerank",
+            "gen_ai.provider.name": about.provider,
+            "gen_ai.request.model": about.model,
+            "server.address": host.hostname or "",
+            "rerank_unify.attempt": about.number,
+            "rerank_unify.documents": about.documents,
+        }
+        if host.port is not None:
+            attributes["server.port"] = host.port
+        span = self._tracer.start_span(f"rerank {about.model}", kind=self._api.SpanKind.CLIENT, attributes=attributes)
+        if span.is_recording():
+            self._open[about] = span
+
+    def ended(self, about: AttemptEnded) -> None:
+        """End the span, with the usage that the provider reported."""
+        span = self._open.pop(about.started, None)
+        if span is None:
+            return
+        usage = about.usage
+        attributes = {
+            "gen_ai.response.model": about.model,
+            "gen_ai.usage.input_tokens": (usage.prompt_tokens or usage.total_tokens) if usage is not None else None,
+            "error.type": type(about.error).__name__ if about.error is not None else None,
+            "http.response.status_code": getattr(about.error, "status", None),
+        }
+        span.set_attributes({name: value for name, value in attributes.items() if value is not None})
+        if about.error is not None:
+            span.set_status(self._api.StatusCode.ERROR, type(about.error).__name__)
+        span.end()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import os
 import threading
@@ -67,10 +68,14 @@ def test_a_forked_process_has_connections_of_its_own() -> None:
 
 def test_many_threads_share_a_client() -> None:
     documents = [f"document {n}" for n in range(20)]
-    with ScriptedServer() as server, ru.Client(jina(server)) as client, ThreadPoolExecutor(16) as pool:
-        tops = list(pool.map(lambda n: client.rerank("skin", documents[n:]).results[0].index, range(16)))
+
+    def best(n: int) -> int:
+        return client.rerank("skin", documents[n:]).results[0].index
+
     with ScriptedServer() as server, ru.Client(jina(server)) as client:
-        assert tops == [client.rerank("skin", documents[n:]).results[0].index for n in range(16)]
+        with ThreadPoolExecutor(16) as pool:
+            together = list(pool.map(best, range(16)))
+        assert together == [best(n) for n in range(16)]
 
 
 # --- the asynchronous client -----------------------------------------------------------------------------------------
@@ -103,8 +108,11 @@ def test_closing_ends_running_calls(over: str, policy: ru.FallbackPolicy, docume
 
 
 def test_closing_ends_a_wait(over: str) -> None:
+    def an_hour(_error: ru.RerankError, _tries: int) -> float:
+        return 3600.0
+
     async def main() -> None:
-        policy = ru.FallbackPolicy(retries=1, backoff=lambda *_: 3600.0, max_wait=7200.0)
+        policy = ru.FallbackPolicy(retries=1, backoff=an_hour, max_wait=7200.0)
         async with opened(over, jina(server), policy=policy) as client, anyio.create_task_group() as group:
             group.start_soon(expect_closed, client)
             await anyio.to_thread.run_sync(server.wait_calls)
@@ -150,6 +158,7 @@ def test_a_client_works_in_a_second_event_loop(backend: str) -> None:
         first, second = ({call.connection for call in server.calls[at : at + 2]} for at in (0, 2))
         assert len(first) == len(second) == 1
         assert first != second
+    gc.collect()  # the connections of the first loop, which nothing could close
 
 
 # --- time ------------------------------------------------------------------------------------------------------------
