@@ -1,8 +1,8 @@
 """Senders: each sends an `HttpRequest` over an HTTP library and returns status, headers and body.
 
 A sender follows no redirect, reads at most ``max_bytes`` bytes, and raises `ConnectError`, `TimeoutError`,
-`TransportError` or `InvalidResponseError` in place of its library's errors. Those hold the request with its key, so the
-message has their class alone. A sender does not interpret the response.
+`TransportError` or `InvalidResponseError` in place of its library's errors. Those hold the request with its key, so
+they are not kept; the cause of a lost connection names their class. A sender does not interpret the response.
 """
 
 from __future__ import annotations
@@ -360,10 +360,9 @@ def _not_compressed() -> e.InvalidResponseError:
 
 
 def _lost(error: Exception) -> e.TransportError:
-    library = type(error).__module__.partition(".")[0]
-    return e.TransportError(
-        f"the connection was lost before a whole HTTP response came ({library}.{type(error).__name__})"
-    )
+    lost = e.TransportError("the connection was lost before a whole HTTP response came")
+    lost.__cause__ = RuntimeError(f"{type(error).__module__.partition('.')[0]}.{type(error).__name__}")
+    return lost
 
 
 def no_connection(error: Exception) -> e.ConnectError:

@@ -83,12 +83,12 @@ class Client:
         self.settings = read_settings(targets, "Client", settings)
         if self.settings.policy.hedge_after is not None:
             raise InvalidRequestError("policy: hedge_after is for AsyncClient alone", field="policy")
-        self._own: transport.OwnSender | None = None
+        self._opened: transport.OwnSender | None = None
         if sender is None and http_client is not None:
             sender = HttpxSender(http_client, **self.settings.limits)
         elif sender is None:
             _check_installed()
-            sender = self._own = transport.OwnSender(self.settings.max_connections, self.settings.limits)
+            sender = self._opened = transport.OwnSender(self.settings.max_connections, self.settings.limits)
         self._sender = sender
         self._lock, self._running, self._closed = Lock(), 0, False
 
@@ -188,8 +188,8 @@ class Client:
             self._close_unused()
 
     def _close_unused(self) -> None:
-        if self._closed and not self._running and self._own is not None:
-            self._own.close()
+        if self._closed and not self._running and self._opened is not None:
+            self._opened.close()
 
     def close(self) -> None:
         """Refuse further calls with `InvalidRequestError`, and close the connections that this client opened.
@@ -229,12 +229,12 @@ class AsyncClient:
         **settings: Unpack[ClientOptions],
     ) -> None:
         self.settings = read_settings(targets, "AsyncClient", settings)
-        self._own: transport.OwnAsyncSender | None = None
+        self._opened: transport.OwnAsyncSender | None = None
         if sender is None and http_client is not None:
             sender = AsyncHttpxSender(http_client, **self.settings.limits)
         elif sender is None:
             _check_installed()
-            sender = self._own = transport.OwnAsyncSender(self.settings.max_connections, self.settings.limits)
+            sender = self._opened = transport.OwnAsyncSender(self.settings.max_connections, self.settings.limits)
         self._sender = sender
         self._running: set[anyio.CancelScope] = set()
         self._unused: anyio.Event | None = None
@@ -384,8 +384,8 @@ class AsyncClient:
             for scope in self._running:
                 scope.cancel()
             await self._unused.wait()
-        if self._own is not None:
-            await self._own.aclose()
+        if self._opened is not None:
+            await self._opened.aclose()
 
     async def __aenter__(self) -> Self:
         return self

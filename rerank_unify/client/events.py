@@ -93,7 +93,7 @@ class Observation:
         self._observers = observers
         self._started = AttemptStarted(
             provider=attempt.target.name,
-            model=cut(one_line(calls[0].model), MODEL_LIMIT),  # the request may contain any model name
+            model=_on_one_line(calls[0].model),
             host=_host(calls[0].http.url),
             number=attempt.id,
             documents=sum(len(call.encoded.fields["documents"]) for call in calls),
@@ -118,6 +118,11 @@ class Observation:
             )
         for observer in self._observers.ended:
             _notify(observer, about)
+
+
+@lru_cache(maxsize=256)
+def _on_one_line(model: str) -> str:
+    return cut(one_line(model), MODEL_LIMIT)  # the request may contain any model name
 
 
 @lru_cache(maxsize=256)
