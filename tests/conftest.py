@@ -14,7 +14,7 @@ settings.register_profile("fast", max_examples=15, deadline=None, suppress_healt
 settings.register_profile("thorough", max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("thorough" if THOROUGH else "fast")
 
-# The providers' SDKs are in an environment of their own: see `make interop`.
+# The providers' SDKs are installed in a separate environment: see `make interop`.
 collect_ignore = [] if find_spec("cohere") else ["interop"]
 
 
