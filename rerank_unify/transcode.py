@@ -47,7 +47,7 @@ class Transcoder:
     def request(self, body: bytes | str) -> TranscodedRequest:
         """Translate a client's request body into the provider's.
 
-        The provider is not asked to return documents: `response` takes them from the request.
+        It does not make the provider return documents: `response` takes them from the client's request.
 
         Raises:
             InvalidRequestError: the client's request is wrong; the sentence uses the dialect's field name.

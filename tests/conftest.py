@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 from example_budget import THOROUGH
 from hypothesis import HealthCheck, settings
 
+# The workers of pytest-xdist use every core already. Threads of NumPy's BLAS beside them wait for a core in a busy loop:
+# the tests of `local` took six times the CPU time. It is read when NumPy is imported, also in processes of tests.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+# Each httpx client reads the file of authorities that it trusts. With all public ones that takes up to 20 ms; here it is one.
+os.environ.setdefault("SSL_CERT_FILE", str(Path(__file__).with_name("authority.pem")))
+
 settings.register_profile("fast", max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("thorough", max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("thorough" if THOROUGH else "fast")
 
-# The providers' SDKs are in an environment of their own: see `make interop`.
+# The providers' SDKs are installed in a separate environment: see `make interop`.
 collect_ignore = [] if find_spec("cohere") else ["interop"]
 
 

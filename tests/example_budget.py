@@ -25,5 +25,5 @@ def providers_to_try() -> list[str]:
 
 
 def examples_for_each(total: int, parts: int) -> int | None:
-    """Return the examples for each of so many parts that share a total; None, the profile's own, in a thorough run."""
+    """Return the examples for each of the parts that share a total; in a thorough run None: the profile's number."""
     return None if THOROUGH else max(3, total // parts)

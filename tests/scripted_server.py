@@ -1,4 +1,4 @@
-"""An HTTP server on the loopback that plays by script: what happens to each request, well or badly, is a `Play`.
+"""An HTTP server on the loopback that follows a script: a `Play` says what happens to one request, good or bad.
 
 One thread runs one event loop for all connections. Nothing here waits for time to pass when a server is closed.
 """
@@ -35,10 +35,10 @@ How: TypeAlias = Literal[
     "endless",  # no length, and bytes until the client closes
     "endless_chunked",  # the same in chunks
     "garbage",  # no HTTP
-    "gzip_bomb",  # the answer after `inflated` spaces, gzipped: valid JSON for a client that sets no limit
+    "gzip_bomb",  # the body after `inflated` spaces, gzipped: valid JSON for a client without a limit
     "html",  # a web page
     "redirect",  # 302 to `location`, or another status of 300 and more
-    "reset",  # RST in place of an answer
+    "reset",  # RST in place of a response
     "wrong_length",  # content-length `off` by so much: below 0 the connection stays open, above it is closed
 ]
 JsonBody: TypeAlias = Mapping[str, Any] | list[Any]
@@ -65,14 +65,14 @@ _CREDENTIALS: Final = ("authorization", "proxy-authorization", "x-api-key", "api
 
 @dataclass(frozen=True, kw_only=True)
 class Play:
-    """What happens to one request. `Play()` is a good answer.
+    """What happens to one request. `Play()` is a good response.
 
     Attributes:
-        status: of the answer.
-        headers: further ones, names in lower case; they replace the server's own.
-        body: raw, or JSON; None for the server's `answer`, or for an error in JSON from 300.
-        how: well, or which misbehaviour.
-        delay: seconds until the answer begins; `release` and leaving the server end it.
+        status: the HTTP status.
+        headers: further headers, names in lower case; they replace the server's default headers.
+        body: raw, or JSON; None for the body that the server's `respond` makes, or from status 300 on for a JSON error.
+        how: ``well``, or the kind of misbehaviour.
+        delay: seconds until the response begins; `release` and the end of the server end it.
         gap: seconds between the bytes of a drip.
         off: by how much a wrong length is wrong.
         inflated: bytes that a bomb inflates to, at least; on the wire it is a thousandth.
@@ -111,19 +111,19 @@ class Seen:
         return {name: self.headers[name] for name in _CREDENTIALS if name in self.headers}
 
 
-# --- a provider's good answers --------------------------------------------------------------------------------
+# --- a provider's good responses ------------------------------------------------------------------------------
 
 
 def score(text: str) -> float:
-    """A document's score, 0 to 1: a matter of its text alone."""
+    """Return a document's score, 0 to 1, which depends on its text alone."""
     return zlib.crc32(text.encode()) / 2**32
 
 
 def respond_as(name: str) -> Respond:
-    """Answers in that provider's dialect, each document scored by itself; an error in it for a faulty request."""
+    """Make responses in that provider's dialect: each document has its `score`; a faulty request gets an error."""
     provider = ru.provider(name)
 
-    def answer(body: Any) -> JsonBody | Play:
+    def respond(body: Any) -> JsonBody | Play:
         try:
             request = provider.decode_request(body)
         except ru.InvalidRequestError as error:
@@ -139,7 +139,7 @@ def respond_as(name: str) -> Respond:
         response = ru.RerankResponse(results, model=provider.default_model, id="id-1", usage=usage)
         return provider.encode_response(response, request)
 
-    return answer
+    return respond
 
 
 def _text(document: str | Mapping[str, Any], rank_fields: Sequence[str] | None, index: int) -> str:
@@ -162,7 +162,7 @@ def _bomb(inflated: int, tail: bytes) -> bytes:
 
 
 def _wire(play: Play) -> Iterable[bytes]:
-    """The bytes of an answer, in the pieces that they are sent in."""
+    """Return the bytes of a response, in the pieces that are sent."""
     how, body = play.how, _raw(play.body)
     if how in _NO_HEAD:
         return (body,)
@@ -226,17 +226,17 @@ class ScriptedServer:
     """Listens on a free port of 127.0.0.1 between ``with`` and its end.
 
     Args:
-        script: one play per request, or such a script by path (any other path is 404). After its end come good answers
-            where `respond` is given or the script was empty, else the last play again.
-        respond: makes the good answers from the JSON that was sent; Jina's unless told otherwise. What it raises is
-            raised where the server is left.
+        script: one play per request, or such a script by path (any other path is 404). After its end the server sends
+            good responses if `respond` is given or the script was empty, else it repeats the last play.
+        respond: makes the good responses from the JSON that was sent; by default in Jina's dialect. An exception that
+            it raises is raised again at the end of the ``with``.
         tls: for HTTPS.
 
     Attributes:
         url: the root, without a slash.
         calls: every request that has arrived, in order.
-        left: how often a client hung up before its answer was complete.
-        peak: the most requests that were waiting for the beginning of their answer at the same time.
+        left: how often a client closed the connection before its response was complete.
+        peak: the largest number of requests that waited for their responses to begin at the same time.
     """
 
     def __init__(
@@ -290,7 +290,7 @@ class ScriptedServer:
             return [*self.calls]
 
     def wait_left(self, number: int = 1, timeout: float = PATIENCE) -> None:
-        """Wait until so many clients have hung up on an answer. Blocks."""
+        """Wait until so many clients have closed the connection before their responses were complete. Blocks."""
         with self._changed:
             assert self._changed.wait_for(lambda: self.left >= number, timeout), f"{self.left} have left"
 
@@ -304,7 +304,7 @@ class ScriptedServer:
         """End all delays and gaps, those to come too."""
         self._loop.call_soon_threadsafe(self._released.set)
 
-    # --- in the server's own thread
+    # --- in the server's thread
 
     async def _open(self, listening: socket.socket) -> None:
         self._released = asyncio.Event()

@@ -75,7 +75,7 @@ def ask(count: int, **fields: Any) -> ru.RerankRequest:
     return ru.RerankRequest(query="query", documents=[f"document {n}" for n in range(count)], **fields)
 
 
-def test_what_fits_is_not_split() -> None:
+def test_a_request_that_fits_is_not_split() -> None:
     request = ask(1000, top_n=3)
     batch = ru.split_request(request, "voyage")
     assert batch.parts == (request,)
@@ -83,13 +83,13 @@ def test_what_fits_is_not_split() -> None:
     assert batch.merge([only]) is only
 
 
-def test_it_is_split_by_documents() -> None:
+def test_a_request_is_split_by_documents() -> None:
     batch = ru.split_request(ask(2500), "voyage")
     assert [len(part.documents) for part in batch.parts] == [1000, 1000, 500]
     assert [VOYAGE.check(part) for part in batch.parts] == [None, None, None]
 
 
-def test_it_is_split_by_tokens() -> None:
+def test_a_request_is_split_by_tokens() -> None:
     request = ru.RerankRequest(query="q", documents=["word " * 1000] * 4)
     batch = ru.split_request(request, make_provider(None, 10), estimate=lambda text: len(text.split()))
     assert [len(part.documents) for part in batch.parts] == [1, 1, 1, 1]
@@ -118,7 +118,7 @@ def test_every_part_needs_its_response() -> None:
         batch.merge([ru.RerankResponse([])])
 
 
-def test_what_one_part_lacks_is_absent() -> None:
+def test_usage_that_one_part_lacks_is_absent_after_merging() -> None:
     batch = ru.split_request(ask(3), make_provider(2, None))
     first = ru.RerankResponse([], usage=ru.Usage(total_tokens=3, search_units=1), score_kind="logit", warnings=["w"])
     second = ru.RerankResponse([], usage=ru.Usage(search_units=1), score_kind="cosine", warnings=["w"], missing=[0])

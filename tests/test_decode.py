@@ -1,4 +1,4 @@
-"""Reading answers: the contract holds, or the first fault is named by its path."""
+"""Decoding of responses: the response keeps the contract, or the error names the path of the first fault."""
 
 import json
 import pickle
@@ -33,14 +33,14 @@ def test_sorted_cut_and_filled_from_the_request() -> None:
     assert (response.warnings, response.missing, response.model) == ((), (), "rerank-2.5")
 
 
-def test_the_echo_is_not_believed() -> None:
+def test_documents_come_from_the_request_not_from_the_echo() -> None:
     body = b'{"data":[{"index":1,"relevance_score":0.5,"document":"something else"}]}'
     assert VOYAGE.decode(200, {}, body, ask()).results[0].document == {"text": "document 1"}
     assert VOYAGE.decode(200, {}, body, ask(return_documents=False)).results[0].document is None
     assert VOYAGE.decode_response(body).results[0].document == {"text": "something else"}
 
 
-def test_objects_come_back_whole() -> None:
+def test_documents_that_are_objects_are_returned_unchanged() -> None:
     original = {"title": "t", "none": None, "tags": ["x"]}
     response = VOYAGE.decode(200, {}, rows((0, 0.5)), ask(documents=[original]))
     assert response.results[0].document == original
@@ -130,7 +130,7 @@ def test_a_broken_response_is_named_by_its_path(body: bytes, path: str, sentence
             ru.AuthenticationError,
             "invalid_api_key",
         ),
-        (b'{"error":{"message":"slow down","type":"nobody_knows"}}', ru.InvalidResponseError, "nobody_knows"),
+        (b'{"error":{"message":"slow down","type":"unknown_type"}}', ru.InvalidResponseError, "unknown_type"),
         (b'{"error":"slow down"}', ru.InvalidResponseError, None),
     ],
 )
@@ -214,7 +214,7 @@ def test_usage_is_what_was_reported(name: str, body: dict[str, Any], usage: ru.U
     assert response.usage == usage
 
 
-def test_a_parsed_body_is_read_too_and_left_alone() -> None:
+def test_a_parsed_body_is_decoded_and_not_changed() -> None:
     body = {"data": ({"index": 1, "relevance_score": 1, "document": "b"}, {"index": 0, "relevance_score": 2})}
     before = pickle.dumps(body)
     response = VOYAGE.decode_response(body, ask())
@@ -247,7 +247,7 @@ class Walked(list[Any]):
         return super().__iter__()
 
 
-def test_whole_numbers_cost_no_walk_through_the_rows_each() -> None:
+def test_integer_scores_need_few_passes_over_the_rows() -> None:
     rows = Walked({"index": at, "relevance_score": 500 - at} for at in range(500))
     response = ru.provider("jina").decode_response({"results": rows})
     assert [result.relevance_score for result in response] == [float(500 - at) for at in range(500)]

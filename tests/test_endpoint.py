@@ -44,7 +44,7 @@ def url(name: str, **more: Any) -> str:
         ("local", None, "inproc://local/v1/rerank"),
     ],
 )
-def test_a_base_url_is_taken_as_meant(name: str, base: str | None, expected: str) -> None:
+def test_paths_are_joined_to_a_base_url(name: str, base: str | None, expected: str) -> None:
     assert url(name, base_url=base) == expected
 
 
@@ -54,7 +54,7 @@ def test_spaces_around_a_key_are_none_of_it() -> None:
     assert http.headers["authorization"] == "Bearer k"
 
 
-def test_voyages_host_goes_by_the_key() -> None:
+def test_voyages_host_depends_on_the_key() -> None:
     assert url("voyage", api_key="al-123") == "https://ai.mongodb.com/v1/rerank"
     assert url("voyage", api_key="al-123", base_url="https://gw") == "https://gw/v1/rerank"
 

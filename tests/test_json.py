@@ -22,30 +22,30 @@ _VALUES: st.SearchStrategy[Any] = st.recursive(
 
 
 @given(_VALUES)
-def test_both_write_the_same_bytes(value: Any) -> None:
+def test_both_json_writers_write_the_same_bytes(value: Any) -> None:
     assert dump(value) == to_json(value, inf_nan_mode="null")
 
 
 @pytest.mark.parametrize("value", [2**64, {1: 2}, {"a": [{"b": b"c"}]}])
-def test_what_one_refuses_the_other_writes(value: Any) -> None:
+def test_pydantic_writes_what_orjson_refuses(value: Any) -> None:
     with pytest.raises(TypeError):
         dumps(value)
     assert dump(value) == to_json(value)
 
 
-def test_half_of_a_character_is_an_error_with_both() -> None:
+def test_a_lone_surrogate_is_an_error() -> None:
     with pytest.raises(PydanticSerializationError, match="surrogates"):
         dump({"a": "\ud83d"})
 
 
-def test_without_it_nothing_else_changes() -> None:
+def test_without_orjson_the_output_is_the_same() -> None:
     code = (
         "import sys; sys.modules['orjson'] = None\n"
         "import rerank_unify as ru\n"
         "request = ru.RerankRequest(query='crème', documents=['a', {'n': 2**70, 'f': 1e-7}, '\\x00漢'], top_n=2)\n"
         "call = ru.provider('cohere').prepare(request, api_key='k')\n"
-        'answer = call.decode(200, {}, b\'{"results":[{"index":2,"relevance_score":1e-7}]}\')\n'
-        "print(call.http.content, ru.provider('voyage').dump_response(answer))"
+        'response = call.decode(200, {}, b\'{"results":[{"index":2,"relevance_score":1e-7}]}\')\n'
+        "print(call.http.content, ru.provider('voyage').dump_response(response))"
     )
     completed = [
         subprocess.run([sys.executable, "-c", lines], capture_output=True, text=True, check=True).stdout

@@ -92,7 +92,7 @@ def bedrock() -> Provider:
 
 
 def watsonx() -> Provider:
-    """IBM watsonx: what comes back is asked for in `return_options`. ibm-watsonx-ai 1.8.1."""
+    """IBM watsonx: `return_options` says what the response contains. ibm-watsonx-ai 1.8.1."""
     return Provider(
         name="watsonx-like",
         dialect=Dialect(
@@ -210,7 +210,7 @@ def unask(wire: Any) -> Any:
 
 
 def decisions() -> Provider:
-    """OpenAI's Decisions: answers in the order of the questions, of which one may be refused."""
+    """OpenAI's Decisions: a list `answers` in the order of the questions; the model may refuse one."""
     return Provider(
         name="decisions-like",
         dialect=Dialect(
@@ -287,7 +287,7 @@ def test_bedrock_nests_what_others_name() -> None:
     assert not whole.warnings
 
 
-def test_watsonx_asks_for_what_comes_back() -> None:
+def test_watsonx_requests_the_parts_of_the_response() -> None:
     provider = watsonx()
     body = provider.encode_request(
         request(max_tokens_per_doc=512, provider_options={"watsonx-like": {"project_id": "p"}})
@@ -295,12 +295,12 @@ def test_watsonx_asks_for_what_comes_back() -> None:
     assert body["inputs"] == [{"text": "a"}, {"text": "b"}]
     assert body["parameters"] == {"truncate_input_tokens": 512, "return_options": {"top_n": 1, "inputs": False}}
     assert body["project_id"] == "p"
-    answer = b'{"model_id":"m","results":[{"index":0,"score":2.93},{"index":1,"score":-0.92}],"input_token_count":57}'
-    response = provider.decode(200, {}, answer, request())
+    content = b'{"model_id":"m","results":[{"index":0,"score":2.93},{"index":1,"score":-0.92}],"input_token_count":57}'
+    response = provider.decode(200, {}, content, request())
     assert (response.model, response.usage.total_tokens, len(response)) == ("m", 57, 1)
 
 
-def test_scores_come_in_the_order_of_the_request() -> None:
+def test_volcengine_scores_are_in_the_order_of_the_request() -> None:
     provider = volcengine()
     assert provider.encode_request(request())["datas"] == [
         {"query": "q", "content": "a"},
@@ -343,7 +343,7 @@ def test_the_wording_of_a_question_can_be_replaced() -> None:
     assert other == "Does it help?\nDocument: a"
 
 
-def test_a_refusal_is_a_missing_row() -> None:
+def test_a_refusal_is_decoded_as_a_missing_row() -> None:
     body = b'{"answers":[{"type":"refusal"},{"type":"predicate","probability":0.97}]}'
     whole = request().replace(top_n=None)
     response = decisions().decode(200, {}, body, whole)

@@ -41,7 +41,7 @@ def refused_names(source: str) -> list[tuple[int, str]]:
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_no_name_has_to_be_guessed(path: Path) -> None:
+def test_no_refused_name_is_defined(path: Path) -> None:
     assert refused_names(path.read_text(encoding="utf-8")) == []
 
 

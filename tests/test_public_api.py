@@ -77,12 +77,12 @@ def test_option_names_are_checked_where_providers_are_known(mine: Provider) -> N
 
 
 @pytest.mark.parametrize("name", ru.provider_names())
-def test_a_whole_url_is_not_changed(name: str) -> None:
+def test_url_is_used_unchanged(name: str) -> None:
     url = "https://host.example/odd/path?api-version=2024-05-01#x"
     assert ru.provider(name).prepare(REQUEST, model="m", api_key="k" * 12, url=url).http.url == url
 
 
-def test_a_url_and_a_base_url_exclude_each_other() -> None:
+def test_url_and_base_url_exclude_each_other() -> None:
     with pytest.raises(ru.InvalidRequestError, match="url: it is the whole URL, so give no base_url beside it"):
         ru.provider("jina").prepare(REQUEST, url="http://h/a", base_url="http://h")
 

@@ -1,4 +1,4 @@
-"""Providers by name, what a router asks of them, and lists that must agree."""
+"""Look-up of providers by name, what a router reads of a provider, and lists that must agree."""
 
 import importlib
 import importlib.util
@@ -33,7 +33,7 @@ def test_an_unknown_name_gets_the_nearest() -> None:
 
 
 @pytest.mark.parametrize("name", [None, 5, "", "x" * 1000])
-def test_a_name_that_is_none(name: Any) -> None:
+def test_an_invalid_provider_name_is_refused(name: Any) -> None:
     with pytest.raises(ru.UnknownProviderError, match=r"no provider is called|expected a name or a Provider"):
         ru.provider(name)
 
@@ -45,10 +45,10 @@ def test_names_are_sorted_and_found_once() -> None:
         assert ru.provider(name).name == name
 
 
-# --- what a router asks ----------------------------------------------------------------------------------------------
+# --- what a router reads ---------------------------------------------------------------------------------------------
 
 
-def test_capabilities_before_the_call() -> None:
+def test_capabilities_are_known_before_a_call() -> None:
     jina, voyage = ru.provider("jina"), ru.provider("voyage")
     assert jina.default_model == "jina-reranker-v2-base-multilingual"
     assert jina.modalities() == ("text",)
@@ -65,7 +65,7 @@ def test_capabilities_before_the_call() -> None:
     assert ru.provider("xinference").model("my-uid", base_model="Qwen3-VL-Reranker-2B").images
 
 
-def test_check_says_what_stands_in_the_way() -> None:
+def test_check_returns_the_error_that_prepare_would_raise() -> None:
     refused = ru.provider("voyage").check(REQUEST)
     assert refused is not None
     assert (refused.field, refused.index) == ("documents[1]", 1)
@@ -79,7 +79,7 @@ def test_check_says_what_stands_in_the_way() -> None:
 
 
 @pytest.mark.parametrize(("name", "limit"), [("cohere", 10_000), ("cohere-v1", 10_000), ("voyage", 1_000)])
-def test_more_documents_than_it_takes(name: str, limit: int) -> None:
+def test_check_refuses_more_documents_than_the_limit(name: str, limit: int) -> None:
     provider = ru.provider(name)
     assert provider.check(ru.RerankRequest(query="q", documents=["a"] * limit)) is None
     refused = provider.check(ru.RerankRequest(query="q", documents=["a"] * (limit + 1), model="new"))
@@ -97,7 +97,7 @@ def test_a_provider_without_default_needs_a_model() -> None:
     assert bare.encode_request(ru.RerankRequest(query="q", documents=["a"]), model="m")["model"] == "m"
 
 
-def test_which_model_is_sent() -> None:
+def test_the_model_that_is_sent() -> None:
     jina = ru.provider("jina")
     request = ru.RerankRequest(query="q", documents=["a"], model="jina-reranker-v3")
     assert jina.prepare(request, api_key="k").model == "jina-reranker-v3"
@@ -131,7 +131,7 @@ def test_options_are_for_one_provider() -> None:
     assert "priority" not in ru.provider("voyage").encode_request(request)
 
 
-def test_echo_asks_for_no_documents() -> None:
+def test_echo_sends_no_return_documents() -> None:
     request = ru.RerankRequest(query="q", documents=["a"])
     call = ru.provider("voyage").prepare(request, api_key="k", echo_documents=False)
     assert b'"return_documents":false' in call.http.content
@@ -167,7 +167,7 @@ def test_all_is_what_is_public() -> None:
         getattr(ru, "klingon")  # noqa: B009 - a type checker refuses the plain form
 
 
-def test_no_function_is_hidden_by_a_module() -> None:
+def test_no_public_name_is_also_a_module() -> None:
     for name in ru.provider_names():
         ru.provider(name)
     modules = {module.name for module in pkgutil.iter_modules(ru.__path__)}

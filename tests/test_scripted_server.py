@@ -1,4 +1,4 @@
-"""The scripted server misbehaves as told, and no otherwise."""
+"""The scripted server does what its script says, and nothing else."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ class Client(HTTPConnection):
 
     def post(self, path: str = "/v1/rerank", body: Any = REQUEST) -> tuple[int, dict[str, str], bytes]:
         self.request("POST", path, json.dumps(body), {"authorization": SECRET})
-        with self.getresponse() as answer:
-            return answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read()
+        with self.getresponse() as response:
+            return response.status, {k.lower(): v for k, v in response.getheaders()}, response.read()
 
 
 def post(server: ScriptedServer, path: str = "/v1/rerank", body: Any = REQUEST) -> tuple[int, dict[str, str], bytes]:
@@ -63,8 +63,8 @@ def test_good_responses_are_the_providers(name: str, more: dict[str, Any]) -> No
     with ScriptedServer(respond=respond_as(name)) as server, Client(server) as client:
         call = ru.provider(name).prepare(request, api_key="k", base_url=server.url)
         client.request("POST", call.http.url.removeprefix(server.url), call.http.content, dict(call.http.headers))
-        with client.getresponse() as answer:
-            response = call.decode(answer.status, dict(answer.getheaders()), answer.read())
+        with client.getresponse() as got:
+            response = call.decode(got.status, dict(got.getheaders()), got.read())
         (seen,) = server.calls
     expected = sorted((-score(text), at) for at, text in enumerate((*DOCUMENTS, "soap")))[: more.get("top_n")]
     assert [(-result.relevance_score, result.index) for result in response] == expected
@@ -81,19 +81,19 @@ def test_a_faulty_request_gets_the_providers_error() -> None:
     assert "documents" in json.loads(body)["detail"]
 
 
-def test_what_is_recorded() -> None:
+def test_the_server_records_each_request() -> None:
     before = time.monotonic()
     with ScriptedServer() as server:
         with Client(server) as client:
             client.post("/a?b=c")
             client.post("/d")
             client.request("POST", "/e", iter((b'{"query":"q",', b'"documents":["d"]}')))  # goes out in chunks
-            with client.getresponse() as answer:
-                assert answer.status == 200
+            with client.getresponse() as response:
+                assert response.status == 200
         with Client(server) as client:
             client.request("GET", "/f")
-            with client.getresponse() as answer:
-                assert answer.status == 400
+            with client.getresponse() as response:
+                assert response.status == 400
         calls = server.wait_calls(4)
     assert [(c.method, c.path, c.connection) for c in calls] == [
         ("POST", "/a?b=c", 0),
@@ -109,7 +109,7 @@ def test_what_is_recorded() -> None:
     assert server.left == 0
 
 
-def test_the_last_play_repeats() -> None:
+def test_the_server_repeats_the_last_play() -> None:
     busy = Play(status=429, headers={"retry-after": "0"}, body={"detail": "slow down"})
     with ScriptedServer([Play(), busy]) as server, Client(server) as client:
         first, *rest = (client.post() for _ in range(4))
@@ -119,12 +119,12 @@ def test_the_last_play_repeats() -> None:
     ] * 3
 
 
-def test_or_good_responses_follow() -> None:
+def test_good_responses_follow_the_script() -> None:
     with ScriptedServer([Play(status=503), Play(status=529)], respond=lambda _: {"good": True}) as server:
-        answers = [post(server) for _ in range(4)]
-    assert [status for status, _, _ in answers] == [503, 529, 200, 200]
-    assert json.loads(answers[0][2]) == {"detail": "Service Unavailable"}
-    assert answers[3][2] == b'{"good": true}'
+        received = [post(server) for _ in range(4)]
+    assert [status for status, _, _ in received] == [503, 529, 200, 200]
+    assert json.loads(received[0][2]) == {"detail": "Service Unavailable"}
+    assert received[3][2] == b'{"good": true}'
 
 
 def test_a_script_for_each_path() -> None:
@@ -144,33 +144,33 @@ def test_a_delay_ends_with_the_server() -> None:
     assert time.monotonic() - begun < PATIENCE
 
 
-def test_a_delay_is_waited_for() -> None:
+def test_a_delay_delays_the_response() -> None:
     with ScriptedServer([Play(delay=0.05)]) as server:
         assert post(server)[0] == 200
-        answered = time.monotonic()
-    assert answered - server.calls[0].at >= 0.045
+        ended = time.monotonic()
+    assert ended - server.calls[0].at >= 0.045
 
 
 def test_a_delay_can_be_released() -> None:
     with ScriptedServer([Play(delay=3600)]) as server:
-        answers: list[int] = []
-        threads = [threading.Thread(target=lambda: answers.append(post(server)[0])) for _ in range(3)]
+        received: list[int] = []
+        threads = [threading.Thread(target=lambda: received.append(post(server)[0])) for _ in range(3)]
         for thread in threads:
             thread.start()
         server.wait_calls(3)
-        assert not answers
+        assert not received
         server.release()
         for thread in threads:
             thread.join()
-    assert answers == [200] * 3
+    assert received == [200] * 3
     assert server.peak == 3
 
 
 def test_a_response_may_have_a_delay() -> None:
     with ScriptedServer(respond=lambda _: Play(body={"good": 1}, delay=0.05)) as server:
         assert post(server)[2] == b'{"good": 1}'
-        answered = time.monotonic()
-    assert answered - server.calls[0].at >= 0.045
+        ended = time.monotonic()
+    assert ended - server.calls[0].at >= 0.045
 
 
 def test_a_client_that_leaves_is_counted() -> None:
@@ -213,10 +213,10 @@ def test_endless(how: Any, named: str | None) -> None:
     with ScriptedServer([Play(how=how)]) as server:
         with Client(server) as client:
             client.request("POST", "/", json.dumps(REQUEST))
-            with client.getresponse() as answer:
-                assert answer.getheader("content-length") is None
-                assert named is None or answer.getheader(named) == "chunked"
-                assert len(answer.read(3_000_000)) == 3_000_000
+            with client.getresponse() as response:
+                assert response.getheader("content-length") is None
+                assert named is None or response.getheader(named) == "chunked"
+                assert len(response.read(3_000_000)) == 3_000_000
                 assert server.left == 0
         server.wait_left()
 
@@ -232,8 +232,8 @@ def test_endless_ends_with_the_server(how: Any) -> None:
 def test_drip() -> None:
     with ScriptedServer([Play(how="drip", gap=0.001, body=b"slow")]) as server:
         assert post(server)[2] == b"slow"
-        answered = time.monotonic()
-    assert answered - server.calls[0].at >= 0.05  # a head of about 70 bytes
+        ended = time.monotonic()
+    assert ended - server.calls[0].at >= 0.05  # a head of about 70 bytes
 
 
 def test_drip_is_byte_by_byte() -> None:
@@ -306,10 +306,10 @@ def test_reset() -> None:
 
 def test_what_a_response_raises_is_not_lost() -> None:
     def fails(_: Any) -> Any:
-        raise LookupError("in the test's own answer")
+        raise LookupError("raised by the test")
 
     server = ScriptedServer(respond=fails)
-    with pytest.raises(LookupError, match="own answer"), server, pytest.raises(RemoteDisconnected):
+    with pytest.raises(LookupError, match="raised by the test"), server, pytest.raises(RemoteDisconnected):
         post(server)
 
 

@@ -17,13 +17,13 @@ from rerank_unify.testing import assert_provider_contract
 
 assert_provider_contract(ru.provider("acme"), max_examples=5)
 
-def answer(request):
+def respond(request):
     body = json.loads(request.content)
     assert (request.url.path, body["passages"], body["limit"]) == ("/v1/rank", ["a", "b"], 1)
     assert request.headers["authorization"] == "Bearer k"
     return httpx.Response(200, json={"ranking": [{"index": 1, "score": 0.9}], "tokens": 7})
 
-with httpx.Client(transport=httpx.MockTransport(answer)) as http:
+with httpx.Client(transport=httpx.MockTransport(respond)) as http:
     with ru.Client([ru.Target("acme", api_key="k")], http_client=http) as client:
         response = client.rerank("q", ["a", "b"], top_n=1)
 assert [(row.index, row.text) for row in response] == [(1, "b")] and response.usage.total_tokens == 7

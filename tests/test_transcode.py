@@ -9,7 +9,7 @@ import rerank_unify as ru
 BODY = b'{"model":"public","query":"q","documents":["a","","b"],"top_n":2,"instruction":"i"}'
 
 
-def test_there_and_back() -> None:
+def test_a_request_and_its_response_are_translated() -> None:
     through = ru.transcoder("jina", "voyage", model="rerank-2.5")
     sent = through.request(BODY)
     assert json.loads(sent.content) == {
@@ -47,7 +47,7 @@ def test_errors_come_back_in_the_clients_dialect() -> None:
     assert through.response(401, {}, b'{"detail":"bad"}', sent, relay=True)[0] == 401
 
 
-def test_the_clients_mistakes() -> None:
+def test_a_clients_mistake_is_reported_in_its_dialect() -> None:
     through = ru.transcoder("voyage", "cohere")
     with pytest.raises(ru.InvalidRequestError, match="top_k") as caught:
         through.request(b'{"query":"q","documents":["a"],"top_k":0}')
@@ -57,7 +57,7 @@ def test_the_clients_mistakes() -> None:
         through.request(b'{"query":"q","documents":[""]}')
 
 
-def test_a_name_that_says_nothing_may_be_like_another() -> None:
+def test_base_model_names_the_model_behind_an_alias() -> None:
     body = b'{"query":"q","documents":[{"image":"https://x/1.png"}]}'
     sent = ru.transcoder("jina", "xinference", "my-uid", base_model="Qwen3-VL-Reranker-2B").request(body)
     assert json.loads(sent.content)["model"] == "my-uid"
@@ -75,6 +75,6 @@ def test_every_pair_agrees_on_the_ranking(client: str, provider: str) -> None:
     scored = [ru.Result(i, s) for i, s in ((3, 0.5), (0, 0.1), (1, 0.5), (2, 0.9))]
     response_body = json.dumps(ru.provider(provider).encode_response(ru.RerankResponse(results=scored))).encode()
     status, _, body = through.response(200, {}, response_body, sent)
-    answer = ru.provider(client).decode(status, {}, body, request)
-    assert [(r.index, r.relevance_score) for r in answer] == [(2, 0.9), (1, 0.5), (3, 0.5)]
-    assert [r.text for r in answer] == ["trois", "deux 🌿", "deux 🌿"]
+    response = ru.provider(client).decode(status, {}, body, request)
+    assert [(r.index, r.relevance_score) for r in response] == [(2, 0.9), (1, 0.5), (3, 0.5)]
+    assert [r.text for r in response] == ["trois", "deux 🌿", "deux 🌿"]

@@ -29,7 +29,7 @@ class Item:
 
     Attributes:
         text: dotted path of the text within the object.
-        id: key of the document's position as text, for providers that answer with it; "" for none.
+        id: key of the document's position as text, for providers whose rows name it; "" for none.
         query: key of the query, for providers that want it beside each document; "" for none.
         fixed: constants by dotted path.
     """

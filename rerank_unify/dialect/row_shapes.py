@@ -66,22 +66,20 @@ def answers_in_order(score: str) -> RowShape:
 
 
 def answers_by_name(index: str, score: str, prefix: str, fixed: Mapping[str, Any]) -> RowShape:
-    """An object of answers, each under the name of its document.
+    """An object that has each document's row under the document's name.
 
     Args:
         index: the table's key of the index.
-        score: the key of the score within an answer.
-        prefix: what stands before the position in a name.
-        fixed: constants of every answer.
+        score: the key of the score within a row.
+        prefix: the part of a name before the position.
+        fixed: constants of every row.
     """
 
     def read(found: Any) -> Any:
         if not is_object(found):
             return None
-        named = ((_position(name.removeprefix(prefix)), answer) for name, answer in found.items())
-        return [
-            {score: answer.get(score), index: position} if is_object(answer) else answer for position, answer in named
-        ]
+        named = ((_position(name.removeprefix(prefix)), row) for name, row in found.items())
+        return [{score: row.get(score), index: position} if is_object(row) else row for position, row in named]
 
     def write(rows: list[dict[str, Any]]) -> Any:
         return {f"{prefix}{row[index]}": {**fixed, score: row[score]} for row in rows}

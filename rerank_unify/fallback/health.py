@@ -77,7 +77,7 @@ class Health:
             left, kind, status, provider = state.cool_until - now, state.kind, state.status, state.provider
         if not 0 < left < inf:  # infinite before the plan's first instant
             return None
-        sentence = f"in cool-down for {left:.3g} more seconds, as the provider asked for"
+        sentence = f"in cool-down for {left:.3g} more seconds, as the provider requested"
         return kind(sentence, provider=provider, status=status, retry_after=left)
 
     def begin(self, target: Target, now: float, policy: FallbackPolicy) -> bool:
@@ -109,7 +109,7 @@ class Health:
     def fail(
         self, target: Target, error: RerankError, now: float, policy: FallbackPolicy, *, counts: bool = True
     ) -> None:
-        """Begin a cool-down where the error asks for one, and count the error against the breaker.
+        """Begin the cool-down that the policy sets for the error, and count the error against the breaker.
 
         Args:
             target: the target that failed.

@@ -75,7 +75,7 @@ class FallbackPolicy:
         jitter: the share of these seconds that is subtracted at random, 0 to 1, so that clients that failed together do
             not retry together; a provider's ``retry_after`` is never shortened.
         max_wait: the longest that the plan waits for a target, in seconds; a longer wait ends it.
-        max_cool_down: the longest cool-down of a target, in seconds, whatever its provider asked for.
+        max_cool_down: the longest cool-down of a target, in seconds, also where its provider requests a longer one.
         incomplete: ``accept`` a response that lacks rows, or try the ``next`` target.
         empty: the same for a response without any row.
         order: try the targets as ``given``, or the heaviest first by ``weight``.

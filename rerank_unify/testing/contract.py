@@ -19,7 +19,7 @@ from .._json import is_list, is_object
 from .._provider import Provider
 from ..canonical import RerankRequest, RerankResponse, Result, fields_of
 from ..errors import InvalidRequestError, RequestError, RerankError
-from ..errors import TimeoutError as NoAnswerInTime
+from ..errors import TimeoutError as RerankTimeoutError
 from ..registry import provider as provider_by_name
 from ..transcode import Transcoder
 from .strategies import json_values, requests, responses
@@ -39,7 +39,7 @@ def _run(test: Callable[..., None], examples: int | None) -> None:
 
 
 def _models(provider: Provider) -> st.SearchStrategy[str | None]:
-    names = [*provider.models, "a-model-nobody-knows"]
+    names = [*provider.models, "an-unknown-model"]
     return st.sampled_from(names if provider.default_model is None else [*names, None])
 
 
@@ -233,7 +233,7 @@ def errors_reach_the_client(provider: Provider, examples: int | None = None) -> 
     _run(given(st.integers(300, 599), st.sampled_from(("too many", "nope", "模型 not there")))(test), examples)
     status, _, _ = provider.encode_error(InvalidRequestError("x"))
     assert 400 <= status < 500, "a client's mistake is a 4xx"
-    assert provider.encode_error(NoAnswerInTime("x"))[0] == 504, "a timeout is 504"
+    assert provider.encode_error(RerankTimeoutError("x"))[0] == 504, "a timeout is 504"
 
 
 def transcoding_is_the_same(provider: Provider, examples: int | None = None) -> None:

@@ -1,4 +1,4 @@
-"""The canonical answer as a value."""
+"""The canonical response as a value."""
 
 import copy
 import json
@@ -11,30 +11,30 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 import rerank_unify as ru
 
 
-def answer(**fields: Any) -> ru.RerankResponse:
+def make_response(**fields: Any) -> ru.RerankResponse:
     results = [ru.Result(1, 0.9, {"text": "b"}), ru.Result(0, 0.2, {"text": "a"}, {"embedding": [1.0]})]
     given: dict[str, Any] = {"results": results, "model": "m", "score_kind": "probability", **fields}
     return ru.RerankResponse(**given)
 
 
-def test_it_is_built_by_hand_and_compares_by_value() -> None:
-    assert answer() == answer()
-    assert hash(answer()) == hash(answer())
-    assert answer() != answer(model="n")
-    assert answer() != answer(results=[])
-    assert answer() != "answer"
-    assert answer().usage == ru.Usage()
+def test_it_can_be_constructed_and_compares_by_value() -> None:
+    assert make_response() == make_response()
+    assert hash(make_response()) == hash(make_response())
+    assert make_response() != make_response(model="n")
+    assert make_response() != make_response(results=[])
+    assert make_response() != "response"
+    assert make_response().usage == ru.Usage()
     assert ru.RerankResponse(results=[]).results == ()
 
 
-def test_it_is_what_decoding_gives() -> None:
-    decoded = ru.provider("jina").decode_response(answer().to_json())
-    assert decoded.results == answer().results
+def test_decoding_its_json_gives_equal_results() -> None:
+    decoded = ru.provider("jina").decode_response(make_response().to_json())
+    assert decoded.results == make_response().results
     assert decoded.model == "m"
 
 
 def test_results_are_iterated_and_picked() -> None:
-    response = answer()
+    response = make_response()
     assert (len(response), [result.index for result in response]) == (2, [1, 0])
     assert response.pick(["first", "second"]) == ["second", "first"]
     assert [result.text for result in response] == ["b", "a"]
@@ -42,7 +42,7 @@ def test_results_are_iterated_and_picked() -> None:
 
 
 def test_it_is_frozen() -> None:
-    response = answer()
+    response = make_response()
     with pytest.raises(AttributeError, match="immutable: model cannot be set"):
         response.model = "n"
     with pytest.raises(AttributeError, match="immutable: model cannot be deleted"):
@@ -54,13 +54,13 @@ def test_it_is_frozen() -> None:
 def test_it_can_be_copied_and_pickled() -> None:
     call = ru.provider("voyage").prepare(ru.RerankRequest(query="q", documents=["", "b"]), api_key="k")
     decoded = call.decode(200, {}, b'{"data":[{"index":0,"relevance_score":0.5}],"usage":{"total_tokens":3}}')
-    for response in (answer(), decoded):
+    for response in (make_response(), decoded):
         assert pickle.loads(pickle.dumps(response)) == response
         assert copy.deepcopy(response) == response
 
 
-def test_its_repr_says_what_is_there() -> None:
-    shown = repr(answer(usage=ru.Usage(search_units=1)))
+def test_its_repr_shows_the_fields_that_are_set() -> None:
+    shown = repr(make_response(usage=ru.Usage(search_units=1)))
     assert shown.startswith("RerankResponse([Result(index=1, relevance_score=0.9, document={'text': 'b'}, extra={})")
     assert "model='m'" in shown
     assert "usage=Usage(search_units=1)" in shown
@@ -79,7 +79,7 @@ def test_its_repr_says_what_is_there() -> None:
     ],
 )
 def test_unit_scores_map_into_the_unit_interval(kind: Any, scores: list[float], units: list[float]) -> None:
-    response = answer(results=[ru.Result(i, s) for i, s in enumerate(scores)], score_kind=kind)
+    response = make_response(results=[ru.Result(i, s) for i, s in enumerate(scores)], score_kind=kind)
     mapped = response.unit_scores()
     assert [result.relevance_score for result in mapped] == pytest.approx(units)
     assert (mapped.score_kind, mapped.model) == ("unit", "m")
@@ -88,18 +88,18 @@ def test_unit_scores_map_into_the_unit_interval(kind: Any, scores: list[float], 
 
 def test_unit_scores_never_guess_and_never_clip() -> None:
     with pytest.raises(ru.ScoreKindError, match="unknown kind"):
-        answer(score_kind="unknown").unit_scores()
-    assert answer(score_kind="unknown").unit_scores(kind="probability").score_kind == "unit"
+        make_response(score_kind="unknown").unit_scores()
+    assert make_response(score_kind="unknown").unit_scores(kind="probability").score_kind == "unit"
     with pytest.raises(ru.ScoreKindError, match=r"1\.2 lies outside 0\.\.1, the range of kind probability"):
-        answer(results=[ru.Result(0, 1.2)]).unit_scores()
+        make_response(results=[ru.Result(0, 1.2)]).unit_scores()
     with pytest.raises(ru.ScoreKindError, match=r"outside -1\.\.1"):
-        answer(results=[ru.Result(0, -1.2)]).unit_scores("cosine")
+        make_response(results=[ru.Result(0, -1.2)]).unit_scores("cosine")
 
 
 @pytest.mark.parametrize(
     ("index", "score"), [(-1, 0.5), (True, 0.5), (0.0, 0.5), (0, float("nan")), (0, float("inf")), (0, True), (0, "1")]
 )
-def test_a_result_is_what_it_says(index: Any, score: Any) -> None:
+def test_a_result_with_a_wrong_type_is_refused(index: Any, score: Any) -> None:
     with pytest.raises(ru.InvalidRequestError, match="expected"):
         ru.Result(index, score)
 
@@ -126,16 +126,16 @@ def test_text_is_the_documents_text() -> None:
         ({"total_tokens": 0}, (0, 0, 0)),
     ],
 )
-def test_usage_is_complete_once_it_is_known(given: dict[str, Any], complete: tuple[Any, ...]) -> None:
+def test_missing_token_counts_are_computed_from_the_others(given: dict[str, Any], complete: tuple[Any, ...]) -> None:
     usage = ru.Usage(**given)
     assert (usage.total_tokens, usage.prompt_tokens, usage.completion_tokens) == complete
 
 
-def test_json_for_jina_has_what_is_known_and_nothing_invented() -> None:
+def test_json_for_jina_has_only_known_fields() -> None:
     bare = ru.RerankResponse(results=[ru.Result(0, 0.5)])
     row = {"index": 0, "relevance_score": 0.5}
     assert json.loads(bare.to_json()) == {"object": "list", "usage": {}, "results": [row]}
-    full = answer(id="i", usage=ru.Usage(total_tokens=3), warnings=["w"])
+    full = make_response(id="i", usage=ru.Usage(total_tokens=3), warnings=["w"])
     assert json.loads(full.to_json()) == {
         "model": "m",
         "object": "list",
@@ -149,8 +149,8 @@ def test_json_for_jina_has_what_is_known_and_nothing_invented() -> None:
     assert full.to_dict() == json.loads(full.to_json())
 
 
-def test_json_for_the_others() -> None:
-    full = answer(id="i", usage=ru.Usage(total_tokens=3, search_units=1), warnings=["w"])
+def test_json_in_the_other_dialects() -> None:
+    full = make_response(id="i", usage=ru.Usage(total_tokens=3, search_units=1), warnings=["w"])
     assert json.loads(ru.provider("cohere").dump_response(full)) == {
         "id": "i",
         "results": [
@@ -179,29 +179,29 @@ def test_json_for_the_others() -> None:
         "input_tokens": 3,
         "output_tokens": 3,
     }
-    nested = answer(results=[ru.Result(0, 0.5, {"image": "u"})])
+    nested = make_response(results=[ru.Result(0, 0.5, {"image": "u"})])
     assert json.loads(ru.provider("xinference").dump_response(nested))["results"][0]["document"] == {
         "text": {"image": "u"}
     }
     assert json.loads(ru.provider("voyage").dump_response(nested))["data"][0]["document"] == "u"
 
 
-def test_what_is_encoded_may_be_changed() -> None:
-    response = answer()
+def test_changes_to_an_encoded_body_do_not_reach_the_response() -> None:
+    response = make_response()
     body = ru.provider("jina").encode_response(response)
     body["results"][0]["index"] = 77
     body["results"].pop()
     assert [result.index for result in response] == [1, 0]
-    assert response == answer()
+    assert response == make_response()
 
 
 def test_a_client_reads_the_name_it_requested() -> None:
     request = ru.RerankRequest(query="q", documents=["a", "b"], model="public-name")
-    assert ru.provider("jina").encode_response(answer(), request)["model"] == "public-name"
-    assert ru.provider("jina").encode_response(answer(), request.replace(model=None))["model"] == "m"
+    assert ru.provider("jina").encode_response(make_response(), request)["model"] == "public-name"
+    assert ru.provider("jina").encode_response(make_response(), request.replace(model=None))["model"] == "m"
 
 
-def test_the_constructor_ranks_and_refuses_duplicates() -> None:
+def test_the_constructor_sorts_results_and_refuses_duplicates() -> None:
     response = ru.RerankResponse([ru.Result(2, 0.5), ru.Result(0, 0.1), ru.Result(1, 0.5)])
     assert [result.index for result in response] == [1, 2, 0]
     with pytest.raises(ru.InvalidRequestError, match="results: index 1 occurs more than once"):
@@ -230,19 +230,19 @@ def test_results_by_position_slice_and_iteration() -> None:
 )
 def test_a_wrong_type_is_named(change: dict[str, Any], sentence: str) -> None:
     with pytest.raises(ru.InvalidRequestError, match=sentence):
-        answer(**change)
+        make_response(**change)
     with pytest.raises(ru.InvalidRequestError, match=sentence):
-        answer().replace(**change)
+        make_response().replace(**change)
 
 
 def test_replace_keeps_the_rest() -> None:
-    assert answer().replace(model="n") == answer(model="n")
-    assert answer(warnings=["w"]).replace(results=[]).warnings == ("w",)
+    assert make_response().replace(model="n") == make_response(model="n")
+    assert make_response(warnings=["w"]).replace(results=[]).warnings == ("w",)
     with pytest.raises(TypeError, match="modell"):
-        answer().replace(modell="n")  # type: ignore[call-arg]  # that it is refused is the point
+        make_response().replace(modell="n")  # type: ignore[call-arg]  # that it is refused is the point
 
 
-def test_nothing_that_it_gives_out_changes_it() -> None:
+def test_changes_to_returned_values_do_not_reach_the_response() -> None:
     call = ru.provider("jina").prepare(
         ru.RerankRequest(query="q", documents=[{"text": "a", "tags": ["x"]}]), api_key="k"
     )
@@ -260,7 +260,7 @@ def test_nothing_that_it_gives_out_changes_it() -> None:
 
 def test_pick_refuses_too_few_items() -> None:
     with pytest.raises(ru.InvalidRequestError, match="items: expected at least 2, not 1"):
-        answer().pick(["a"])
+        make_response().pick(["a"])
 
 
 class Stored(BaseModel):
@@ -272,11 +272,11 @@ class Stored(BaseModel):
 
 def test_pydantic_takes_it_as_a_type() -> None:
     adapter = TypeAdapter(ru.RerankResponse)
-    full = answer(id="i", usage=ru.Usage(total_tokens=3))
+    full = make_response(id="i", usage=ru.Usage(total_tokens=3))
     assert adapter.dump_json(full) == full.to_json()
     assert adapter.dump_python(full) == full.to_dict()
     assert adapter.validate_python(full) is full
-    wire = answer(id="i", usage=ru.Usage(total_tokens=3), score_kind="unknown")
+    wire = make_response(id="i", usage=ru.Usage(total_tokens=3), score_kind="unknown")
     assert adapter.validate_json(full.to_json()) == wire
     stored = Stored(query=ru.RerankRequest(query="q", documents=["a"]), response=full)
     assert Stored.model_validate_json(stored.model_dump_json()).response == wire
@@ -306,7 +306,7 @@ def test_the_json_schema_describes_every_field(mode: Any) -> None:
         assert all(described["description"] for described in properties.values())
 
 
-def test_nothing_that_it_was_made_of_changes_it() -> None:
+def test_changes_to_the_constructors_arguments_do_not_reach_the_response() -> None:
     document, extra = {"text": "a", "tags": ["x"]}, {"embedding": [1.0]}
     response = ru.RerankResponse([ru.Result(0, 0.5, document, extra)])
     before = response.to_json()

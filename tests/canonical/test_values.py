@@ -16,7 +16,7 @@ def ask(**fields: Any) -> ru.RerankRequest:
     return ru.RerankRequest(**given)
 
 
-def test_lone_surrogates_get_in_nowhere() -> None:
+def test_lone_surrogates_are_refused_everywhere() -> None:
     wire = b'{"model":"m","query":"q","documents":["a"],"kwargs":"{\\"instruction\\":\\"\\\\ud800\\"}"}'
     with pytest.raises(ru.InvalidRequestError, match="kwargs: expected a string that holds a JSON object"):
         ru.transcoder("xinference", "voyage").request(wire)
@@ -33,7 +33,7 @@ def test_lone_surrogates_get_in_nowhere() -> None:
 
 
 @pytest.mark.parametrize("model", ["", " ", 5])
-def test_a_model_beside_the_request_is_a_name(model: Any) -> None:
+def test_a_model_argument_must_be_a_string_that_is_not_blank(model: Any) -> None:
     with pytest.raises(ru.InvalidRequestError, match="model: expected a string that is not blank"):
         COHERE.encode_request(ask(), model=model)
 
@@ -75,7 +75,7 @@ def test_jinas_json_is_in_jinas_order() -> None:
     assert list(json.loads(response.to_json())) == ["model", "object", "usage", "results", "id"]
 
 
-def test_what_comes_out_is_the_callers() -> None:
+def test_changes_to_encoded_and_decoded_values_do_not_reach_the_original() -> None:
     request = ask(
         documents=[{"text": "a", "n": 1}], provider_options={"cohere": {"relevant_spans": {"mode": "enabled"}}}
     )
@@ -85,6 +85,6 @@ def test_what_comes_out_is_the_callers() -> None:
     document: Any = response.results[0].document
     document["text"] = "X"
     assert request.documents[0] == {"text": "a", "n": 1}
-    answer = ru.RerankResponse([ru.Result(0, 0.5, {"text": "a"})])
-    JINA.encode_response(answer)["results"][0]["document"]["text"] = "X"
-    assert answer.results[0].text == "a"
+    response = ru.RerankResponse([ru.Result(0, 0.5, {"text": "a"})])
+    JINA.encode_response(response)["results"][0]["document"]["text"] = "X"
+    assert response.results[0].text == "a"

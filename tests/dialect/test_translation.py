@@ -22,7 +22,7 @@ def test_a_string_is_as_good_as_a_field() -> None:
     assert plain.words["instruction"] == "options.task"
 
 
-def test_the_kind_is_the_model_that_scored() -> None:
+def test_score_kind_depends_on_the_model_that_scored() -> None:
     body = b'{"model":"jina-reranker-v3","results":[{"index":0,"relevance_score":0.2}]}'
     assert JINA.decode_response(body, ask(documents=["a"])).score_kind == "cosine"
     assert JINA.decode_response(body.replace(b"v3", b"v9"), ask(documents=["a"])).score_kind == "probability"
@@ -56,7 +56,7 @@ def test_options_do_not_overwrite_what_a_function_wrote() -> None:
 
 
 @pytest.mark.parametrize("pair", ['"top_n":1,"top_k":true', '"top_n":1,"top_k":1.0', '"top_n":2,"top_k":1'])
-def test_a_pair_of_two_values_is_refused(pair: str) -> None:
+def test_aliases_with_two_values_are_refused(pair: str) -> None:
     with pytest.raises(ru.InvalidRequestError, match="differ"):
         JINA.decode_request(f'{{"query":"q","documents":["a"],{pair}}}')
 
@@ -85,7 +85,7 @@ def test_calls_can_be_pickled(name: str) -> None:
     assert again.http == call.http
 
 
-def test_losses_speak_provider() -> None:
+def test_local_reports_truncation_as_a_harmless_loss() -> None:
     (loss,) = ru.provider("local").losses(ask(truncation=False))
     assert (loss.reason, loss.affects_result) == ("it cuts nothing, however long", False)
 

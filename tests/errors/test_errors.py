@@ -26,7 +26,7 @@ def error_of(status: int, body: Any, headers: Any = (), name: str = "jina") -> r
 # --- the tree --------------------------------------------------------------------------------------------------------
 
 
-def test_the_drawing_is_the_tree() -> None:
+def test_the_docstring_lists_every_error_class_once() -> None:
     drawn = [line.split("──")[1].split()[0] for line in (tree.__doc__ or "").splitlines() if "──" in line]
     names = {name for name, kind in vars(tree).items() if isinstance(kind, type) and issubclass(kind, ru.RerankError)}
     several = [name for line in (tree.__doc__ or "").splitlines() for name in line.split() if name in names]
@@ -41,7 +41,7 @@ def test_groups_cannot_be_raised() -> None:
             kind("x")
 
 
-def test_retryable_means_the_same_provider_later() -> None:
+def test_retryable_means_a_retry_at_the_same_provider_may_succeed() -> None:
     assert ru.RateLimitError("x").retryable
     assert ru.ProviderOverloadedError("x").retryable
     assert ru.ConnectError("x").retryable
@@ -71,7 +71,7 @@ def test_all_failed_is_an_exception_group() -> None:
     assert [cause.message for cause in nested.causes] == ["slow", "key", "no"]
 
 
-def test_the_sentence_is_ours() -> None:
+def test_str_of_an_error_has_provider_class_status_and_code() -> None:
     error = error_of(429, {"detail": "wait", "code": "RATE_TOKEN_LIMIT_EXCEEDED"})
     assert str(error) == "jina: RateLimitError (HTTP 429, RATE_TOKEN_LIMIT_EXCEEDED): wait"
     assert error.message == "wait"
@@ -188,10 +188,10 @@ def test_the_class_comes_from_the_status(status: int, kind: type[ru.RerankError]
         (404, "invalid_request_error", ru.WrongEndpointError),
         (500, "invalid_request_error", ru.ProviderServerError),
         (400, "Throttling.RateQuota", ru.RateLimitError),
-        (418, "nobody knows", ru.BadRequestError),
+        (418, "unknown code", ru.BadRequestError),
     ],
 )
-def test_the_code_refines_it(status: int, code: str, kind: type[ru.RerankError]) -> None:
+def test_the_code_refines_the_class(status: int, code: str, kind: type[ru.RerankError]) -> None:
     assert type(error_of(status, {"detail": "x", "code": code})) is kind
 
 
@@ -344,7 +344,7 @@ def test_plain_words_about_keys_stay(message: str) -> None:
         ("xy abcdefghij xy", "xy abcdefghij xy"),
     ],
 )
-def test_words_are_on_one_line_without_texts(words: str, shown: str) -> None:
+def test_messages_are_one_line_without_texts_of_the_request(words: str, shown: str) -> None:
     documents = [
         "one  two\nthree\u2028four five",
         "天然有机　护肤产品 天然有机　护肤产品",
@@ -477,7 +477,7 @@ def _assert_safe(words: str | None, texts: list[str], limit: int) -> None:
 
 
 @given(data=st.data(), status=st.sampled_from((200, 400, 404, 429, 500, 503)), good=st.booleans())
-def test_no_words_of_a_provider_hurt(data: st.DataObject, status: int, good: bool) -> None:
+def test_any_message_of_a_provider_is_made_safe(data: st.DataObject, status: int, good: bool) -> None:
     documents = data.draw(st.lists(_PROSE, min_size=1, max_size=3))
     query = data.draw(_PROSE.filter(str.strip))
     texts, written = [query, *documents], _words([query, *documents])
@@ -494,7 +494,7 @@ def test_no_words_of_a_provider_hurt(data: st.DataObject, status: int, good: boo
     try:
         response = call.decode(status, headers, to_json(body))
     except ru.RerankError as error:
-        _assert_safe(error.message, texts, errors.MESSAGE_LIMIT + 60)  # with our own words before it
+        _assert_safe(error.message, texts, errors.MESSAGE_LIMIT + 60)  # with our words before it
         _assert_safe(error.code, texts, 64)
         _assert_safe(error.request_id, texts, 128)
         _assert_safe(str(error), [], 600)

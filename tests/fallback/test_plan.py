@@ -11,7 +11,7 @@ from pydantic import SecretStr
 import rerank_unify as ru
 from rerank_unify.fallback import DEFAULT_POLICY, AttemptRecord, Outcome, exponential
 
-ANSWER = ru.RerankResponse([ru.Result(0, 0.5)])
+RESPONSE = ru.RerankResponse([ru.Result(0, 0.5)])
 JINA, COHERE, VOYAGE = (ru.Target(name, api_key="k") for name in ("jina", "cohere", "voyage"))
 
 
@@ -22,7 +22,7 @@ def attempt(plan: ru.FallbackPlan, now: float) -> ru.Attempt:
 
 
 def tried(plan: ru.FallbackPlan, *outcomes: Outcome, now: float = 0) -> list[str]:
-    """Run the plan on these outcomes, one after the other; who was called."""
+    """Run the plan on these outcomes in order, and return the names of the providers that it called."""
     called: list[str] = []
     for outcome in outcomes:
         step = attempt(plan, now)
@@ -53,9 +53,9 @@ MOVES_ON: list[ru.RerankError] = [
 
 
 @pytest.mark.parametrize("error", MOVES_ON, ids=lambda error: type(error).__name__)
-def test_every_other_class_moves_on_at_once(error: ru.RerankError) -> None:
+def test_after_every_other_class_the_next_target_is_tried_at_once(error: ru.RerankError) -> None:
     plan = ru.FallbackPlan([JINA, COHERE])
-    assert tried(plan, error, ANSWER) == ["jina", "cohere"]
+    assert tried(plan, error, RESPONSE) == ["jina", "cohere"]
     assert plan.next(0) == ru.Finished()
     assert [one.error for one in plan.attempts] == [error, None]
 
@@ -72,7 +72,7 @@ def test_the_policy_is_data() -> None:
     policy = ru.FallbackPolicy(rules={ru.AuthenticationError: ru.Rule("stop"), ru.BadRequestError: ru.Rule("next")})
     assert policy.rule(ru.AuthenticationError).action == "stop"
     assert policy.rule(ru.ModelNotFoundError).action == "next"
-    assert tried(ru.FallbackPlan([JINA, COHERE], policy), ru.BadRequestError("x"), ANSWER) == ["jina", "cohere"]
+    assert tried(ru.FallbackPlan([JINA, COHERE], policy), ru.BadRequestError("x"), RESPONSE) == ["jina", "cohere"]
     assert "AuthenticationError      stop" in str(policy)
     assert "BadRequestError          stop" in str(DEFAULT_POLICY)
 
@@ -89,7 +89,7 @@ def test_a_single_target_is_tried_again_after_its_backoff() -> None:
     assert plan.error() is last
 
 
-def test_what_cannot_help_is_not_tried_again() -> None:
+def test_an_error_that_a_retry_cannot_fix_is_not_retried() -> None:
     plan = ru.FallbackPlan([JINA])
     assert tried(plan, ru.AuthenticationError("x")) == ["jina"]
     assert plan.next(0) == ru.Finished()
@@ -112,18 +112,18 @@ def test_backoff_doubles_and_honours_the_provider() -> None:
     assert exponential(ru.RateLimitError("x", retry_after=0), 3) == 0
 
 
-# --- answers that are not taken --------------------------------------------------------------------------------------
+# --- responses that count as failures----------------------------------------------------------------------------------
 
 
-def test_an_empty_response_is_next_by_default() -> None:
+def test_after_an_empty_response_the_next_target_is_tried_by_default() -> None:
     empty = ru.RerankResponse([])
-    assert tried(ru.FallbackPlan([JINA, COHERE]), empty, ANSWER) == ["jina", "cohere"]
+    assert tried(ru.FallbackPlan([JINA, COHERE]), empty, RESPONSE) == ["jina", "cohere"]
     accepting = ru.FallbackPlan([JINA, COHERE], ru.FallbackPolicy(empty="accept"))
     assert tried(accepting, empty) == ["jina"]
     assert accepting.next(0) == ru.Finished()
 
 
-def test_missing_rows_as_the_policy_says() -> None:
+def test_the_policy_decides_about_missing_rows() -> None:
     lacking = ru.RerankResponse([ru.Result(0, 0.5)], missing=[1])
     withheld = ru.RerankResponse([ru.Result(0, 0.5)], missing=[1], losses=[ru.Loss("documents", "withheld", "x", (1,))])
     assert tried(ru.FallbackPlan([JINA, COHERE]), lacking) == ["jina"]
@@ -134,10 +134,10 @@ def test_missing_rows_as_the_policy_says() -> None:
 # --- order, deadline, what cannot be expressed -----------------------------------------------------------------------
 
 
-def test_the_heaviest_first() -> None:
+def test_targets_are_tried_by_weight() -> None:
     light, heavy = ru.Target("jina", weight=1), ru.Target("cohere", weight=2)
     plan = ru.FallbackPlan([light, heavy], ru.FallbackPolicy(order="weight"))
-    assert tried(plan, ru.ConnectError("x"), ANSWER) == ["cohere", "jina"]
+    assert tried(plan, ru.ConnectError("x"), RESPONSE) == ["cohere", "jina"]
 
 
 def test_one_deadline_over_everything() -> None:
@@ -157,17 +157,17 @@ def test_one_deadline_over_everything() -> None:
     assert attempt(ru.FallbackPlan([JINA]), 0).timeout is None
 
 
-def test_a_wait_beyond_the_deadline_is_the_end() -> None:
+def test_a_plan_ends_if_a_wait_exceeds_the_deadline() -> None:
     plan = ru.FallbackPlan([JINA], deadline=10)
     plan.record(attempt(plan, 0), ru.RateLimitError("x", retry_after=30), 0)
     assert plan.next(0) == ru.Finished()
 
 
-def test_a_target_that_cannot_express_it_is_passed_over() -> None:
+def test_a_target_that_cannot_express_the_request_is_skipped() -> None:
     request = ru.RerankRequest(query="q", documents=["a", {"image": "u"}], instruction="i")
     qwen = ru.Target("xinference", model="my-uid", base_model="Qwen3-VL-Reranker-2B")
     plan = ru.FallbackPlan([VOYAGE, COHERE, qwen], request=request)
-    assert tried(plan, ANSWER) == ["xinference"]
+    assert tried(plan, RESPONSE) == ["xinference"]
     plan = ru.FallbackPlan([VOYAGE, COHERE], request=request)
     assert plan.next(0) == ru.Finished()
     error = plan.error()
@@ -177,11 +177,11 @@ def test_a_target_that_cannot_express_it_is_passed_over() -> None:
         ru.FallbackPlan([VOYAGE], request=ru.RerankRequest(query="q", documents=[{"a": 1}], rank_fields=["b"]))
 
 
-def test_what_must_not_be_lost_passes_over_a_target_that_would_lose_it() -> None:
+def test_a_target_that_would_lose_a_must_keep_field_is_skipped() -> None:
     request = ru.RerankRequest(query="q", documents=["a"], instruction="i", truncation=True)
     plan = ru.FallbackPlan([COHERE, VOYAGE], request=request, must_keep={"instruction"})
-    assert tried(plan, ANSWER) == ["voyage"]
-    assert tried(ru.FallbackPlan([COHERE, VOYAGE], request=request, must_keep={"truncation"}), ANSWER) == ["cohere"]
+    assert tried(plan, RESPONSE) == ["voyage"]
+    assert tried(ru.FallbackPlan([COHERE, VOYAGE], request=request, must_keep={"truncation"}), RESPONSE) == ["cohere"]
     no_target = ru.FallbackPlan([COHERE, JINA], request=request, must_keep="all")
     assert no_target.next(0) == ru.Finished()
     error = no_target.error()
@@ -191,7 +191,7 @@ def test_what_must_not_be_lost_passes_over_a_target_that_would_lose_it() -> None
 
 def test_a_chains_models_are_its_targets() -> None:
     request = ru.RerankRequest(query="q", documents=[{"image": "u"}], model="jina-reranker-m0")
-    assert tried(ru.FallbackPlan([JINA], request=request), ANSWER) == ["jina"]
+    assert tried(ru.FallbackPlan([JINA], request=request), RESPONSE) == ["jina"]
     assert ru.FallbackPlan([JINA, VOYAGE], request=request).next(0) == ru.Finished()
 
 
@@ -208,15 +208,15 @@ def test_bad_targets(make: Any, sentence: str) -> None:
         make()
 
 
-def test_an_attempt_is_recorded_once_and_in_its_plan() -> None:
+def test_an_attempt_is_recorded_only_once_and_only_in_its_plan() -> None:
     plan, other = ru.FallbackPlan([JINA]), ru.FallbackPlan([COHERE])
     step = attempt(plan, 0)
     attempt(other, 0)
     with pytest.raises(ru.InvalidRequestError, match="not under way"):
-        other.record(step, ANSWER, 0)
-    plan.record(step, ANSWER, 0)
+        other.record(step, RESPONSE, 0)
+    plan.record(step, RESPONSE, 0)
     with pytest.raises(ru.InvalidRequestError, match="not under way"):
-        plan.record(step, ANSWER, 0)
+        plan.record(step, RESPONSE, 0)
     assert "'k'" not in repr(step)
 
 
@@ -226,9 +226,9 @@ def test_an_attempt_is_recorded_once_and_in_its_plan() -> None:
 def test_a_provider_that_sent_retry_after_is_left_alone_until_then() -> None:
     health = ru.Health()
     limited = ru.RateLimitError("slow down", retry_after=30, provider="jina")
-    assert tried(ru.FallbackPlan([JINA, COHERE], health=health), limited, ANSWER, now=100) == ["jina", "cohere"]
-    assert tried(ru.FallbackPlan([JINA, COHERE], health=health), ANSWER, now=129.9) == ["cohere"]
-    assert tried(ru.FallbackPlan([JINA, COHERE], health=health), ANSWER, now=130) == ["jina"]
+    assert tried(ru.FallbackPlan([JINA, COHERE], health=health), limited, RESPONSE, now=100) == ["jina", "cohere"]
+    assert tried(ru.FallbackPlan([JINA, COHERE], health=health), RESPONSE, now=129.9) == ["cohere"]
+    assert tried(ru.FallbackPlan([JINA, COHERE], health=health), RESPONSE, now=130) == ["jina"]
     waiting = ru.FallbackPlan([JINA], health=ru.Health())
     waiting.health.fail(JINA, limited, 100, DEFAULT_POLICY)
     assert waiting.next(110) == ru.Wait(20)
@@ -236,27 +236,27 @@ def test_a_provider_that_sent_retry_after_is_left_alone_until_then() -> None:
     assert given_up.next(110) == ru.Finished()
     error = given_up.error()
     assert type(error) is ru.RateLimitError
-    assert str(error) == "jina: RateLimitError: in cool-down for 20 more seconds, as the provider asked for"
+    assert str(error) == "jina: RateLimitError: in cool-down for 20 more seconds, as the provider requested"
     assert (error.retry_after, error.body, error.attempts) == (20, None, ())
-    assert given_up.error() is not error  # each request raises an error of its own
+    assert given_up.error() is not error  # each request raises a new error
 
 
 def test_the_breaker_opens_and_lets_one_probe_through() -> None:
     health = ru.Health()
     policy = ru.FallbackPolicy(breaker_failures=2, breaker_seconds=10)
     for _ in range(2):
-        assert tried(ru.FallbackPlan([JINA, COHERE], policy, health), ru.ConnectError("x"), ANSWER)[0] == "jina"
-    assert tried(ru.FallbackPlan([JINA, COHERE], policy, health), ANSWER, now=9.9) == ["cohere"]
+        assert tried(ru.FallbackPlan([JINA, COHERE], policy, health), ru.ConnectError("x"), RESPONSE)[0] == "jina"
+    assert tried(ru.FallbackPlan([JINA, COHERE], policy, health), RESPONSE, now=9.9) == ["cohere"]
     prober = ru.FallbackPlan([JINA, COHERE], policy, health)
     probe = attempt(prober, 10)
     assert probe.target is JINA
-    assert tried(ru.FallbackPlan([JINA, COHERE], policy, health), ANSWER, now=10) == ["cohere"]
+    assert tried(ru.FallbackPlan([JINA, COHERE], policy, health), RESPONSE, now=10) == ["cohere"]
     prober.cancel(probe, 10)
     again = ru.FallbackPlan([JINA, COHERE], policy, health)
     probe = attempt(again, 10)
     again.record(probe, ru.ConnectError("y"), 11)
     assert health.wait(JINA, 11) == 10
-    assert tried(ru.FallbackPlan([JINA, COHERE], policy, health), ANSWER, now=21) == ["jina"]
+    assert tried(ru.FallbackPlan([JINA, COHERE], policy, health), RESPONSE, now=21) == ["jina"]
     assert health.wait(JINA, 21) == 0
 
 
@@ -280,14 +280,14 @@ def test_health_is_safe_under_threads() -> None:
 # --- hedging ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_slow_target_gets_company() -> None:
+def test_a_slow_target_is_hedged() -> None:
     plan = ru.FallbackPlan([JINA, COHERE], ru.FallbackPolicy(hedge_after=0.25))
     slow = attempt(plan, 0)
     assert plan.next(0.125) == ru.Wait(0.125)
     quick = attempt(plan, 0.25)
     assert quick.target is COHERE
     assert plan.next(0.3) == ru.Wait(float("inf"))
-    plan.record(quick, ANSWER, 0.4)
+    plan.record(quick, RESPONSE, 0.4)
     assert plan.next(0.4) == ru.Finished()
     plan.cancel(slow, 0.4)
     assert plan.attempts[-1] == ru.AttemptRecord("jina", None, 0.4, cancelled=True)
@@ -298,7 +298,7 @@ def test_a_slow_target_gets_company() -> None:
 
 # --- law 6 -----------------------------------------------------------------------------------------------------------
 
-OUTCOMES = st.sampled_from((*MOVES_ON, ru.RateLimitError("wait", retry_after=7), ru.BadRequestError("no"), ANSWER))
+OUTCOMES = st.sampled_from((*MOVES_ON, ru.RateLimitError("wait", retry_after=7), ru.BadRequestError("no"), RESPONSE))
 
 
 class Plans(RuleBasedStateMachine):
@@ -396,7 +396,7 @@ def test_a_wrong_weight_is_reported(weight: float) -> None:
         ru.Target("jina", weight=weight)
 
 
-def test_chance_takes_from_the_backoff_and_never_from_what_the_provider_set() -> None:
+def test_jitter_shortens_the_backoff_but_not_retry_after() -> None:
     for chance, seconds in ((0.0, 0.5), (0.5, 0.375), (1.0, 0.25)):
         plan = ru.FallbackPlan([JINA], random=lambda chance=chance: chance)  # type: ignore[misc]
         plan.record(attempt(plan, 0), ru.ConnectError("x"), 0)
@@ -406,7 +406,7 @@ def test_chance_takes_from_the_backoff_and_never_from_what_the_provider_set() ->
     assert plan.next(0) == ru.Wait(7)
 
 
-def test_a_target_keeps_its_key_out_of_sight() -> None:
+def test_the_key_is_not_in_the_repr_of_a_target() -> None:
     target = ru.Target("jina", api_key="jina_0123456789")
     assert "0123" not in repr(target)
     assert target.api_key == SecretStr("jina_0123456789")
@@ -422,9 +422,9 @@ def test_a_target_keeps_its_key_out_of_sight() -> None:
 def test_a_response_to_an_earlier_call_ends_no_cool_down() -> None:
     health = ru.Health()
     slow, quick = (ru.FallbackPlan([JINA, COHERE], health=health) for _ in range(2))
-    limited, answered = attempt(slow, 0), attempt(quick, 0)
+    limited, succeeded = attempt(slow, 0), attempt(quick, 0)
     slow.record(limited, ru.RateLimitError("x", retry_after=30), 1)
-    quick.record(answered, ANSWER, 1.5)
+    quick.record(succeeded, RESPONSE, 1.5)
     assert health.wait(JINA, 1.5) == 29.5
     assert health.wait(JINA, 31) == 0
 
@@ -432,10 +432,10 @@ def test_a_response_to_an_earlier_call_ends_no_cool_down() -> None:
 def test_a_response_to_an_earlier_call_closes_no_breaker() -> None:
     health = ru.Health()
     policy = ru.FallbackPolicy(breaker_failures=1, breaker_seconds=10)
-    failing, answering = (ru.FallbackPlan([JINA, COHERE], policy, health) for _ in range(2))
-    failed, answered = attempt(failing, 0), attempt(answering, 0)
+    failing, succeeding = (ru.FallbackPlan([JINA, COHERE], policy, health) for _ in range(2))
+    failed, succeeded = attempt(failing, 0), attempt(succeeding, 0)
     failing.record(failed, ru.ConnectError("x"), 1)
-    answering.record(answered, ANSWER, 2)
+    succeeding.record(succeeded, RESPONSE, 2)
     assert health.wait(JINA, 2) == 9
-    assert tried(ru.FallbackPlan([JINA, COHERE], policy, health), ANSWER, now=11) == ["jina"]
-    assert tried(ru.FallbackPlan([JINA, COHERE], policy, health), ANSWER, now=11) == ["jina"]
+    assert tried(ru.FallbackPlan([JINA, COHERE], policy, health), RESPONSE, now=11) == ["jina"]
+    assert tried(ru.FallbackPlan([JINA, COHERE], policy, health), RESPONSE, now=11) == ["jina"]

@@ -1,4 +1,4 @@
-"""What the SDKs are tried with: requests and answers, and how a body of theirs is compared with ours."""
+"""Requests and responses for the SDKs, and the comparison of an SDK's body with ours."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ABSENT: Final = "<absent>"
 
 
 def ask(**fields: Any) -> ru.RerankRequest:
-    """A request for the model ``m``, unless told otherwise. No dialect here echoes documents that nobody asked for."""
+    """Make a request, by default for the model ``m`` and without documents in the response."""
     plain: dict[str, Any] = {"query": QUERY, "documents": DOCUMENTS, "model": "m", "return_documents": False}
     return ru.RerankRequest(**(plain | fields))
 
@@ -30,13 +30,13 @@ class Other(NamedTuple):
 
 @dataclass(frozen=True)
 class Job:
-    """The same job twice.
+    """One request, in the canonical format and as arguments of the SDK.
 
     Attributes:
         request: in the canonical format.
-        arguments: in the SDK's words, beside query, documents and model.
-        but: all differences between the two bodies, by field.
-        read: what the SDK's body is read as, where that is not the request.
+        arguments: the SDK's arguments, beside query, documents and model.
+        but: all differences between the SDK's body and ours, by field.
+        read: the request decoded from the SDK's body, if it is not `request`.
     """
 
     request: ru.RerankRequest
@@ -46,28 +46,28 @@ class Job:
 
 
 def assert_same_body(sent: Mapping[str, Any], ours: Mapping[str, Any], but: Mapping[str, Other]) -> None:
-    """The SDK's body is ours but for the listed differences: no more, and no fewer."""
+    """Assert that the SDK's body differs from ours in the listed fields, and in no other."""
     pairs = {name: (sent.get(name, ABSENT), ours.get(name, ABSENT)) for name in sent.keys() | ours.keys()}
     different = {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
     assert different == {name: (other.sdk, other.ours) for name, other in but.items()}
 
 
-def answer(*ranked: tuple[int, float], echo: bool = False, **more: Any) -> ru.RerankResponse:
-    """An answer over `DOCUMENTS`."""
+def response(*ranked: tuple[int, float], echo: bool = False, **more: Any) -> ru.RerankResponse:
+    """Make a response with rows of index and score over `DOCUMENTS`."""
     results = [ru.Result(index, score, {"text": DOCUMENTS[index]} if echo else None) for index, score in ranked]
     return ru.RerankResponse(results, **more)
 
 
 ALL = ((2, 0.9375), (0, 1 / 3), (1, 1e-7))
-ANSWERS: Final[Mapping[str, ru.RerankResponse]] = {
-    "all": answer(*ALL, model="provider's-m", id="id-1", usage=ru.Usage(total_tokens=12, search_units=1)),
-    "echoed": answer(*ALL, echo=True, id="id-2", usage=ru.Usage(total_tokens=12), warnings=["slöw"]),
-    "ties": answer((1, 0.5), (0, 0.5), (2, 0.5), usage=ru.Usage(prompt_tokens=7, completion_tokens=3)),
-    "cut": answer((1, 1.0), usage=ru.Usage(total_tokens=0)),
-    "negative": answer((0, 3.5), (1, -11.25), usage=ru.Usage(total_tokens=1)),
-    "empty": answer(usage=ru.Usage(total_tokens=1)),
-    "units alone": answer(*ALL, usage=ru.Usage(search_units=0.5)),
-    "no usage": answer(*ALL, echo=True),
+RESPONSES: Final[Mapping[str, ru.RerankResponse]] = {
+    "all": response(*ALL, model="provider's-m", id="id-1", usage=ru.Usage(total_tokens=12, search_units=1)),
+    "echoed": response(*ALL, echo=True, id="id-2", usage=ru.Usage(total_tokens=12), warnings=["slöw"]),
+    "ties": response((1, 0.5), (0, 0.5), (2, 0.5), usage=ru.Usage(prompt_tokens=7, completion_tokens=3)),
+    "cut": response((1, 1.0), usage=ru.Usage(total_tokens=0)),
+    "negative": response((0, 3.5), (1, -11.25), usage=ru.Usage(total_tokens=1)),
+    "empty": response(usage=ru.Usage(total_tokens=1)),
+    "units alone": response(*ALL, usage=ru.Usage(search_units=0.5)),
+    "no usage": response(*ALL, echo=True),
 }
 
 
@@ -77,7 +77,7 @@ def ranking(response: ru.RerankResponse) -> list[tuple[int, float]]:
 
 
 class Failure(NamedTuple):
-    """An error of ours the class by whose name the SDK tells it, and the status."""
+    """One of our errors, the name of the class that the SDK raises for it, and the status."""
 
     error: ru.RerankError
     error_class: str

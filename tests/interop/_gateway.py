@@ -1,4 +1,4 @@
-"""The official SDKs as clients of a gateway: each made by the lines of the page that tells people how."""
+"""The official SDKs as clients of a gateway. Each is made by the lines of `docs/point-your-client.md`."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ __all__ = ["Play", "ScriptedServer", "Served", "respond_as"]
 
 GATEWAY_KEY: Final = "ru-0123456789abcdef-of-a-team"
 LOCKED: Final = {"keys": {"team": hash_of(GATEWAY_KEY)}}
-VENDOR_KEYS: Final = ("JINA_API_KEY", "CO_API_KEY", "COHERE_API_KEY", "VOYAGE_API_KEY")
+PROVIDER_KEYS: Final = ("JINA_API_KEY", "CO_API_KEY", "COHERE_API_KEY", "VOYAGE_API_KEY")
 QUERY: Final = "organic skincare for sensitive skin"
 DOCUMENTS: Final = (
     "Neue Make-up-Trends setzen auf kräftige Farben",
@@ -50,9 +50,9 @@ every_client = pytest.mark.parametrize("client", CLIENTS)
 
 
 class Ranked(NamedTuple):
-    """What an SDK made of an answer: its own object, and the rows in it with index, score and document."""
+    """A response as an SDK reads it: the SDK's object, and its rows as index, score and document."""
 
-    answer: Any
+    response: Any
     rows: list[tuple[int, float, Any]]
 
     @property
@@ -62,7 +62,7 @@ class Ranked(NamedTuple):
 
 
 def needed(heading: str) -> str:
-    """The module of an SDK; without it the test is skipped."""
+    """Return the module of an SDK; skip the test where it is not installed."""
     module = heading.rpartition(".")[0]
     pytest.importorskip(module)
     return module
@@ -70,7 +70,7 @@ def needed(heading: str) -> str:
 
 @contextmanager
 def left_open() -> Generator[None]:
-    """For what leaves sockets open to the garbage collector: they go here, and not in another test."""
+    """Collect sockets that an SDK leaves open here, and not in another test."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
         yield
@@ -78,7 +78,7 @@ def left_open() -> Generator[None]:
 
 
 def made(heading: str, url: str, key: str) -> Any:
-    """The object that the page's lines make."""
+    """Run the page's lines and return the client that they make."""
     module = needed(heading)
     root = module.partition(".")[0]
     namespace: dict[str, Any] = {root: sys.modules[root]}
@@ -87,7 +87,7 @@ def made(heading: str, url: str, key: str) -> Any:
 
 
 def rank(client: str, url: str, *, key: str = "any-word", model: str = "m", **fields: Any) -> Ranked:
-    """Rank by one SDK, trying once."""
+    """Rank with one SDK, without retries."""
     needed(client)
     fields = {"query": QUERY, "documents": list(DOCUMENTS), "top_n": None, **fields}
     dialect = CLIENTS[client]
@@ -104,9 +104,9 @@ def _for_cohere(client: str, model: str, fields: dict[str, Any]) -> dict[str, An
     return arguments if client.endswith("V2") else {**arguments, "return_documents": True}
 
 
-def _of_cohere(answer: Any) -> Ranked:
-    rows = [(row.index, row.relevance_score, getattr(row, "document", None)) for row in answer.results]
-    return Ranked(answer, [(index, score, shown and shown.text) for index, score, shown in rows])
+def _of_cohere(response: Any) -> Ranked:
+    rows = [(row.index, row.relevance_score, getattr(row, "document", None)) for row in response.results]
+    return Ranked(response, [(index, score, shown and shown.text) for index, score, shown in rows])
 
 
 def _cohere(client: str, url: str, key: str, model: str, fields: dict[str, Any]) -> Ranked:
@@ -126,8 +126,8 @@ def _for_voyage(model: str, fields: dict[str, Any]) -> dict[str, Any]:
     return {"model": model, "query": fields["query"], "documents": fields["documents"], "top_k": fields["top_n"]}
 
 
-def _of_voyage(answer: Any) -> Ranked:
-    return Ranked(answer, [(row.index, row.relevance_score, row.document) for row in answer.results])
+def _of_voyage(response: Any) -> Ranked:
+    return Ranked(response, [(row.index, row.relevance_score, row.document) for row in response.results])
 
 
 def _voyage(client: str, url: str, key: str, model: str, fields: dict[str, Any]) -> Ranked:
@@ -141,9 +141,9 @@ async def _voyage_later(client: str, url: str, key: str, model: str, fields: dic
 # --- Xinference ------------------------------------------------------------------------------------------------------
 
 
-def _of_xinference(answer: Any) -> Ranked:
-    rows = [(row["index"], row["relevance_score"], row["document"]) for row in answer["results"]]
-    return Ranked(answer, [(index, score, shown and shown["text"]) for index, score, shown in rows])
+def _of_xinference(response: Any) -> Ranked:
+    rows = [(row["index"], row["relevance_score"], row["document"]) for row in response["results"]]
+    return Ranked(response, [(index, score, shown and shown["text"]) for index, score, shown in rows])
 
 
 def _xinference(client: str, url: str, key: str, model: str, fields: dict[str, Any]) -> Ranked:
@@ -159,7 +159,7 @@ def _xinference(client: str, url: str, key: str, model: str, fields: dict[str, A
 
 
 async def _xinference_later(client: str, url: str, key: str, model: str, fields: dict[str, Any]) -> Ranked:
-    with left_open():  # it asks whether keys are needed by a session that it never closes
+    with left_open():  # the client never closes the session that gets whether keys are needed
         opened = made(client, url, key)
     try:
         handle = await opened.get_model(model)
@@ -186,7 +186,7 @@ _LATER: Final = {
 def local_ranking(
     query: str = QUERY, documents: Sequence[str] = DOCUMENTS, top_n: int | None = None
 ) -> list[tuple[int, float]]:
-    """What `local` returns without any gateway."""
+    """Return the ranking of `local` without a gateway."""
     response = local_response(query, documents, top_n)
     return [(row.index, row.relevance_score) for row in response]
 
@@ -194,7 +194,7 @@ def local_ranking(
 def local_response(
     query: str = QUERY, documents: Sequence[str] = DOCUMENTS, top_n: int | None = None
 ) -> ru.RerankResponse:
-    """The response of `local` without any gateway."""
+    """Return the response of `local` without a gateway."""
     local = ru.provider("local")
     call = local.prepare(ru.RerankRequest(query=query, documents=documents, top_n=top_n))
     assert local.sender is not None

@@ -1,4 +1,4 @@
-"""What `docs/point-your-client.md` says, read from it: the tests run the page's own lines."""
+"""The diffs and the table of errors of `docs/point-your-client.md`; the tests run these lines."""
 
 from __future__ import annotations
 

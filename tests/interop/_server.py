@@ -1,4 +1,4 @@
-"""A real HTTP server on the loopback that keeps what it was sent and answers with what a test gave it."""
+"""An HTTP server on the loopback that records each request and sends the response that a test chose."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ _JSON = {"content-type": "application/json"}
 
 
 class Loopback(HTTPServer):
-    """Listens on a free port of 127.0.0.1. Every POST gets the answer that was given last.
+    """Listens on a free port of 127.0.0.1. Every POST gets the response that was set last.
 
     Attributes:
         posts: path and body of every POST, in order.
-        pages: JSON answers to GET by path; the rest is 404.
+        pages: JSON bodies of the responses to GET, by path; any other path is 404.
     """
 
     def __init__(self) -> None:
@@ -24,18 +24,18 @@ class Loopback(HTTPServer):
         self.forget()
 
     def forget(self) -> None:
-        """Start afresh."""
+        """Remove all requests, pages and the response."""
         self.posts: list[tuple[str, bytes]] = []
         self.pages: dict[str, Any] = {}
-        self.answer: tuple[int, Mapping[str, str], bytes] = (500, {}, b"no answer was given")
+        self.response: tuple[int, Mapping[str, str], bytes] = (500, {}, b"no response was set")
 
     def give(self, body: Any, status: int = 200, headers: Mapping[str, str] = _JSON) -> None:
-        """Answer every POST from now on with this, as JSON in raw UTF-8."""
-        self.answer = (status, headers, json.dumps(body, ensure_ascii=False).encode())
+        """Set the response to every POST from now on: JSON in raw UTF-8."""
+        self.response = (status, headers, json.dumps(body, ensure_ascii=False).encode())
 
     @property
     def sent(self) -> dict[str, Any]:
-        """The one body that was sent; an SDK that tries again would have sent several."""
+        """The only body that was sent; an SDK that retries would have sent several."""
         ((_, body),) = self.posts
         return cast("dict[str, Any]", json.loads(body))
 
@@ -48,7 +48,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["content-length"]))
         self._loopback.posts.append((self.path, body))
-        self._reply(*self._loopback.answer)
+        self._reply(*self._loopback.response)
 
     def do_GET(self) -> None:
         page = self._loopback.pages.get(self.path)

@@ -1,4 +1,4 @@
-"""One server for all tests of this folder, emptied before each, and the gateways that many tests ask."""
+"""One server for all tests of this folder, reset before each test, and the gateways that many tests call."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from threading import Thread
 
 import pytest
 
-from ._gateway import LOCKED, VENDOR_KEYS, Served
+from ._gateway import LOCKED, PROVIDER_KEYS, Served
 from ._server import Loopback
 
 
@@ -24,7 +24,7 @@ def running() -> Iterator[Loopback]:
 
 @pytest.fixture
 def loopback(running: Loopback, monkeypatch: pytest.MonkeyPatch) -> Loopback:
-    """The server, without anything of an earlier test, and without a proxy in between."""
+    """The server, without the data of an earlier test, and without a proxy in between."""
     for name in ("NO_PROXY", "no_proxy"):
         monkeypatch.setenv(name, "127.0.0.1")
     running.forget()
@@ -35,7 +35,7 @@ def loopback(running: Loopback, monkeypatch: pytest.MonkeyPatch) -> Loopback:
 def bare() -> Iterator[None]:
     """An environment without any provider's key, and without a proxy in between."""
     with pytest.MonkeyPatch.context() as patch:
-        for name in VENDOR_KEYS:
+        for name in PROVIDER_KEYS:
             patch.delenv(name, raising=False)
         for name in ("NO_PROXY", "no_proxy"):
             patch.setenv(name, "127.0.0.1")
@@ -44,13 +44,13 @@ def bare() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def offline(bare: None) -> Iterator[str]:
-    """A gateway without any setting: `local` answers every name."""
+    """A gateway without settings: `local` ranks for every model name."""
     with Served({}) as served:
         yield served.url
 
 
 @pytest.fixture(scope="session")
 def locked(bare: None) -> Iterator[str]:
-    """The same, with a key of its own."""
+    """The same, but clients must send the key GATEWAY_KEY."""
     with Served(LOCKED) as served:
         yield served.url

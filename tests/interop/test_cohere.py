@@ -10,7 +10,7 @@ import pytest
 
 import rerank_unify as ru
 
-from ._cases import ABSENT, ANSWERS, DOCUMENTS, GROUP, QUERY, SENTENCE, Failure, Job, Other, ask, assert_same_body
+from ._cases import ABSENT, DOCUMENTS, GROUP, QUERY, RESPONSES, SENTENCE, Failure, Job, Other, ask, assert_same_body
 from ._server import Loopback
 
 cohere: Any = pytest.importorskip("cohere")
@@ -18,11 +18,11 @@ pytestmark = pytest.mark.interop
 
 CLIENTS = {"ClientV2": "cohere", "AsyncClientV2": "cohere", "Client": "cohere-v1", "AsyncClient": "cohere-v1"}
 every_client = pytest.mark.parametrize(("client", "name"), CLIENTS.items(), ids=CLIENTS)
-ANSWER_TYPES = {"cohere": "V2RerankResponse", "cohere-v1": "RerankResponse"}
+RESPONSE_TYPES = {"cohere": "V2RerankResponse", "cohere-v1": "RerankResponse"}
 
 
 def rerank(loopback: Loopback, client: str, **arguments: Any) -> Any:
-    """What the SDK makes of the loopback's answer, trying once."""
+    """Call the SDK without retries, and return what it makes of the loopback's response."""
     arguments = {
         "query": QUERY,
         "documents": DOCUMENTS,
@@ -57,7 +57,7 @@ V2_JOBS = {
     "forced echo": Job(
         ask(return_documents=True),
         {"request_options": {"max_retries": 0, "additional_body_parameters": {"return_documents": True}}},
-        {"return_documents": Other(True, ABSENT, "v2 answers 422 to it; it is read from clients alone")},
+        {"return_documents": Other(True, ABSENT, "v2 rejects it with 422; only requests of clients may have it")},
     ),
     "plain": Job(ask()),
     "top_n": Job(ask(top_n=2), {"top_n": 2}),
@@ -100,7 +100,7 @@ def test_the_sdk_sends_what_we_send(loopback: Loopback, client: str, name: str, 
     if missing:
         pytest.skip(f"this version of the SDK has no {missing}")
     provider = ru.provider(name)
-    loopback.give(provider.encode_response(ANSWERS["all"]))
+    loopback.give(provider.encode_response(RESPONSES["all"]))
     rerank(loopback, client, **job.arguments)
     assert_same_body(loopback.sent, provider.encode_request(job.request), job.but)
     assert provider.decode_request(loopback.sent) == job.request
@@ -108,7 +108,7 @@ def test_the_sdk_sends_what_we_send(loopback: Loopback, client: str, name: str, 
     assert url == loopback.url + loopback.posts[0][0]
 
 
-# --- answers ---------------------------------------------------------------------------------------------------------
+# --- responses -------------------------------------------------------------------------------------------------------
 
 
 def assert_same_response(got: Any, given: ru.RerankResponse) -> None:
@@ -124,19 +124,19 @@ def assert_same_response(got: Any, given: ru.RerankResponse) -> None:
 
 
 @every_client
-@pytest.mark.parametrize("given", ANSWERS.values(), ids=ANSWERS)
+@pytest.mark.parametrize("given", RESPONSES.values(), ids=RESPONSES)
 def test_the_sdk_reads_our_responses(loopback: Loopback, client: str, name: str, given: ru.RerankResponse) -> None:
     loopback.give(ru.provider(name).encode_response(given, ask()))
     got = rerank(loopback, client)
-    assert type(got).__name__ == ANSWER_TYPES[name]
+    assert type(got).__name__ == RESPONSE_TYPES[name]
     assert_same_response(got, given)
 
 
-@pytest.mark.parametrize("name", ANSWER_TYPES)
-@pytest.mark.parametrize("given", ANSWERS.values(), ids=ANSWERS)
+@pytest.mark.parametrize("name", RESPONSE_TYPES)
+@pytest.mark.parametrize("given", RESPONSES.values(), ids=RESPONSES)
 def test_our_responses_are_strictly_the_sdks_type(name: str, given: ru.RerankResponse) -> None:
     """The clients check nothing, their types do."""
-    kind = getattr(cohere, ANSWER_TYPES[name])
+    kind = getattr(cohere, RESPONSE_TYPES[name])
     assert_same_response(kind.model_validate_json(ru.provider(name).dump_response(given), strict=True), given)
 
 
@@ -170,7 +170,7 @@ FAILURES = [
     Failure(ru.ProviderServerError(SENTENCE, status=500), "InternalServerError", 500),
     Failure(ru.ProviderOverloadedError(SENTENCE, status=529, retry_after=0), "ServiceUnavailableError", 503),
     Failure(ru.TimeoutError(SENTENCE), "GatewayTimeoutError", 504),
-    # For these the SDK has no class of their own; the first is our own key, which is not the client's fault.
+    # The SDK has no class for these. In the first the gateway's key is wrong, which is not the client's fault.
     Failure(ru.AuthenticationError(SENTENCE, status=401), "ApiError", 502),
     Failure(ru.QuotaExceededError(SENTENCE, status=402), "ApiError", 402, relay=True),
     Failure(ru.RequestTooLargeError(SENTENCE), "ApiError", 413),

@@ -47,7 +47,7 @@ def test_the_documented_command(offline: str, locked: str, example: str, key: st
     usage = body.pop("usage")
     assert usage["total_tokens"] > 0
     assert body == {
-        "model": "local-use-multilingual",  # what ranks in place of a provider says its own name
+        "model": "local-use-multilingual",  # the model that ranked, not the model in the request
         "object": "list",
         "results": [
             {"index": index, "relevance_score": score, "document": {"text": request["documents"][index]}}
@@ -58,7 +58,7 @@ def test_the_documented_command(offline: str, locked: str, example: str, key: st
 
 @every_example
 def test_a_wrong_key(locked: str, example: str) -> None:
-    assert run(example, locked, "sk-of-somebody-else") == {"detail": "unknown API key"}
+    assert run(example, locked, "sk-of-another-user") == {"detail": "unknown API key"}
 
 
 def test_the_body_is_new_apis() -> None:

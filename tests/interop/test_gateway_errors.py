@@ -1,4 +1,4 @@
-"""The official SDKs, pointed at a gateway: how they tell its errors, and those of the providers behind it."""
+"""The official SDKs as clients of a gateway: what they raise for its errors, and for the errors of providers."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ BODY_BYTES: Final = 50_000
 
 @dataclass(frozen=True)
 class Failure:
-    """What goes wrong.
+    """One failure, and what an SDK must raise for it.
 
     Attributes:
-        wrong: the same in the words of the page's table, which has the exceptions.
-        status: what the SDK is answered.
-        message: what it is told.
-        changes: how the request differs from a good one.
-        play: what the provider does.
-        voyage: the status for Voyage's dialect, where it is another.
-        route: the target's own settings.
+        wrong: the row of the page's table that names the exceptions.
+        status: the HTTP status that the SDK gets.
+        message: a part of the message that the SDK gets.
+        changes: fields of the request that differ from a good request.
+        play: what the provider does; None where the provider is not called.
+        voyage: the status for Voyage's dialect, if it differs.
+        route: further settings of the target.
     """
 
     wrong: str
@@ -52,8 +52,8 @@ FAILURES: Final = {
     "unknown model": Failure(
         "a model that no configured provider serves",
         404,
-        "model: no configured provider serves 'nobody'",
-        {"model": "nobody"},
+        "model: no configured provider serves 'unknown-model'",
+        {"model": "unknown-model"},
         voyage=400,
     ),
     "too large": Failure(
@@ -90,7 +90,7 @@ FAILURES: Final = {
 
 @pytest.fixture(scope="module", params=CLIENTS)
 def client(request: pytest.FixtureRequest) -> str:
-    """One SDK after the other: each has a gateway of its own, for too many failures close a route for a while."""
+    """Each SDK gets its own gateway: after too many failures the breaker closes a route for a while."""
     name: str = request.param
     needed(name)
     return name
@@ -116,7 +116,7 @@ def failing(bare: None, client: str) -> Iterator[str]:
 
 
 def _routes() -> dict[str, Failure]:
-    """The failures that are a provider's, by a name that may stand in a path."""
+    """Return the failures that a provider causes, by a name that is valid in a path."""
     return {name.replace(" ", "-").replace("'", ""): one for name, one in FAILURES.items() if one.play is not None}
 
 
@@ -130,11 +130,11 @@ def _model_of(name: str) -> str:
     return route if FAILURES[name].play is not None else "good"
 
 
-# --- what the SDKs say -----------------------------------------------------------------------------------------------
+# --- what the SDKs raise ---------------------------------------------------------------------------------------------
 
 
 def caught(client: str, url: str, **changes: Any) -> Exception:
-    """What the SDK raises; to print it is safe."""
+    """Return what the SDK raises, and check that it can be printed."""
     with pytest.raises(Exception) as raised:  # noqa: PT011 - which, is what the caller looks at
         rank(client, url, **changes)
     assert str(raised.value)
@@ -143,7 +143,7 @@ def caught(client: str, url: str, **changes: Any) -> Exception:
 
 
 def assert_error(client: str, error: Any, wrong: str, status: int, message: str) -> None:
-    """The exception is the SDK's own for that, as the page says, and our sentence is in it."""
+    """Assert that the SDK raises the class that the page names, with our message in it."""
     family = "cohere" if CLIENTS[client].startswith("cohere") else CLIENTS[client]
     if family == "xinference":
         assert type(error) is RuntimeError
@@ -156,18 +156,18 @@ def assert_error(client: str, error: Any, wrong: str, status: int, message: str)
         assert message in error.body["message"]
         assert message in str(error)
     else:
-        # From 500 on the SDK has a sentence of its own.
+        # From 500 on the SDK writes another message; ours is in the body.
         assert message in (str(error) if status < 500 else error.http_body)
 
 
 def _status(error: Any) -> int:
-    """The HTTP status, by the name that the SDK has for it."""
+    """Return the HTTP status; the SDKs name it differently."""
     found: int = error.status_code if hasattr(error, "status_code") else error.http_status
     return found
 
 
 @pytest.mark.parametrize("name", FAILURES)
-def test_the_sdk_tells_it_in_its_way(failing: str, client: str, name: str) -> None:
+def test_the_sdk_raises_its_class_for_each_failure(failing: str, client: str, name: str) -> None:
     failure = FAILURES[name]
     error = caught(client, failing, **{"model": _model_of(name), **failure.changes})
     status = failure.voyage if failure.voyage is not None and CLIENTS[client] == "voyage" else failure.status
@@ -180,7 +180,7 @@ def test_a_provider_that_cannot_be_reached(failing: str, client: str) -> None:
     assert "127.0.0.1" not in f"{error}{getattr(error, 'http_body', '')}{getattr(error, 'body', '')}"
 
 
-def test_how_long_to_wait_is_reported(failing: str, client: str) -> None:
+def test_the_sdk_gets_retry_after(failing: str, client: str) -> None:
     error: Any = caught(client, failing, model="rate-limit")
     if CLIENTS[client] != "xinference":  # it keeps no headers
         assert error.headers["retry-after"] == "0"
@@ -200,12 +200,12 @@ def test_retries_of_an_sdk_and_of_the_gateway_do_not_multiply(bare: None, client
 
 @every_client
 def test_the_gateways_key_is_wrong(bare: None, locked: str, client: str) -> None:
-    error = caught(client, locked, key="ru-of-somebody-else")
+    error = caught(client, locked, key="ru-of-another-team")
     assert_error(client, error, "the gateway's key", 401, "unknown API key")
 
 
 @every_client
-def test_more_than_a_socket_holds_is_refused_in_words(offline: str, client: str) -> None:
+def test_a_body_larger_than_the_socket_buffer_is_refused_with_a_message(offline: str, client: str) -> None:
     """The gateway refuses by the length alone, while the client still sends."""
     with left_open():
         error = caught(client, offline, documents=["a" * 2**20] * 9)
@@ -215,7 +215,7 @@ def test_more_than_a_socket_holds_is_refused_in_words(offline: str, client: str)
 
 @every_client
 def test_the_gateway_is_full(bare: None, client: str) -> None:
-    """A place is taken by a request under way; the next one is told to come again."""
+    """One request uses the only slot; the next request gets 503."""
     with ScriptedServer([Play(delay=3600)]) as server, pytest.MonkeyPatch.context() as patch:
         patch.setenv("INTEROP_KEY", "provider-key-0123456789")
         target = {"provider": "jina", "base_url": server.url, "key_env": "INTEROP_KEY"}
@@ -244,7 +244,7 @@ class _under_way:  # noqa: N801 - used as a function
 
 
 def test_the_key_is_missing(locked: str) -> None:
-    """Only Xinference's client can go without one."""
+    """Only Xinference's client can send no key."""
     module: Any = pytest.importorskip("xinference_client")
     made = module.RESTfulClient(f"{locked}/xinference")
     with pytest.raises(RuntimeError, match=r"no API key: send Authorization: Bearer KEY$"):

@@ -1,4 +1,4 @@
-"""LangChain and LlamaIndex, where they are installed: they bring SDKs of their own choice."""
+"""LangChain and LlamaIndex, where they are installed: they choose the versions of the SDKs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The official SDKs, pointed at a gateway: what they make of its answers."""
+"""The official SDKs as clients of a gateway: how they read its responses."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from ._gateway import (
 pytestmark = pytest.mark.interop
 
 UPSTREAMS: Final = ("jina", "cohere", "cohere-v1", "voyage", "xinference")
-TELL_UNITS: Final = ("cohere", "cohere-v1", "jina")  # Jina's dialect has a place for them here
+WITH_SEARCH_UNITS: Final = ("cohere", "cohere-v1", "jina")  # Jina's dialect here has a field for them
 
 
 # --- local, offline --------------------------------------------------------------------------------------------------
@@ -42,14 +42,14 @@ def test_offline(offline: str, client: str, top_n: int | None) -> None:
 
 
 def _shown(client: str, ranking: list[tuple[int, float]]) -> list[str | None]:
-    """The documents, where the SDK can ask for them or fills them in itself."""
+    """Return the documents that the SDK shows; Cohere's v2 SDK shows none."""
     return [None if CLIENTS[client] == "cohere" else DOCUMENTS[index] for index, _ in ranking]
 
 
 @every_client
 def test_no_usage_is_invented(offline: str, client: str) -> None:
     """`local` counts tokens and no search units, and so does the SDK."""
-    assert _usage(client, rank(client, offline).answer) == (local_response().usage.total_tokens, None)
+    assert _usage(client, rank(client, offline).response) == (local_response().usage.total_tokens, None)
 
 
 @every_client
@@ -66,11 +66,11 @@ def test_cohere_by_environment_variables(offline: str) -> None:
     assert completed.stdout == "[1, 0]\n"
 
 
-# --- every provider behind it --------------------------------------------------------------------------------
+# --- every provider behind a gateway --------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
-def everybody(bare: None) -> Iterator[str]:
+def every_upstream(bare: None) -> Iterator[str]:
     """A gateway with a route to every provider, each a real server in that provider's dialect."""
     with ExitStack() as stack:
         stack.enter_context(pytest.MonkeyPatch.context()).setenv("INTEROP_KEY", "provider-key-0123456789")
@@ -84,21 +84,21 @@ def everybody(bare: None) -> Iterator[str]:
 
 @every_client
 @pytest.mark.parametrize("upstream", UPSTREAMS)
-def test_every_provider_ranks_alike(everybody: str, client: str, upstream: str) -> None:
+def test_every_provider_ranks_alike(every_upstream: str, client: str, upstream: str) -> None:
     texts = [text for text in DOCUMENTS if text]
-    ranked = rank(client, everybody, model=f"by-{upstream}", documents=texts)
-    assert ranked.ranking == rank(client, everybody, model="by-jina", documents=texts).ranking
+    ranked = rank(client, every_upstream, model=f"by-{upstream}", documents=texts)
+    assert ranked.ranking == rank(client, every_upstream, model="by-jina", documents=texts).ranking
     assert len(ranked.rows) == len(texts)
-    tokens, units = _usage(client, ranked.answer)
+    tokens, units = _usage(client, ranked.response)
     assert tokens == sum(map(len, texts))
-    assert units == (1 if upstream in TELL_UNITS and CLIENTS[client].startswith("cohere") else None)
+    assert units == (1 if upstream in WITH_SEARCH_UNITS and CLIENTS[client].startswith("cohere") else None)
 
 
-def _usage(client: str, answer: Any) -> tuple[int | None, float | None]:
+def _usage(client: str, response: Any) -> tuple[int | None, float | None]:
     """Tokens and search units, where the SDK has them."""
     if CLIENTS[client] == "voyage":
-        return answer.total_tokens, None
+        return response.total_tokens, None
     if CLIENTS[client] == "xinference":
-        return answer["meta"]["tokens"] and answer["meta"]["tokens"]["input_tokens"], None
-    tokens, billed = answer.meta.tokens, answer.meta.billed_units
+        return response["meta"]["tokens"] and response["meta"]["tokens"]["input_tokens"], None
+    tokens, billed = response.meta.tokens, response.meta.billed_units
     return tokens and tokens.input_tokens, billed and billed.search_units

@@ -11,10 +11,10 @@ import rerank_unify as ru
 
 from ._cases import (
     ABSENT,
-    ANSWERS,
     DOCUMENTS,
     GROUP,
     QUERY,
+    RESPONSES,
     SENTENCE,
     Failure,
     Job,
@@ -33,7 +33,7 @@ every_client = pytest.mark.parametrize("client", ["Client", "AsyncClient"])
 
 
 def rerank(loopback: Loopback, client: str, **arguments: Any) -> Any:
-    """What the SDK makes of the loopback's answer, trying once."""
+    """Call the SDK without retries, and return what it makes of the loopback's response."""
     arguments = {"query": QUERY, "documents": list(DOCUMENTS), "model": "m", **arguments}
     made = getattr(voyageai, client)(api_key="key", base_url=f"{loopback.url}/v1", max_retries=0)
     return asyncio.run(made.rerank(**arguments)) if client == "AsyncClient" else made.rerank(**arguments)
@@ -63,7 +63,7 @@ JOBS = {
 @every_client
 @pytest.mark.parametrize("job", JOBS.values(), ids=JOBS)
 def test_the_sdk_sends_what_we_send(loopback: Loopback, client: str, job: Job) -> None:
-    loopback.give(VOYAGE.encode_response(ANSWERS["all"]))
+    loopback.give(VOYAGE.encode_response(RESPONSES["all"]))
     rerank(loopback, client, **job.arguments)
     assert_same_body(loopback.sent, VOYAGE.encode_request(job.request), job.but)
     assert VOYAGE.decode_request(loopback.sent) == (job.read or job.request)
@@ -71,11 +71,11 @@ def test_the_sdk_sends_what_we_send(loopback: Loopback, client: str, job: Job) -
     assert url == loopback.url + loopback.posts[0][0]
 
 
-# --- answers ---------------------------------------------------------------------------------------------------------
+# --- responses -------------------------------------------------------------------------------------------------------
 
 
 @every_client
-@pytest.mark.parametrize("given", ANSWERS.values(), ids=ANSWERS)
+@pytest.mark.parametrize("given", RESPONSES.values(), ids=RESPONSES)
 def test_the_sdk_reads_our_responses(loopback: Loopback, client: str, given: ru.RerankResponse) -> None:
     loopback.give(VOYAGE.encode_response(given, ask()))
     got = rerank(loopback, client)
@@ -97,10 +97,10 @@ FAILURES = [
     Failure(ru.ProviderServerError(SENTENCE, status=500), "ServerError", 500),
     Failure(ru.ProviderOverloadedError(SENTENCE, status=529, retry_after=0), "ServiceUnavailableError", 503),
     Failure(ru.TimeoutError(SENTENCE), "ServiceUnavailableError", 504),
-    Failure(ru.AuthenticationError(SENTENCE, status=401), "ServiceUnavailableError", 502),  # our own key
+    Failure(ru.AuthenticationError(SENTENCE, status=401), "ServiceUnavailableError", 502),  # the gateway's key
     Failure(ru.ConnectError(SENTENCE), "ServiceUnavailableError", 502),
     Failure(ru.InvalidResponseError(SENTENCE, path="data"), "ServiceUnavailableError", 502),
-    # For these the SDK has no class of their own.
+    # The SDK has no class for these.
     Failure(ru.QuotaExceededError(SENTENCE, status=402), "APIError", 402, relay=True),
     Failure(ru.PermissionDeniedError(SENTENCE, status=403), "APIError", 403, relay=True),
     Failure(ru.RequestTooLargeError(SENTENCE), "InvalidRequestError", 400),
@@ -117,6 +117,6 @@ def test_the_sdk_raises_its_class(loopback: Loopback, client: str, failure: Fail
     error = caught.value
     assert (type(error).__name__, error.http_status) == (failure.error_class, failure.status)
     assert error.headers.get("retry-after") == headers.get("retry-after")
-    # Under 5xx the SDK has a sentence of its own and keeps ours in the body.
+    # From 500 on the SDK writes another message; ours is in the body.
     assert body["detail"] in (str(error) if status < 500 else error.http_body)
     assert str(error)

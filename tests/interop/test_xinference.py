@@ -10,7 +10,7 @@ import pytest
 
 import rerank_unify as ru
 
-from ._cases import ABSENT, ANSWERS, DOCUMENTS, QUERY, SENTENCE, Failure, Job, Other, ask, assert_same_body
+from ._cases import ABSENT, DOCUMENTS, QUERY, RESPONSES, SENTENCE, Failure, Job, Other, ask, assert_same_body
 from ._server import Loopback
 
 xinference: Any = pytest.importorskip("xinference_client")
@@ -21,7 +21,10 @@ every_client = pytest.mark.parametrize("client", ["RESTfulClient", "AsyncRESTful
 
 
 def rerank(loopback: Loopback, client: str, *, model: str = "m", **arguments: Any) -> Any:
-    """What the client makes of the loopback's answer. It asks for the server's and the model's kind first."""
+    """Call the client and return what it makes of the loopback's response.
+
+    The client first gets whether the server needs a key, and the type of the model.
+    """
     loopback.pages = {"/v1/cluster/auth": {"auth": False}, f"/v1/models/{model}": {"model_type": "rerank"}}
     arguments = {"query": QUERY, "documents": list(DOCUMENTS), **arguments}
     if client == "AsyncRESTfulClient":
@@ -51,7 +54,7 @@ NULLS = {
     "top_n": Other(None, ABSENT, "the client sends nulls, the library never does"),
     "max_chunks_per_doc": Other(None, ABSENT, "the same"),
     "return_documents": Other(None, False, "the same; the library says what is meant"),
-    "return_len": Other(None, True, "the library asks for the tokens"),
+    "return_len": Other(None, True, "the library requests the token counts"),
     "kwargs": Other({}, ABSENT, "the client sends '{}'"),
 }
 QWEN, QWEN_VL, M0 = "Qwen3-Reranker-0.6B", "Qwen3-VL-Reranker-2B", "jina-reranker-m0"
@@ -108,7 +111,7 @@ def unpacked(body: dict[str, Any]) -> dict[str, Any]:
 @every_client
 @pytest.mark.parametrize("job", JOBS.values(), ids=JOBS)
 def test_the_sdk_sends_what_we_send(loopback: Loopback, client: str, job: Job) -> None:
-    loopback.give(XINFERENCE.encode_response(ANSWERS["all"]))
+    loopback.give(XINFERENCE.encode_response(RESPONSES["all"]))
     rerank(loopback, client, **job.arguments)
     assert_same_body(unpacked(loopback.sent), unpacked(XINFERENCE.encode_request(job.request)), job.but)
     assert XINFERENCE.decode_request(loopback.sent) == job.request
@@ -116,11 +119,11 @@ def test_the_sdk_sends_what_we_send(loopback: Loopback, client: str, job: Job) -
     assert url == loopback.url + loopback.posts[0][0]
 
 
-# --- answers ---------------------------------------------------------------------------------------------------------
+# --- responses -------------------------------------------------------------------------------------------------------
 
 
 @every_client
-@pytest.mark.parametrize("given", ANSWERS.values(), ids=ANSWERS)
+@pytest.mark.parametrize("given", RESPONSES.values(), ids=RESPONSES)
 def test_the_sdk_reads_our_responses(loopback: Loopback, client: str, given: ru.RerankResponse) -> None:
     loopback.give(XINFERENCE.encode_response(given, ask()))
     got = rerank(loopback, client)
@@ -163,7 +166,7 @@ FAILURES = [
 
 @every_client
 @pytest.mark.parametrize("failure", FAILURES, ids=repr)
-def test_the_sdk_says_our_sentence(loopback: Loopback, client: str, failure: Failure) -> None:
+def test_the_sdk_raises_our_message(loopback: Loopback, client: str, failure: Failure) -> None:
     status, headers, body = XINFERENCE.encode_error(failure.error, failure.relay)
     assert status == failure.status
     loopback.give(body, status, headers)

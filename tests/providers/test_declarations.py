@@ -71,7 +71,7 @@ def nim() -> Provider:
 
 
 def is_error(body: object) -> bool:
-    """DashScope answers errors under 200 too; its SDK looks at the code."""
+    """DashScope sends errors with status 200 too; its SDK reads the code."""
     return is_object(body) and bool(body.get("code"))
 
 
@@ -164,8 +164,8 @@ def test_further_fields_do_not_take_the_place_of_known_ones() -> None:
     """Found by the contract suite: a field called `document` beside an echo called `text`."""
     response = tei().decode_response(b'[{"index":0,"score":0.2,"document":0,"relevance_score":7,"x":1}]')
     assert response.results == (ru.Result(0, 0.2, None, {"x": 1}),)
-    answer = ru.RerankResponse([ru.Result(0, 0.2, None, {"score": 9, "text": "no", "x": 1})])
-    assert tei().dump_response(answer) == b'[{"index":0,"score":0.2,"x":1}]'
+    written = ru.RerankResponse([ru.Result(0, 0.2, None, {"score": 9, "text": "no", "x": 1})])
+    assert tei().dump_response(written) == b'[{"index":0,"score":0.2,"x":1}]'
 
 
 def test_dashscope_hides_errors_under_200() -> None:

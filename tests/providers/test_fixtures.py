@@ -1,4 +1,4 @@
-"""Every fixture, walked in both directions: requests out and in, answers in and out, errors in."""
+"""Every fixture in both directions: requests are encoded and decoded, responses too, errors are decoded."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def request_of(case: Case) -> ru.RerankRequest | None:
     return ru.RerankRequest.model_validate(case.request) if case.request is not None else None
 
 
-def answer(case: Case) -> ru.RerankResponse:
+def response_of(case: Case) -> ru.RerankResponse:
     assert case.reply is not None
     return ru.provider(case.provider).decode(
         case.reply.status, case.reply.headers, case.reply.body, request=request_of(case)
@@ -113,14 +113,14 @@ def test_sent_comes_in_and_goes_out_the_same(case: Case) -> None:
     assert as_json(provider.encode_request(provider.decode_request(case.sent), model)) == case.sent
 
 
-# --- answers ---------------------------------------------------------------------------------------------------------
+# --- responses -------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("case", having("reply", "response"))
 def test_response_is_decoded(case: Case) -> None:
     assert case.response is not None
     expected: Mapping[str, Any] = case.response
-    response = answer(case)
+    response = response_of(case)
     assert as_rows(response.results) == expected["results"]
     assert all(type(result.relevance_score) is float for result in response)
     assert response.provider == case.provider
@@ -134,14 +134,14 @@ def test_response_is_decoded(case: Case) -> None:
 
 @pytest.mark.parametrize("case", having("request", "reply", "response", but_not="withheld"))
 def test_response_goes_out_and_comes_in_the_same(case: Case) -> None:
-    provider, request, response = ru.provider(case.provider), request_of(case), answer(case)
+    provider, request, response = ru.provider(case.provider), request_of(case), response_of(case)
     body = provider.encode_response(response, request)
     assert provider.decode_response(as_json(body), request).results == response.results
 
 
 @pytest.mark.parametrize("case", having("request", "reply", "response"))
 def test_what_was_withheld_is_missing(case: Case) -> None:
-    response = answer(case)
+    response = response_of(case)
     withheld = {index for loss in response.losses if loss.action == "withheld" for index in loss.indices}
     assert withheld <= set(response.missing)
     assert bool(withheld) == ("withheld" in case.source["shows"])
@@ -152,7 +152,7 @@ def test_error_is_read(case: Case) -> None:
     assert case.reply is not None
     assert case.error is not None
     with pytest.raises(ru.RerankError) as caught:
-        answer(case)
+        response_of(case)
     expected = dict(case.error)
     assert type(caught.value).__name__ == expected.pop("class")
     assert {name: getattr(caught.value, name) for name in expected} == expected
@@ -169,7 +169,7 @@ def test_error_is_read(case: Case) -> None:
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_case_is_whole(case: Case) -> None:
+def test_a_case_has_all_its_parts(case: Case) -> None:
     assert case.source["source"].strip()
     assert date(2023, 1, 1) <= date.fromisoformat(case.source["date"]) <= date(2026, 12, 31)
     assert type(case.source["synthetic"]) is bool
@@ -264,7 +264,7 @@ def test_files_are_written_in_one_form() -> None:
     ("content", "message"),
     [
         (b"{", "expected JSON"),
-        (b'{"source": "s", "answer": {}}', "unknown key 'answer'; expected only source, date"),
+        (b'{"source": "s", "answers": {}}', "unknown key 'answers'; expected only source, date"),
         (b'{"date": "2026-11-22"}', "source is missing"),
         (b'{"source": "s", "reply": {"status": 200}}', "reply: expected status, .* exactly one of json, text, base64"),
         (b'{"source": "s", "reply": {"status": 200, "json": {}, "text": ""}}', "exactly one of json, text, base64"),

@@ -1,4 +1,4 @@
-"""Real replies, broken in every way, at any status: an answer that keeps the contract, or a RerankError."""
+"""Real replies with random damage, at any status: decoding gives a valid response or raises a RerankError."""
 
 import json
 import os

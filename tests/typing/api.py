@@ -47,9 +47,9 @@ def client_side(body: Mapping[str, Any], error: ru.RerankError) -> tuple[int, by
     status, headers, body = jina.encode_error(error, relay=True)
     through: ru.Transcoder = ru.transcoder(client="jina", provider="voyage", model=None)
     sent: ru.TranscodedRequest = through.request(b"{}")
-    answer: tuple[int, dict[str, str], bytes] = through.response(status, headers, b"", sent)
+    client_response: tuple[int, dict[str, str], bytes] = through.response(status, headers, b"", sent)
     del wire, body
-    return answer[0], answer[2]
+    return client_response[0], client_response[2]
 
 
 def clients(http: ru.HttpRequest) -> list[tuple[ru.AttemptRecord, ...]]:
