@@ -11,6 +11,7 @@ from rerank_unify.declaration import (
     Documents,
     Endpoint,
     ErrorFormat,
+    ModelNotFoundError,
     Provider,
     RequestFormat,
     ResponseFormat,
@@ -21,7 +22,10 @@ dialect = Dialect(
     request=RequestFormat(model=None, documents=Documents("input"), extra_fields=("task_settings",)),
     response=ResponseFormat(rows="rerank", document="text", form=as_string),
     # {"error": {"type", "reason", "root_cause": […]}, "status": 400}
-    errors=ErrorFormat(message="error.reason", code="error.type"),
+    # Its endpoints are this library's models.
+    errors=ErrorFormat(
+        message="error.reason", code="error.type", codes={"resource_not_found_exception": ModelNotFoundError}
+    ),
 )
 
 provider = Provider(

@@ -11,7 +11,6 @@ from rerank_unify.declaration import (
     Model,
     Provider,
     RequestFormat,
-    RequestTooLargeError,
     ResponseFormat,
     Unsupported,
     as_string,
@@ -37,8 +36,7 @@ dialect = Dialect(
     errors=ErrorFormat(
         message="error.message",
         code="error.type",
-        # 422 for more than 2,048 documents and for one beyond 122,880 characters (measured).
-        codes={"too_long": RequestTooLargeError, "string_too_long": RequestTooLargeError},
+        # 422 for more than 2,048 documents and for one beyond 122,880 characters (measured): common codes.
     ),
 )
 

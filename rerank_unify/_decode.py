@@ -171,8 +171,12 @@ class Decoder:
         return self.dialect.errors.decode_success_body(status, headers, value, raw, rows=rows, **details)
 
     def _error_details(self, context: DecodeContext, now: float | None, http: HttpRequest | None) -> dict[str, Any]:
-        """Return the arguments for decoding an error, with the texts and keys that its message must not repeat."""
-        return {"now": now, "texts": _texts(context), "secrets": _secrets(http), "provider": self.provider}
+        """Return the arguments for decoding an error, with the texts and keys that its message must not repeat.
+
+        Of the URL, the message names the path alone.
+        """
+        url = http.url if http is not None else ""
+        return {"now": now, "texts": _texts(context), "secrets": _secrets(http), "provider": self.provider, "url": url}
 
 
 def _texts(context: DecodeContext) -> Sequence[str]:

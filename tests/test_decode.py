@@ -130,7 +130,12 @@ def test_a_broken_response_is_named_by_its_path(body: bytes, path: str, sentence
             ru.AuthenticationError,
             "invalid_api_key",
         ),
-        (b'{"error":{"message":"slow down","type":"nobody_knows"}}', ru.InvalidResponseError, "nobody_knows"),
+        (b'{"error":{"message":"slow down","type":"nobody_knows"}}', ru.ProviderServerError, "nobody_knows"),
+        (b'{"code":20012,"message":"slow down","data":null}', ru.ProviderServerError, "20012"),
+        (b'{"error_code":336221,"error_msg":"slow down"}', ru.ProviderServerError, "336221"),
+        (b'{"code":"None","message":"slow down"}', ru.InvalidResponseError, None),
+        (b'{"code":200,"message":"slow down"}', ru.InvalidResponseError, "200"),
+        (b'{"status":"success","message":"slow down"}', ru.InvalidResponseError, "success"),
         (b'{"error":"slow down"}', ru.InvalidResponseError, None),
     ],
 )
