@@ -1,7 +1,7 @@
 """The canonical format, Jina's: the request, the response, and their parts."""
 
 from .attempt import AttemptRecord
-from .document_text import as_text, select_fields
+from .document_text import as_text, has_data, is_data, select_fields, without_data
 from .request import (
     ALIASES,
     FIELD_NAMES,
@@ -53,9 +53,12 @@ __all__ = [
     "check_number",
     "checked_fields",
     "fields_of",
+    "has_data",
+    "is_data",
     "response_from_rows",
     "rows_of",
     "select_fields",
     "validate_fields",
     "validate_model",
+    "without_data",
 ]
