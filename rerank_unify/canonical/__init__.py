@@ -5,6 +5,7 @@ from .document_text import as_text, has_data, is_data, select_fields, without_da
 from .request import (
     ALIASES,
     FIELD_NAMES,
+    DialectOptions,
     Document,
     Query,
     RequestChanges,
@@ -36,6 +37,7 @@ __all__ = [
     "USAGE_FIELDS",
     "Action",
     "AttemptRecord",
+    "DialectOptions",
     "Document",
     "Loss",
     "Query",

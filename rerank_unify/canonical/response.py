@@ -38,7 +38,7 @@ class Loss:
     """A part of a request that a provider does not receive as given.
 
     Attributes:
-        field: the canonical field.
+        field: the canonical field, or the extra field of the client's dialect.
         action: ``dropped`` (not sent), ``folded`` (written into another field), ``converted`` (sent in another form) or
             ``withheld`` (a document that is not sent).
         reason: why, in one sentence.
