@@ -17,6 +17,7 @@ from .request import (
     validate_fields,
 )
 from .response import (
+    SCORE_RANGES,
     Action,
     Loss,
     RerankResponse,
@@ -34,6 +35,7 @@ __all__ = [
     "ALIASES",
     "FIELD_NAMES",
     "NO_USAGE",
+    "SCORE_RANGES",
     "USAGE_FIELDS",
     "Action",
     "AttemptRecord",

@@ -202,7 +202,8 @@ def query_content(draft: EncodeContext) -> Content:
     query = draft.fields["query"]
     text = query if isinstance(query, str) else query.get("text")
     if text is not None:
-        refuse_data(text, "query")
+        if _BEGINS_AS_DATA(text):
+            refuse_data(text, "query")
         return text
     query = cast("Mapping[str, str]", query)
     require_images(draft, "query", None)
