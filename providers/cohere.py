@@ -68,6 +68,8 @@ dialect = Dialect(
         truncation=always_cut,
         # `relevant_spans`: C-sdk `types/rerank_relevant_spans.py`, v5 only; not in the OpenAPI yet.
         extra_fields=("priority", "relevant_spans"),
+        # Of version 1; clients send them here too.
+        ignored_fields=("rank_fields", "max_chunks_per_doc"),
     ),
     response=ResponseFormat(
         id="id",

@@ -5,23 +5,53 @@ The model is the name of your inference endpoint; the scores are those of the se
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from rerank_unify.declaration import (
     Auth,
     Dialect,
     Documents,
     Endpoint,
     ErrorFormat,
+    ModelNotFoundError,
     Provider,
     RequestFormat,
     ResponseFormat,
     as_string,
+    is_list,
+    is_object,
 )
 
+
+def unpack_values(wire: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Write query and inputs that are objects of type, format and value as Jina's strings and objects."""
+    given: Any = wire.get("input")
+    read = {key: _unpacked(wire[key]) for key in ("query",) if key in wire}
+    if is_list(given):
+        read["input"] = [_unpacked(item) for item in given]
+    elif "input" in wire:  # a single input needs no list
+        read["input"] = [_unpacked(given)] if isinstance(given, str) or is_object(given) else given
+    return {**wire, **read}
+
+
+def _unpacked(item: Any) -> Any:
+    """Return one value: a text, or an image by its URL or in base64."""
+    if not is_object(item) or not isinstance(item.get("value"), str) or item.get("type") not in ("text", "image"):
+        return item
+    return item["value"] if item["type"] == "text" else {"image": item["value"]}
+
+
 dialect = Dialect(
-    request=RequestFormat(model=None, documents=Documents("input"), extra_fields=("task_settings",)),
+    request=RequestFormat(
+        model=None, documents=Documents("input"), extra_fields=("task_settings",), preprocess=unpack_values
+    ),
     response=ResponseFormat(rows="rerank", document="text", form=as_string),
     # {"error": {"type", "reason", "root_cause": […]}, "status": 400}
-    errors=ErrorFormat(message="error.reason", code="error.type"),
+    # Its endpoints are this library's models.
+    errors=ErrorFormat(
+        message="error.reason", code="error.type", codes={"resource_not_found_exception": ModelNotFoundError}
+    ),
 )
 
 provider = Provider(

@@ -13,17 +13,9 @@ from rerank_unify.declaration import (
     Model,
     Provider,
     RequestFormat,
-    RequestTooLargeError,
     ResponseFormat,
-    StatusError,
     bearer,
 )
-
-
-def classify_message(status: int, body: str, message: str | None) -> type[StatusError] | None:
-    """It has no codes: too long without ``truncate`` is 400 (nim-anywhere#58)."""
-    return RequestTooLargeError if status == 400 and "exceeds maximum allowed token size" in (message or "") else None
-
 
 dialect = Dialect(
     request=RequestFormat(
@@ -41,7 +33,8 @@ dialect = Dialect(
         document="",
         usage=TOKEN_USAGE,
     ),
-    errors=ErrorFormat(message="error", classify_message=classify_message),
+    # It has no codes: too long without ``truncate`` is 400, by its sentence alone (nim-anywhere#58).
+    errors=ErrorFormat(message="error"),
 )
 
 _TEXT = Model(score_kind="logit", limits=Limits(documents=512))

@@ -13,6 +13,7 @@ from rerank_unify.declaration import (
     Model,
     Provider,
     RequestFormat,
+    RequestTooLargeError,
     ResponseFormat,
     Unsupported,
     as_string,
@@ -36,7 +37,10 @@ dialect = Dialect(
         usage=TOKEN_USAGE,
         fixed={"object": "reranker_list"},
     ),
-    errors=ErrorFormat(message="error.message", code="error.code", request_id="id"),
+    # 336221 is version 1's, for too many documents, in a body under 200 (FastGPT#1968, 2024-07-07).
+    errors=ErrorFormat(
+        message="error.message", code="error.code", request_id="id", codes={"336221": RequestTooLargeError}
+    ),
 )
 
 provider = Provider(

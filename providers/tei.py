@@ -15,20 +15,10 @@ from rerank_unify.declaration import (
     ProviderOverloadedError,
     ProviderServerError,
     RequestFormat,
-    RequestTooLargeError,
     ResponseFormat,
-    StatusError,
     as_string,
     bearer,
 )
-
-
-def classify_message(status: int, body: str, message: str | None) -> type[StatusError] | None:
-    """TEI's code `validation` is 422 for a full batch and for a long text too (`core/src/`)."""
-    sentence = message or ""
-    too_large = "maximum allowed batch size" in sentence or "must have less than" in sentence
-    return RequestTooLargeError if status in (413, 422) and too_large else None
-
 
 dialect = Dialect(
     request=RequestFormat(
@@ -47,13 +37,13 @@ dialect = Dialect(
     errors=ErrorFormat(
         message="error",
         code="error_type",
-        # 429 is a full queue, 424 the backend, 503 unhealthy; 401 comes with an empty body.
+        # 429 is a full queue, 424 the backend, 503 unhealthy; 401 comes with an empty body. The code `validation` is
+        # for a full batch and for a long text too: their sentences differ.
         codes={
             "overloaded": ProviderOverloadedError,
             "unhealthy": ProviderOverloadedError,
             "backend": ProviderServerError,
         },
-        classify_message=classify_message,
         bad_request=422,
     ),
 )

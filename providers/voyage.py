@@ -11,31 +11,13 @@ from rerank_unify.declaration import (
     Flag,
     Limits,
     Model,
-    ModelNotFoundError,
     Provider,
     RequestFormat,
-    RequestTooLargeError,
     ResponseFormat,
-    StatusError,
     as_string,
     bearer,
 )
 from rerank_unify.declaration import folded_into_query as folded
-
-
-def classify_message(status: int, body: str, message: str | None) -> type[StatusError] | None:
-    """Voyage has no codes, and 400 is also an unknown model or too many tokens; only the message differs.
-
-    Sources: OmniRoute#7809 and ragflow#4154 (arguments), the token total as quoted in many issues since rerank-1.
-    """
-    if status != 400 or message is None:
-        return None
-    if "max allowed tokens" in message:
-        return RequestTooLargeError
-    if "supplied for argument 'model' is not valid" in message:
-        return ModelNotFoundError
-    return None
-
 
 dialect = Dialect(
     request=RequestFormat(
@@ -57,11 +39,10 @@ dialect = Dialect(
         # The Python SDK always reads the total, and crashes where it is absent (0.3.7 and 0.5.0, measured 2026-11).
         fixed={"object": "list", "usage.total_tokens": None},
     ),
+    # Voyage has no codes, and 400 is also an unknown model or too many tokens: their sentences differ.
     # The Python SDK reads `detail` and crashes on a list there, so it is a string (measured 2026-11). It has a
     # class for 400, any wrong request; at 413 it raises its most general error.
-    errors=ErrorFormat(
-        message="detail", classify_message=classify_message, bad_request=400, model_not_found=400, too_large=400
-    ),
+    errors=ErrorFormat(message="detail", bad_request=400, model_not_found=400, too_large=400),
 )
 
 # 1,000 documents for every model; tokens from the docs, 2026-11-22.

@@ -27,7 +27,6 @@ from rerank_unify.declaration import (
     ModelNotFoundError,
     Provider,
     RequestFormat,
-    RequestTooLargeError,
     ResponseFormat,
     StatusError,
     Unsupported,
@@ -139,7 +138,7 @@ def classify_message(status: int, body: str, message: str | None) -> type[Status
     # 404 since 2.7.0 (April 2026), 400 before; a model of another kind is 500.
     if (status in (400, 404) and "Model not found" in sentence) or "is not for reranking" in sentence:
         return ModelNotFoundError
-    return RequestTooLargeError if status == 400 and "context length" in sentence else None
+    return None
 
 
 dialect = Dialect(

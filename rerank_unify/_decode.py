@@ -11,7 +11,7 @@ from pydantic_core import from_json
 
 from ._http import Headers, HttpRequest
 from ._json import parse_json
-from .canonical import NO_USAGE, RequestFields, RerankResponse, Row, ScoreKind, response_from_rows
+from .canonical import SCORE_RANGES, RequestFields, RerankResponse, Row, ScoreKind, response_from_rows
 from .dialect import UNCHECKED, DecodeContext, Dialect, Model, fill_documents, texts_of
 from .errors import (
     MESSAGE_LIMIT,
@@ -55,6 +55,18 @@ def restore_indices(
         unscored -= set(context.sent_indices or range(given))
     lacking = expected - len(rows)
     return tuple(sorted(unscored)), (f"{lacking} of {expected} rows are missing",) if lacking else ()
+
+
+def score_out_of_range(rows: Sequence[Row], kind: ScoreKind) -> str | None:
+    """Return a warning if a score of the ranked rows lies outside the range of its kind, else None."""
+    if kind not in SCORE_RANGES or not rows:
+        return None
+    low, high = SCORE_RANGES[kind]
+    best, worst = rows[0]["relevance_score"], rows[-1]["relevance_score"]
+    if low <= worst and best <= high:
+        return None
+    odd = best if best > high else worst
+    return f"a score of {odd:.6g} lies outside {low:g}..{high:g}, the range of kind {kind}: the kind is unknown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,17 +136,21 @@ class Decoder:
             model = cut(redact_name(model, _texts(context), _secrets(http)), MODEL_LIMIT)
         missing: tuple[int, ...] = ()
         warnings: tuple[str, ...] = (UNCHECKED,)
+        kind = self._score_kind(context, model)
+        out_of_range = score_out_of_range(rows, kind)
         fill: Callable[[list[Row]], object] | None = None
         if context.fields is not None:
             missing, warnings = restore_indices(rows, context.fields, context)
             fill = partial(fill_documents, context.fields)
+        if out_of_range:
+            warnings = (*warnings, out_of_range)
         return response_from_rows(
             rows,
             model=model or context.model,
-            usage=table.read_usage(value) if table.usage else NO_USAGE,
+            usage=table.read_usage(value),
             id=id and safe_id(id, partial(_texts, context), _secrets(http)),
             provider=self.provider,
-            score_kind=self._score_kind(context, model),
+            score_kind="unknown" if out_of_range else kind,
             warnings=_redacted(details, context, http) + warnings if details else warnings,
             missing=missing,
             losses=context.losses,
@@ -171,8 +187,12 @@ class Decoder:
         return self.dialect.errors.decode_success_body(status, headers, value, raw, rows=rows, **details)
 
     def _error_details(self, context: DecodeContext, now: float | None, http: HttpRequest | None) -> dict[str, Any]:
-        """Return the arguments for decoding an error, with the texts and keys that its message must not repeat."""
-        return {"now": now, "texts": _texts(context), "secrets": _secrets(http), "provider": self.provider}
+        """Return the arguments for decoding an error, with the texts and keys that its message must not repeat.
+
+        Of the URL, the message names the path alone.
+        """
+        url = http.url if http is not None else ""
+        return {"now": now, "texts": _texts(context), "secrets": _secrets(http), "provider": self.provider, "url": url}
 
 
 def _texts(context: DecodeContext) -> Sequence[str]:

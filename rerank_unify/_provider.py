@@ -184,7 +184,9 @@ class Provider:
         """Encode canonical fields, for `prepare` and the transcoder."""
         sent_model = fields["model"] or self.default_model if model is None else validate_model(model)
         if sent_model is None:
-            raise InvalidRequestError(f"model: {self.name} has no default model, so name one", field="model")
+            # Not invalid: in a chain the next provider may have a default model.
+            message = f"model: {self.name} has no default model, so name one"
+            raise UnsupportedRequestError(message, field="model", provider=self.name)
         draft = EncodeContext(
             fields, self.name, sent_model, self.model(sent_model, base_model=base_model), echo_documents, {}, []
         )

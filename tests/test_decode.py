@@ -12,6 +12,9 @@ from rerank_unify.canonical import rows_of
 from rerank_unify.dialect import UNCHECKED
 
 VOYAGE = ru.provider("voyage")
+SEVEN = ru.Usage(total_tokens=7)
+SIX_OR_MORE = ru.Usage(prompt_tokens=5, total_tokens=6)
+SIX_AND_UNIT = ru.Usage(prompt_tokens=5, total_tokens=6, search_units=1)
 SIX = ru.Usage(prompt_tokens=5, completion_tokens=1, total_tokens=6)
 
 
@@ -130,7 +133,12 @@ def test_a_broken_response_is_named_by_its_path(body: bytes, path: str, sentence
             ru.AuthenticationError,
             "invalid_api_key",
         ),
-        (b'{"error":{"message":"slow down","type":"unknown_type"}}', ru.InvalidResponseError, "unknown_type"),
+        (b'{"error":{"message":"slow down","type":"unknown_type"}}', ru.ProviderServerError, "unknown_type"),
+        (b'{"code":20012,"message":"slow down","data":null}', ru.ProviderServerError, "20012"),
+        (b'{"error_code":336221,"error_msg":"slow down"}', ru.ProviderServerError, "336221"),
+        (b'{"code":"None","message":"slow down"}', ru.InvalidResponseError, None),
+        (b'{"code":200,"message":"slow down"}', ru.InvalidResponseError, "200"),
+        (b'{"status":"success","message":"slow down"}', ru.InvalidResponseError, "success"),
         (b'{"error":"slow down"}', ru.InvalidResponseError, None),
     ],
 )
@@ -207,11 +215,65 @@ def test_further_fields_come_back_as_extra() -> None:
         ("cohere", {"meta": None}, ru.Usage()),
         ("xinference", {"meta": {"tokens": {"input_tokens": 5, "output_tokens": 5}}}, ru.Usage(total_tokens=5)),
         ("xinference", {"meta": {"tokens": None}}, ru.Usage()),
+        # Either family's place, through every dialect.
+        ("cohere", {"usage": {"total_tokens": 7}}, ru.Usage(total_tokens=7)),
+        ("cohere-v1", {"usage": {"prompt_tokens": 5, "completion_tokens": 1}}, SIX),
+        ("xinference", {"usage": {"total_tokens": 7, "prompt_tokens": 7}}, ru.Usage(total_tokens=7)),
+        ("jina", {"meta": {"tokens": {"input_tokens": 5, "output_tokens": 1}}}, SIX),
+        ("jina", {"meta": {"billed_units": {"search_units": 1, "total_tokens": 6, "input_tokens": 5}}}, SIX_AND_UNIT),
+        ("jina", {"usage": {"total_tokens": 7}, "meta": {"billed_units": {"total_tokens": 9}}}, SEVEN),
+        ("cohere", {"meta": {"billed_units": {"text_tokens": 5}}}, ru.Usage(total_tokens=5)),
+        ("cohere", {"meta": {"tokens": {"input_tokens": 5}}, "usage": {"total_tokens": 6}}, SIX_OR_MORE),
+        ("infinity", {"usage": {"total_tokens": 405, "prompt_tokens": 405}}, ru.Usage()),
     ],
 )  # fmt: skip
 def test_usage_is_what_was_reported(name: str, body: dict[str, Any], usage: ru.Usage) -> None:
     response = ru.provider(name).decode_response({"results": [], **body})
     assert response.usage == usage
+    assert any("counts characters" in warning for warning in response.warnings) is (name == "infinity")
+
+
+PLACES = [
+    {"usage": {"total_tokens": 7}},
+    {"usage": {"prompt_tokens": 7, "total_tokens": 7}},
+    {"meta": {"tokens": {"input_tokens": 7}, "billed_units": {"search_units": 1}}},
+    {"meta": {"billed_units": {"total_tokens": 7}}},
+]
+
+
+@pytest.mark.parametrize("name", [name for name in ru.provider_names() if name != "infinity"])
+@pytest.mark.parametrize("place", PLACES)
+def test_usage_is_read_in_either_familys_place(name: str, place: dict[str, Any]) -> None:
+    provider = ru.provider(name)
+    if not provider.dialect.response.rows_path:
+        return  # a bare list has no place for it
+    body = provider.encode_response(ru.RerankResponse([]))
+    for key in place:
+        body.pop(key, None)
+    usage = provider.decode_response({**body, **place}).usage
+    assert (usage.total_tokens, usage.prompt_tokens, usage.completion_tokens) == (7, 7, 0)
+
+
+KINDS = {name: provider for name in ru.provider_names() if (provider := ru.provider(name)).models}
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_a_score_outside_the_range_of_its_kind_makes_the_kind_unknown(name: str) -> None:
+    provider = KINDS[name]
+    ranges = {"probability": (0, 1), "cosine": (-1, 1), "unit": (0, 1)}
+    for model, declared in provider.models.items():
+        low, high = ranges.get(declared.score_kind, (-5, 5))
+        for scores in ((low, high), (low - 0.5, high), (low, high + 0.5)):
+            rows = [ru.Result(index, float(score)) for index, score in enumerate(scores)]
+            request = ask(documents=["a", "b"], model=model, top_n=1)
+            body = provider.encode_response(ru.RerankResponse(rows, model=model))
+            response = provider.decode_response(body, request)
+            inside = (low, high) == scores or declared.score_kind not in ranges
+            assert response.score_kind == (declared.score_kind if inside else "unknown")
+            assert any("lies outside" in warning for warning in response.warnings) is not inside
+            if not inside:
+                with pytest.raises(ru.ScoreKindError):
+                    response.unit_scores()
 
 
 def test_a_parsed_body_is_decoded_and_not_changed() -> None:

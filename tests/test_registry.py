@@ -92,7 +92,7 @@ def test_check_refuses_more_documents_than_the_limit(name: str, limit: int) -> N
 def test_a_provider_without_default_needs_a_model() -> None:
     jina = ru.provider("jina")
     bare = Provider(name="bare", dialect=jina.dialect, endpoint=jina.endpoint, auth=jina.auth)
-    with pytest.raises(ru.InvalidRequestError, match="model: bare has no default model, so name one"):
+    with pytest.raises(ru.UnsupportedRequestError, match="model: bare has no default model, so name one"):
         bare.encode_request(ru.RerankRequest(query="q", documents=["a"]))
     assert bare.encode_request(ru.RerankRequest(query="q", documents=["a"]), model="m")["model"] == "m"
 

@@ -1,10 +1,11 @@
 """The canonical format, Jina's: the request, the response, and their parts."""
 
 from .attempt import AttemptRecord
-from .document_text import as_text, select_fields
+from .document_text import as_text, has_data, is_data, select_fields, without_data
 from .request import (
     ALIASES,
     FIELD_NAMES,
+    DialectOptions,
     Document,
     Query,
     RequestChanges,
@@ -16,6 +17,7 @@ from .request import (
     validate_fields,
 )
 from .response import (
+    SCORE_RANGES,
     Action,
     Loss,
     RerankResponse,
@@ -33,9 +35,11 @@ __all__ = [
     "ALIASES",
     "FIELD_NAMES",
     "NO_USAGE",
+    "SCORE_RANGES",
     "USAGE_FIELDS",
     "Action",
     "AttemptRecord",
+    "DialectOptions",
     "Document",
     "Loss",
     "Query",
@@ -53,9 +57,12 @@ __all__ = [
     "check_number",
     "checked_fields",
     "fields_of",
+    "has_data",
+    "is_data",
     "response_from_rows",
     "rows_of",
     "select_fields",
     "validate_fields",
     "validate_model",
+    "without_data",
 ]

@@ -2,10 +2,37 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
+from .._json import is_list, is_object
 from ..errors import InvalidRequestError
+
+_DATA_URL: Final = re.compile(r"data:[\w.+-]*/?[\w.+-]*(?:;[\w.+=-]+)*;base64,")
+
+
+def is_data(text: str) -> bool:
+    """Return whether a text is a data URL in base64, such as an image, which is never ranked as text."""
+    return text.startswith("data:") and _DATA_URL.match(text) is not None
+
+
+def has_data(value: Any) -> bool:
+    """Return whether a JSON value holds base64 at any depth."""
+    if isinstance(value, str):
+        return is_data(value)
+    if is_object(value):
+        return any(map(has_data, value.values()))
+    return is_list(value) and any(map(has_data, value))
+
+
+def without_data(value: Any) -> Any:
+    """Return a copy of a JSON value without the base64 in it."""
+    if is_object(value):
+        return {key: without_data(item) for key, item in value.items() if not (isinstance(item, str) and is_data(item))}
+    if is_list(value):
+        return [without_data(item) for item in value if not (isinstance(item, str) and is_data(item))]
+    return value
 
 
 def select_fields(document: Mapping[str, Any], rank_fields: Sequence[str] | None, index: int) -> Mapping[str, Any]:

@@ -176,7 +176,14 @@ class RerankRequest(BaseModel, frozen=True):
             InvalidRequestError: a field is unknown or has a wrong value.
         """
         fields: dict[str, Any] = {**self.__dict__, **changes}
-        return RerankRequest(**fields)
+        made = RerankRequest(**fields)
+        if "provider_options" not in changes:
+            made.__dict__["provider_options"] = self.provider_options  # perhaps with a client's `DialectOptions`
+        return made
+
+
+class DialectOptions(dict[str, Any]):
+    """Options of a provider that a client of its dialect wrote: another provider that does not get them is a loss."""
 
 
 def fields_of(request: RerankRequest) -> RequestFields:

@@ -25,6 +25,13 @@ ScoreKind: TypeAlias = Literal["probability", "cosine", "logit", "unit", "unknow
 """The scale of a model's scores: ``probability`` 0..1, ``cosine`` -1..1, ``logit`` any number, ``unit`` 0..1 without
 being a probability, ``unknown`` where no source states it."""
 
+SCORE_RANGES: Final[Mapping[ScoreKind, tuple[float, float]]] = {
+    "probability": (0.0, 1.0),
+    "cosine": (-1.0, 1.0),
+    "unit": (0.0, 1.0),
+}
+"""The lowest and the highest score of each kind that has bounds."""
+
 Action: TypeAlias = Literal["dropped", "folded", "converted", "withheld"]
 
 Row: TypeAlias = dict[str, Any]
@@ -38,7 +45,7 @@ class Loss:
     """A part of a request that a provider does not receive as given.
 
     Attributes:
-        field: the canonical field.
+        field: the canonical field, or the extra field of the client's dialect.
         action: ``dropped`` (not sent), ``folded`` (written into another field), ``converted`` (sent in another form) or
             ``withheld`` (a document that is not sent).
         reason: why, in one sentence.
@@ -164,7 +171,8 @@ class RerankResponse:
         usage (Usage): what the provider reported; a figure that was not reported is None.
         id (str | None): the provider's id of the response.
         provider (str | None): the provider's name.
-        score_kind (ScoreKind): the scale of the scores as declared for the model; never guessed from values.
+        score_kind (ScoreKind): the scale of the scores as declared for the model; never guessed from values. It is
+            ``unknown`` where a score lies outside the range of the declared kind; then a warning says so.
         warnings (tuple[str, ...]): missing rows, checks that were not possible, and the provider's warnings.
         missing (tuple[int, ...]): indices of documents that were sent or withheld and have no score, ascending.
         losses (tuple[Loss, ...]): the parts of the request that the provider did not receive as given.
@@ -421,9 +429,9 @@ def _named(kind: type) -> str:
 def _to_unit(score: float, kind: ScoreKind) -> float:
     if kind == "logit":
         return 1 / (1 + exp(-score)) if score >= 0 else exp(score) / (1 + exp(score))
-    low = -1.0 if kind == "cosine" else 0.0
-    if not low <= score <= 1:
-        raise ScoreKindError(f"a score of {score!r} lies outside {low:g}..1, the range of kind {kind}")
+    low, high = SCORE_RANGES[kind]
+    if not low <= score <= high:
+        raise ScoreKindError(f"a score of {score!r} lies outside {low:g}..{high:g}, the range of kind {kind}")
     return (score + 1) / 2 if kind == "cosine" else score
 
 

@@ -10,19 +10,16 @@ from typing import Any, Final
 def complete_tokens(
     total: int | None, prompt: int | None, completion: int | None
 ) -> tuple[int | None, int | None, int | None]:
-    """Total, prompt and completion tokens from those of them that were reported."""
+    """Return total, prompt and completion tokens from those of them that were reported."""
     if total is None:
-        if prompt is None and completion is None:
-            return None, None, None
-        return (prompt or 0) + (completion or 0), prompt or 0, completion or 0
-    if prompt is None and completion is None:
-        return total, total, 0
-    if prompt is None:
-        rest = total - (completion or 0)
-        return total, rest if rest >= 0 else None, completion
+        total = prompt if prompt is None else prompt + (completion or 0)
+    if total is None:
+        return None, None, completion
     if completion is None:
-        rest = total - prompt
-        return total, prompt, rest if rest >= 0 else None
+        prompt = total if prompt is None else prompt
+        return total, prompt, 0 if prompt == total else None
+    if prompt is None and total >= completion:
+        prompt = total - completion
     return total, prompt, completion
 
 
@@ -30,8 +27,8 @@ def complete_tokens(
 class Usage:
     """The cost of a call, as far as the provider reported it. A figure that was not reported is None, never 0.
 
-    A reranker generates no tokens: one reported count gives ``total_tokens = prompt_tokens`` and
-    ``completion_tokens = 0``, and two counts give the third.
+    A reranker generates no tokens: a total alone is the prompt's, and a prompt alone is the total.
+    ``completion_tokens`` is 0 where total and prompt are equal, and otherwise what was reported, else None.
 
     Attributes:
         total_tokens, prompt_tokens, completion_tokens: tokens.

@@ -68,8 +68,94 @@ def _inside(place: str, sentence: str) -> InvalidRequestError:
     return InvalidRequestError(f"{place}: {sentence}", field=place)
 
 
+# Content parts as OpenAI and vLLM (055e47c) write them. A part of another type of this list is refused; an object
+# without any of these types is a document like every other.
+_TEXT_PARTS: Final = ("text", "input_text")
+_IMAGE_PARTS: Final = ("image_url", "input_image", "image")
+_PART_TYPES: Final = frozenset(
+    (*_TEXT_PARTS, *_IMAGE_PARTS, "video_url", "video", "audio_url", "input_audio", "audio", "file", "input_file")
+)
+
+
+def from_content_parts(value: Any) -> Any:
+    """Return content parts as an object with ``text`` and ``image``; any other value unchanged.
+
+    Content parts are ``{"content": [part, …]}``, a list of parts, or one part. Several texts are joined by line feeds.
+
+    Raises:
+        InvalidRequestError: there is a second image, or a part of another type.
+    """
+    if is_list(value):
+        return _merged_parts(value, "", {}) if _are_parts(value) else value
+    if not is_object(value):
+        return value
+    content = value.get("content")
+    if is_list(content) and _are_parts(content):
+        return _merged_parts(content, ".content", {key: item for key, item in value.items() if key != "content"})
+    if _is_single_part(value):
+        payload = _payload_key(value)
+        return _merged_parts([value], None, {key: item for key, item in value.items() if key not in ("type", payload)})
+    return value
+
+
+def _are_parts(items: Sequence[Any]) -> bool:
+    return all(map(is_object, items)) and any(_is_known(item.get("type")) for item in items)
+
+
+def _is_known(kind: Any) -> bool:
+    return isinstance(kind, str) and kind in _PART_TYPES
+
+
+def _is_single_part(value: Mapping[str, Any]) -> bool:
+    """Return whether an object is one part, and no document that happens to have a field ``type``."""
+    kind = value.get("type")
+    if kind is None:
+        return set(value) == {"image_url"}  # vLLM takes it without its type
+    return _is_known(kind) and _payload_key(value) in value and (kind not in _TEXT_PARTS or len(value) == 2)
+
+
+def _payload_key(part: Mapping[str, Any]) -> str:
+    """Return the key of a part's content, which is its type for most."""
+    kind: str = part.get("type", "image_url")
+    if kind in _TEXT_PARTS:
+        return "text"
+    return "image_url" if kind in _IMAGE_PARTS and "image_url" in part else kind
+
+
+def _merged_parts(parts: Sequence[Mapping[str, Any]], place: str | None, rest: dict[str, Any]) -> dict[str, Any]:
+    texts: list[str] = []
+    image: str | None = None
+    for index, part in enumerate(parts):
+        where = "" if place is None else f"{place}[{index}]"
+        kind, key = part.get("type", "image_url"), _payload_key(part)
+        content: Any = part.get(key)
+        if kind in _TEXT_PARTS:
+            texts.append(_part_text(content, f"{where}.{key}"))
+        elif kind not in _IMAGE_PARTS:
+            raise _inside(where, f"expected a part of type text or image_url, not {_kind_of(kind)}")
+        elif image is not None:
+            raise _inside(where, "is a second image, and at most one is ranked")
+        else:
+            image = _part_text(content.get("url") if is_object(content) else content, f"{where}.{key}")
+    if not {"text", "image"}.isdisjoint(rest):
+        raise _inside(place or "", "expected content parts without text or image beside them")
+    made = {**rest, "text": "\n".join(texts)} if texts else rest
+    return made if image is None else {**made, "image": image}
+
+
+def _part_text(content: Any, place: str) -> str:
+    if not isinstance(content, str):
+        raise _inside(place, f"expected a string, not {describe(content)}")
+    return content
+
+
+def _kind_of(kind: Any) -> str:
+    return kind if _is_known(kind) else describe(kind)
+
+
 def query_object(value: Any) -> dict[str, str]:
     """Check a query that is no string: exactly one of ``text`` and ``image``, not blank."""
+    value = from_content_parts(value)
     given = {key: inner for key, inner in value.items() if inner is not None} if is_object(value) else {}
     if len(given) == 1:
         ((key, inner),) = given.items()
@@ -80,6 +166,7 @@ def query_object(value: Any) -> dict[str, str]:
 
 def document_object(value: Any) -> dict[str, Any]:
     """Check and copy a document that is no string: JSON values, with ``text`` and ``image`` strings or null."""
+    value = from_content_parts(value)
     if not is_object(value):
         raise _inside("", f"expected a string or an object, not {describe(value)}")
     for key in ("text", "image"):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from operator import methodcaller
+from typing import Any, Final, TypeAlias, cast
 
 from .._json import compile_path, dig, is_list, is_object, put
-from ..canonical import Document, Loss, RequestFields, as_text, select_fields
-from ..errors import UnsupportedRequestError
+from ..canonical import Document, Loss, RequestFields, as_text, has_data, is_data, select_fields, without_data
+from ..errors import InvalidRequestError, UnsupportedRequestError
 from .context import EncodeContext
 
 Content: TypeAlias = str | dict[str, Any]
@@ -16,6 +17,9 @@ Content: TypeAlias = str | dict[str, Any]
 
 Media: TypeAlias = Callable[[EncodeContext, Content, list[Content]], tuple[Any, list[Any]]]
 """A function that writes query and documents if one of them is an image."""
+
+
+_BEGINS_AS_DATA: Final = methodcaller("startswith", "data:")
 
 
 def as_objects(_draft: EncodeContext, query: Content, documents: list[Content]) -> tuple[Any, list[Any]]:
@@ -82,14 +86,17 @@ class Documents:
         """Return the content to send for each document, and the indices of these documents; None for all.
 
         Raises:
-            InvalidRequestError: a document has none of the ``rank_fields``.
+            InvalidRequestError: a document has none of the ``rank_fields``, or is base64.
             UnsupportedRequestError: a document is an image and the model accepts none, or every text is empty.
         """
         given = draft.fields["documents"]
         if self._all_sent_as_they_are(given):
             return list(given), None  # type: ignore[arg-type]  # all of them are strings
-        contents = [_content(draft, document, index) for index, document in enumerate(given)]
+        dropped: list[int] = []
+        contents = [_content(draft, document, index, dropped) for index, document in enumerate(given)]
         _note_conversions(draft, contents)
+        if dropped:
+            draft.add_loss("documents", "dropped", "base64 is never ranked as text", tuple(dropped))
         sent_indices = self._sent_indices(contents)
         if sent_indices is None:
             return contents, None
@@ -104,7 +111,7 @@ class Documents:
         if not self.refuse_empty or self._all_sent_as_they_are(fields["documents"]):
             return None
         return self._sent_indices(
-            [_ranked(document, fields, index) for index, document in enumerate(fields["documents"])]
+            [_ranked(document, fields, index, []) for index, document in enumerate(fields["documents"])]
         )
 
     def write_all(self, contents: list[Any], query: Any) -> list[Any]:
@@ -122,7 +129,8 @@ class Documents:
         return [item.read(one) for one in items]
 
     def _all_sent_as_they_are(self, given: Sequence[Document]) -> bool:
-        return set(map(type, given)) == {str} and not (self.refuse_empty and "" in given)
+        plain = set(map(type, given)) == {str} and not (self.refuse_empty and "" in given)
+        return plain and not any(map(_BEGINS_AS_DATA, given))
 
     def _sent_indices(self, contents: list[Content]) -> tuple[int, ...] | None:
         if not self.refuse_empty or "" not in contents:
@@ -147,22 +155,42 @@ def _note_conversions(draft: EncodeContext, contents: list[Content]) -> None:
         draft.add_loss("documents", "converted", reason, converted, affects_result=False)
 
 
-def _content(draft: EncodeContext, document: Document, index: int) -> Content:
-    content = _ranked(document, draft.fields, index)
+def _content(draft: EncodeContext, document: Document, index: int, dropped: list[int]) -> Content:
+    content = _ranked(document, draft.fields, index, dropped)
     if not isinstance(content, str):
         require_images(draft, f"documents[{index}]", index)
     return content
 
 
-def _ranked(document: Document, fields: RequestFields, index: int) -> Content:
+def _ranked(document: Document, fields: RequestFields, index: int, dropped: list[int]) -> Content:
+    """Return the content that is ranked; ``dropped`` gets the index where a part of it was base64 in place of text."""
     if isinstance(document, str):
+        refuse_data(document, f"documents[{index}]")
         return document
     chosen = select_fields(document, fields["rank_fields"], index)
     image = chosen.get("image")
+    if isinstance(image, str):
+        chosen = {name: value for name, value in chosen.items() if name != "image" and value is not None}
+    if has_data(chosen):
+        dropped.append(index)
+        first = next(value for value in chosen.values() if has_data(value))
+        chosen = without_data(chosen)
+        if not chosen and not isinstance(image, str):
+            refuse_data(first, f"documents[{index}]")
     if not isinstance(image, str):
         return as_text(chosen, index)
-    rest = {name: value for name, value in chosen.items() if name != "image" and value is not None}
-    return {"text": as_text(rest, index), "image": image} if rest else {"image": image}
+    return {"text": as_text(chosen, index), "image": image} if chosen else {"image": image}
+
+
+def refuse_data(text: str, place: str) -> None:
+    """Refuse a text that is base64, such as an image.
+
+    Raises:
+        InvalidRequestError: it is; the sentence says how an image is written.
+    """
+    if is_data(text):
+        sentence = f'{place}: is base64, which is never ranked as text; an image is {{"image": …}}'
+        raise InvalidRequestError(sentence, field=place)
 
 
 def query_content(draft: EncodeContext) -> Content:
@@ -172,10 +200,12 @@ def query_content(draft: EncodeContext) -> Content:
         UnsupportedRequestError: the query is an image and the model accepts none.
     """
     query = draft.fields["query"]
-    if isinstance(query, str):
-        return query
-    if "text" in query:
-        return query["text"]
+    text = query if isinstance(query, str) else query.get("text")
+    if text is not None:
+        if _BEGINS_AS_DATA(text):
+            refuse_data(text, "query")
+        return text
+    query = cast("Mapping[str, str]", query)
     require_images(draft, "query", None)
     return dict(query)
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import ceil, isfinite
 from typing import Any
+from urllib.parse import urlsplit
 
 from .. import errors as e
 from .._http import Headers, lowercase_headers, request_id_of, retry_after_seconds
@@ -91,16 +92,22 @@ class ErrorFormat:
         now: float | None = None,
         texts: Sequence[str] = (),
         secrets: Sequence[str] = (),
+        url: str = "",
     ) -> StatusError:
         """Decode the error of a response with an error status."""
         parsed, folded = e.parse_error(parse_json(body), body), lowercase_headers(headers)
         kind = self.classify_message(status, e.text_of(body[:4096]), parsed.message) if self.classify_message else None
-        return (kind or e.classify_error(status, parsed.code, self.codes, parsed.message))(
-            self._sentence(parsed.message, texts, secrets) or "the provider gave no reason",
+        kind = kind or e.classify_error(status, parsed, self.codes)
+        sentence = self._sentence(parsed.message, texts, secrets) or "the provider gave no reason"
+        if 300 <= status < 400:
+            target = self._sentence(_without_query(folded.get("location", "")), texts, secrets)
+            sentence = f"a redirect to {target or 'no address'}, and redirects are not followed"
+        return kind(
+            self._with_path(kind, sentence, url, texts, secrets),
             retryable=False if status in self.non_retryable_statuses else None,
             retry_after=retry_after_seconds(folded, now),
             code=self._sentence(parsed.code, texts, secrets, _CODE),
-            **_about(parsed, folded, provider, status, body, texts, secrets),
+            **_about(kind, parsed, folded, provider, status, body, texts, secrets),
         )
 
     def decode_success_body(
@@ -115,16 +122,33 @@ class ErrorFormat:
         now: float | None = None,
         texts: Sequence[str] = (),
         secrets: Sequence[str] = (),
+        url: str = "",
     ) -> RerankError:
-        """Decode the error of a body without rows under a success status."""
+        """Decode the error of a body without rows under a success status.
+
+        An error with a code that no table has is not retryable: it does not say whether the server or the request is
+        at fault, so that another target is tried and the breaker does not count it.
+        """
         parsed, folded = e.parse_error(value, body), lowercase_headers(headers)
         sentence = self._sentence(parsed.message, texts, secrets)
-        about = _about(parsed, folded, provider, status, body, texts, secrets)
+        kind = e.classify_success_body(parsed, self.codes)
+        about = _about(kind, parsed, folded, provider, status, body, texts, secrets)
         about["code"] = self._sentence(parsed.code, texts, secrets, _CODE)
-        kind = e.classify_success_body(parsed.code, self.codes)
         if kind is None:
             return e.InvalidResponseError(_no_response(value, body, rows, sentence), path=rows, **about)
-        return kind(sentence or "an error without a reason", retry_after=retry_after_seconds(folded, now), **about)
+        return kind(
+            self._with_path(kind, sentence or "an error without a reason", url, texts, secrets),
+            retry_after=retry_after_seconds(folded, now),
+            retryable=None if e.is_declared(parsed.code, self.codes) else False,
+            **about,
+        )
+
+    def _with_path(
+        self, kind: type[RerankError], sentence: str, url: str, texts: Sequence[str], secrets: Sequence[str]
+    ) -> str:
+        """Add the path that was tried to the sentence of a wrong endpoint; never the query string."""
+        path = self._sentence(urlsplit(url).path, texts, secrets) if issubclass(kind, e.WrongEndpointError) else None
+        return f"{sentence} (the path was {path})" if path else sentence
 
     def _sentence(
         self, text: str | None, texts: Sequence[str], secrets: Sequence[str], limit: int = e.MESSAGE_LIMIT
@@ -175,6 +199,7 @@ class ErrorFormat:
 
 
 def _about(
+    kind: type[RerankError] | None,
     parsed: ParsedError,
     folded: Mapping[str, str],
     provider: str,
@@ -186,7 +211,20 @@ def _about(
     """Return the attributes of an error about its response."""
     ids = [e.safe_id(found, lambda: texts, secrets) for found in (parsed.request_id, request_id_of(folded)) if found]
     request_id = next(filter(None, ids), None)
-    return {"provider": provider, "status": status, "request_id": request_id, "body": body}
+    about: dict[str, Any] = {"provider": provider, "status": status, "request_id": request_id, "body": body}
+    if kind is e.RequestTooLargeError:
+        about["document_limit"] = e.document_limit(parsed)
+    return about
+
+
+def _without_query(location: str) -> str | None:
+    """Return a URL without user, query and fragment, which may hold keys; None where there is none."""
+    try:
+        parts = urlsplit(location)
+        host = parts.netloc.rpartition("@")[2]
+    except ValueError:
+        return None
+    return (f"{parts.scheme}://{host}{parts.path}" if host else parts.path) or None
 
 
 def _no_response(value: Any, body: bytes, rows: str, sentence: str | None) -> str:

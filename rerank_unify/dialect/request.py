@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any, Final
 
 from .._json import ABSENT, Path, compile_path, dig, is_object, merge, put
-from ..canonical import ALIASES, RequestFields, validate_fields
+from ..canonical import ALIASES, DialectOptions, RequestFields, validate_fields
 from ..errors import InvalidRequestError, UnsupportedRequestError
 from .context import EncodeContext, EncodedRequest
 from .documents import Content, Documents, query_content
@@ -19,6 +19,10 @@ _HINTS: Final = ("instruction", "max_tokens_per_doc", "truncation", "return_embe
 _UNSENT: Final = Unsupported()
 _NO_EMBEDDINGS: Final = Unsupported("it returns no embeddings", no_op_values=(False,))
 _DOCUMENTS: Final = Documents()
+# Extra fields of several dialects that name the client or the urgency, and change no score.
+_WITHOUT_EFFECT: Final = frozenset(
+    ("priority", "request_id", "service_tier", "session_id", "trace", "user", "user_id", "webhook")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,7 @@ class RequestFormat:
         rank_fields: dotted path that is only read: the library applies ``rank_fields`` before it sends documents.
         read_only: canonical fields that are read from a client and never sent.
         extra_fields: further body fields of the dialect; the canonical request has them in ``provider_options``.
+        ignored_fields: body fields that clients of the dialect write and the provider refuses: each is a loss.
         fixed: constants by dotted path, written into every body.
         is_canonical: whether a client's body has every canonical field (Jina's dialect alone).
         preprocess: changes a client's body before it is decoded.
@@ -72,6 +77,7 @@ class RequestFormat:
     rank_fields: str | None = None
     read_only: frozenset[str] = frozenset()
     extra_fields: tuple[str, ...] = ()
+    ignored_fields: tuple[str, ...] = ()
     fixed: Mapping[str, Any] = field(default_factory=dict[str, Any])
     is_canonical: bool = False
     preprocess: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = None
@@ -171,11 +177,26 @@ class RequestFormat:
             put(body, path, value)
 
     def _merge_options(self, draft: EncodeContext) -> None:
-        options = draft.fields["provider_options"].get(draft.provider)
+        given = draft.fields["provider_options"]
+        if not given:
+            return
+        for name, options in given.items():
+            if isinstance(options, DialectOptions):
+                self._note_unsent(draft, name, options)
+        options = given.get(draft.provider)
+        if isinstance(options, DialectOptions):
+            options = {key: value for key, value in options.items() if key not in self.ignored_fields}
         if options:
             for path in _leaves(options, ()):
                 self._refuse_written(draft, path)
             merge(draft.body, deepcopy(dict(options)))
+
+    def _note_unsent(self, draft: EncodeContext, client: str, options: Mapping[str, Any]) -> None:
+        """Add a loss for each field of the client's dialect that the provider does not get."""
+        for name in options:
+            if client != draft.provider or name in self.ignored_fields:
+                reason = f"{draft.provider} has no such field"
+                draft.add_loss(name, "dropped", reason, affects_result=name not in _WITHOUT_EFFECT)
 
     def _refuse_written(self, draft: EncodeContext, path: Path) -> None:
         """Refuse an option at a path that the table writes, or that one of its functions has written."""
@@ -206,12 +227,17 @@ class RequestFormat:
             named["documents"] = self.documents.read_all(named["documents"])
         if self._inverted and isinstance(named.get("return_documents"), bool):
             named["return_documents"] = not named["return_documents"]
-        extra = {key: wire[key] for key in self.extra_fields if wire.get(key) is not None}
+        extra = {key: wire[key] for key in (*self.extra_fields, *self.ignored_fields) if wire.get(key) is not None}
         if extra:
             named["provider_options"] = {provider: extra}
         if named.get("return_documents") is None:
             named["return_documents"] = self.return_documents is not None and self.return_documents.default
-        return validate_fields(named, {} if self.is_canonical else self.words, from_json=from_json)
+        fields = validate_fields(named, {} if self.is_canonical else self.words, from_json=from_json)
+        if extra:
+            fields["provider_options"] = {
+                name: DialectOptions(options) for name, options in fields["provider_options"].items()
+            }
+        return fields
 
     def _read(self, wire: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
         for name, path in self._read_paths:

@@ -58,6 +58,19 @@ def _details(found: Any) -> Mapping[str, Any] | None:
 TOKEN_USAGE: Final[Mapping[str, str]] = {"total_tokens": "usage.total_tokens", "prompt_tokens": "usage.prompt_tokens"}
 """The paths of tokens that most servers share, for `ResponseFormat.usage`."""
 
+# Servers, gateways and SDKs mix the two families: usage at the top, as OpenAI and Jina have it, and Cohere's `meta`. So
+# each dialect reads both, its own paths first. `billed_units.total_tokens`: LiteLLM's proxy 1.106.2, measured;
+# `text_tokens`: Cohere's SDK 7.3.1.
+_COMMON_USAGE: Final[Mapping[str, Sequence[str]]] = {
+    "total_tokens": ("usage.total_tokens", "meta.tokens.total_tokens", "meta.billed_units.total_tokens"),
+    "prompt_tokens": (
+        *("usage.prompt_tokens", "usage.input_tokens", "meta.tokens.input_tokens"),
+        *("meta.billed_units.input_tokens", "meta.billed_units.text_tokens"),
+    ),
+    "completion_tokens": ("usage.completion_tokens", "usage.output_tokens", "meta.tokens.output_tokens"),
+    "search_units": ("meta.billed_units.search_units", "usage.search_units"),
+}
+
 _READS: Final[Mapping[str, Read]] = {
     "search_units": _units,
     "prompt_tokens_details": _details,
@@ -87,6 +100,7 @@ class ResponseFormat:
         next_page: dotted path of a value that says that the provider has more rows; "" for none.
         usage: dotted paths by field of `Usage`; the first path with a value is read, and the first path is written.
         usage_copies: `Usage` fields by further dotted paths that are written, never read.
+        usage_warning: why the provider's usage is no tokens, so that it is left out with this warning; "" to read it.
         fixed: constants by dotted path in every response to a client.
     """
 
@@ -104,6 +118,7 @@ class ResponseFormat:
     next_page: str = ""
     usage: Mapping[str, str | Sequence[str]] = field(default_factory=dict[str, Any])
     usage_copies: Mapping[str, str] = field(default_factory=dict[str, str])
+    usage_warning: str = ""
     fixed: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     # Compiled once, on first use.
@@ -146,11 +161,14 @@ class ResponseFormat:
     @cached_property
     def _usage_reads(self) -> tuple[tuple[Path, tuple[tuple[str, str, Read], ...]], ...]:
         """By the path of each object with figures: its keys, with the `Usage` field and the reader of each."""
-        grouped: dict[Path, list[tuple[str, str, Read]]] = {}
-        for name, paths in self._usage_paths:
-            for path in paths:
-                grouped.setdefault(path[:-1], []).append((path[-1], name, _READS.get(name, _count)))
-        return tuple((parent, tuple(leaves)) for parent, leaves in grouped.items())
+        declared = [(path, name) for name, paths in self._usage_paths for path in paths]
+        known = {path for path, _ in declared} | set(map(compile_path, self.usage_copies))
+        common = [(compile_path(path), name) for name, paths in _COMMON_USAGE.items() for path in paths]
+        grouped: dict[tuple[bool, Path], list[tuple[str, str, Read]]] = {}  # the declared paths are read first
+        for path, name in (*declared, *(one for one in common if one[0] not in known)):
+            leaf = (path[-1], name, _READS.get(name, _count))
+            grouped.setdefault((path in known, path[:-1]), []).append(leaf)
+        return tuple((parent, tuple(leaves)) for (_, parent), leaves in grouped.items())
 
     @cached_property
     def _usage_writes(self) -> tuple[tuple[Path, tuple[tuple[str, str], ...]], ...]:
@@ -308,12 +326,16 @@ class ResponseFormat:
         """Return the provider's warnings, not redacted yet."""
         found = dig(value, self._warnings_path) if self.warnings else None
         given = tuple(item for item in found if isinstance(item, str)) if is_list(found) else ()
+        if self.usage_warning and is_object(value) and is_object(value.get("usage")):
+            given = (*given, self.usage_warning)
         if self.next_page and _text_at(value, compile_path(self.next_page)):
             return (*given, f"the provider has more rows, on another page ({self.next_page})")
         return given
 
     def read_usage(self, value: Any) -> Usage:
         """Return the usage that the provider reports; a value that is not a valid figure counts as not reported."""
+        if self.usage_warning:
+            return NO_USAGE
         figures: dict[str, Any] = {}
         for parent, leaves in self._usage_reads:
             found = dig(value, parent)

@@ -1,6 +1,6 @@
 """Error classes, and pure functions that parse, classify and redact a provider's error."""
 
-from .classify import Codes, classify_error, classify_success_body
+from .classify import Codes, classify_error, classify_success_body, document_limit, is_declared
 from .parse import ParsedError, parse_error, text_of
 from .redact import cut, is_id, one_line, redact_message, redact_name, safe_id
 from .tree import (
@@ -72,6 +72,8 @@ __all__ = [
     "classify_error",
     "classify_success_body",
     "cut",
+    "document_limit",
+    "is_declared",
     "is_id",
     "one_line",
     "parse_error",

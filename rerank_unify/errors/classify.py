@@ -1,4 +1,4 @@
-"""Choose the error class: by the provider's code, a common code, the status, then the message."""
+"""Choose the error class: by the provider's code, a common code, the status, then the field and the message."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
 from . import tree
+from .parse import ParsedError
 from .tree import StatusError
 
 Codes: TypeAlias = Mapping[str, type[StatusError]]
@@ -39,6 +40,7 @@ COMMON_CODES: Codes = {
     "model_not_exist": tree.ModelNotFoundError,
     "context_length_exceeded": tree.RequestTooLargeError,
     "request_too_large": tree.RequestTooLargeError,
+    "input_token_limit_exceeded": tree.RequestTooLargeError,  # Jina
     "insufficient_quota": tree.QuotaExceededError,
     "billing_hard_limit_reached": tree.QuotaExceededError,
     "invalid_api_key": tree.AuthenticationError,
@@ -62,17 +64,57 @@ COMMON_CODES: Codes = {
     "validation": tree.BadRequestError,
 }
 
-# Messages that are more exact than the status and code beside them. Measured on 2026-11-25: llama.cpp of
-# October 2026 (500 `server_error`) and vLLM 0.32.0 (400 `BadRequestError`), which many dialects are pointed at.
-COMMON_SENTENCES: Sequence[tuple[re.Pattern[str], type[StatusError]]] = (
-    (re.compile(r"input \(\d+ tokens\) is too large to process"), tree.RequestTooLargeError),
-    (re.compile(r"maximum context length is \d+ tokens"), tree.RequestTooLargeError),
+# Messages that are more exact than the status and code beside them. Many dialects are pointed at these servers, and
+# gateways repeat their sentences. A group `documents` is the number of documents that one call may have.
+_TOO_LARGE: Sequence[re.Pattern[str]] = tuple(
+    map(
+        re.compile,
+        (
+            r"input \(\d+ tokens\) is too large to process",  # llama.cpp, 500, measured 2026-11-25
+            r"maximum context length is \d+ tokens",  # vLLM 0.32.0, 400, measured 2026-11-25; Xinference with vLLM
+            r"must have less than \d+ tokens",  # TEI 0d124dc, `core/src/`
+            r"maximum allowed batch size (?P<documents>\d+)",  # TEI 0d124dc, `router/src/http/`
+            r"exceeds maximum allowed token size",  # NIM, nim-anywhere#58
+            r"max allowed tokens per submitted batch",  # Voyage, in many issues since rerank-1
+            r"number of total max chunks",  # Cohere, docs.cohere.com/reference/errors
+            r"input list can contain at most (?P<documents>\d+) items",  # Jina, dify-official-plugins issues
+            r"it should not be empty or larger than (?P<documents>\d+)",  # DashScope, WeKnora#3458
+            r"it should not be larger than \d+: input\.documents",  # DashScope, ApeRAG#1071
+            r"max number of documents is (?P<documents>\d+)",  # Baidu, FastGPT#1968
+        ),
+    )
+)
+_UNKNOWN_MODEL: Sequence[re.Pattern[str]] = tuple(
+    map(
+        re.compile,
+        (
+            r"[Mm]odel [`'\"].{1,200}?[`'\"] (?:does not exist|not found)",  # vLLM, measured; Cohere; Jina
+            r"Model does not exist",  # SiliconFlow, blinko#587
+            r"Model not found in the model list",  # Xinference 4.1.0 and 1.7.1, measured
+            r"supplied for argument 'model' is not valid",  # Voyage, OmniRoute#7809
+            r"Invalid model name passed in model=",  # LiteLLM's proxy, `proxy/route_llm_request.py`
+            r"found using 'model' does not match",  # pydantic's union by model, as Jina's API has it
+            r"model does not support Rerank",  # vLLM before 2026, vllm#14693
+            r"ModelNotDeployedError",  # Infinity 0.0.78, measured
+        ),
+    )
 )
 
+_READ = 2_000  # characters of a message that are searched: some servers repeat the whole input
+
 _STATUS = re.compile("[345][0-9][0-9]")
+_NO_ERROR = re.compile("2[0-9][0-9]|ok|success|succeeded", re.IGNORECASE)  # codes of a body that is a response
 
 # Too general to override a status: vLLM writes `invalid_request_error` beside 404 too.
 _GENERAL = (tree.BadRequestError, tree.ProviderServerError)
+# What a field or a message may make more exact. A 404 may be an unknown path or an unknown model.
+_VAGUE = (*_GENERAL, tree.WrongEndpointError)
+
+# pydantic's codes for a list or a text that is too long, in its versions 2 and 1.
+_TOO_LONG = ("too_long", "string_too_long", "value_error.list.max_items", "value_error.any_str.max_length")
+_TOO_MANY = ("too_long", "value_error.list.max_items")
+_LISTS = frozenset(("documents", "docs", "texts", "passages", "items", "input", "inputs"))
+_TEXTS = _LISTS | {"query", "queries", "text_1", "text_2"}
 
 
 def by_status(status: int) -> type[StatusError]:
@@ -96,28 +138,57 @@ def by_code(code: str | None, codes: Codes) -> type[StatusError] | None:
     return None
 
 
-def by_sentence(message: str | None) -> type[StatusError] | None:
-    """Return the class for a message that many servers share, or None."""
-    matches = (kind for pattern, kind in COMMON_SENTENCES if pattern.search(message or ""))
-    return next(matches, None)
+def by_details(parsed: ParsedError) -> type[StatusError] | None:
+    """Return the class by the fields that the error names, else by a message that many servers share, or None."""
+    if parsed.fields and set(parsed.fields) == {"model"}:
+        return tree.ModelNotFoundError
+    if parsed.code in _TOO_LONG and parsed.fields and parsed.fields[0].split(".")[0] in _TEXTS:
+        return tree.RequestTooLargeError
+    message = (parsed.message or "")[:_READ]
+    if any(pattern.search(message) for pattern in _TOO_LARGE):
+        return tree.RequestTooLargeError
+    return tree.ModelNotFoundError if any(pattern.search(message) for pattern in _UNKNOWN_MODEL) else None
 
 
-def classify_error(status: int, code: str | None, codes: Codes, message: str | None = None) -> type[StatusError]:
+def document_limit(parsed: ParsedError) -> int | None:
+    """Return how many documents one call may have, as the error says; None where it does not."""
+    if parsed.code in _TOO_MANY and parsed.fields and parsed.fields[0] in _LISTS:
+        return parsed.limit
+    message = (parsed.message or "")[:_READ]
+    matches = (pattern.search(message) for pattern in _TOO_LARGE if pattern.groups)
+    number = next((match["documents"] for match in matches if match), "")
+    return int(number) if len(number) < 10 and number.strip("0") else None
+
+
+def classify_error(status: int, parsed: ParsedError, codes: Codes) -> type[StatusError]:
     """Return the class of an error response: by the provider's code, a common code, then the status.
 
-    The message counts only where these say no more than that the request or the server is wrong.
+    Fields and message count only where these say no more than that the request, the path or the server is wrong.
     """
-    by_table = by_code(code, codes)
-    if by_table is not None:
+    by_table = by_code(parsed.code, codes)
+    if by_table is not None and by_table not in _VAGUE:
         return by_table
-    common = by_code(code, COMMON_CODES)
-    kind = common if common is not None and common not in _GENERAL else by_status(status)
-    return (by_sentence(message) or kind) if kind in _GENERAL else kind
+    common = by_code(parsed.code, COMMON_CODES)
+    kind = by_table or (common if common is not None and common not in _GENERAL else by_status(status))
+    return (by_details(parsed) or kind) if kind in _VAGUE else kind
 
 
-def classify_success_body(code: str | None, codes: Codes) -> type[StatusError] | None:
-    """Return the class of an error under a success status; None where no code is known."""
-    found = by_code(code, codes) or by_code(code, COMMON_CODES)
-    if found is None and code is not None and _STATUS.fullmatch(code):
-        return by_status(int(code))
-    return found
+def classify_success_body(parsed: ParsedError, codes: Codes) -> type[StatusError] | None:
+    """Return the class of an error under a success status; None where the body has no code of an error.
+
+    A code that no table has, with a message beside it, is the provider's error all the same: `ProviderServerError`.
+    """
+    code = parsed.code
+    if code is None or _NO_ERROR.fullmatch(code):
+        return None
+    by_table = by_code(code, codes) or by_code(code, COMMON_CODES)
+    if by_table is None and _STATUS.fullmatch(code):
+        by_table = by_status(int(code))
+    if by_table is not None and by_table not in _VAGUE:
+        return by_table
+    return by_details(parsed) or by_table or (tree.ProviderServerError if parsed.message else None)
+
+
+def is_declared(code: str | None, codes: Codes) -> bool:
+    """Return whether the code is a provider's, a common one or an HTTP status."""
+    return code is not None and bool(by_code(code, codes) or by_code(code, COMMON_CODES) or _STATUS.fullmatch(code))

@@ -21,16 +21,30 @@ _MESSAGES = (
 _CODES = ("code", "error_code", "Code", "error_type", "type", "status")
 _REQUEST_IDS = ("request_id", "requestId", "RequestId", "trace_id", "log_id")
 _NESTED = ("detail", "error", "Error", "Response", "message", "errors")
+# A server in Python that puts no code there may write the word (LiteLLM's proxy, measured on 1.106.2).
+_NO_VALUE = frozenset(("", "none", "null"))
+_FIELDS = ("loc", "field", "param")
+_LIMITS = ("max_length", "limit_value")  # of pydantic 2 and 1, in `ctx`
 _DEPTH = 4  # levels of nesting that are searched; the deepest known error, Tencent's, needs 3
 _LISTED = 3  # errors of a list that the message repeats
 
 
 class ParsedError(NamedTuple):
-    """A provider's error, not redacted yet. A part that the body lacks is None."""
+    """A provider's error, not redacted yet. A part that the body lacks is None.
+
+    Attributes:
+        message: the sentence.
+        code: the code, as text.
+        request_id: the provider's id of the call.
+        fields: dotted paths of the request's fields at fault, such as ``documents.0``, in the provider's words.
+        limit: the limit that the first of these fields breaks, such as its greatest length.
+    """
 
     message: str | None
     code: str | None
     request_id: str | None
+    fields: tuple[str, ...] = ()
+    limit: int | None = None
 
 
 def text_of(body: bytes | str) -> str:
@@ -41,7 +55,14 @@ def text_of(body: bytes | str) -> str:
 def parse_error(value: Any, body: bytes | str = b"") -> ParsedError:
     """Parse an error from the JSON value, else from the text: the title of an HTML page, or the text itself."""
     if is_object(value) or is_list(value):
-        return ParsedError(_message(value, _DEPTH), _code(value, _DEPTH), _request_id(value, _DEPTH))
+        details = list(_field_errors(value, _DEPTH))
+        return ParsedError(
+            _message(value, _DEPTH),
+            _code(value, _DEPTH),
+            _request_id(value, _DEPTH),
+            tuple(field for field, _ in details),
+            next((limit for _, limit in details), None),
+        )
     text = value if isinstance(value, str) else text_of(body[:4096])
     if not text.strip():
         return ParsedError(None, None, None)
@@ -57,7 +78,7 @@ def _page_title(page: str) -> str:
 
 def _message(value: Any, depth: int) -> str | None:
     if isinstance(value, str):
-        return value.strip() or None
+        return None if _is_no_value(value) else value.strip()
     if depth == 0:
         return None
     if is_list(value):
@@ -99,21 +120,61 @@ def _codes(value: Any, depth: int) -> Iterator[str]:
         yield from _codes(value.get(key), depth - 1)
     for key in _CODES:
         code = value.get(key)
-        if isinstance(code, str) and code.strip():
+        if isinstance(code, str) and not _is_no_value(code):
             yield code.strip()
         elif isinstance(code, int) and not isinstance(code, bool) and code:
             yield str(code) if abs(code) < 10**9 else "out of range"
+
+
+def _is_no_value(text: str) -> bool:
+    """Return whether a text is blank, or a word for nothing."""
+    return len(text) < 100 and text.strip().lower() in _NO_VALUE
+
+
+def _field_errors(value: Any, depth: int) -> Iterator[tuple[str, int | None]]:
+    """Yield path and limit of each field that an error names, such as FastAPI's ``loc`` or OpenAI's ``param``."""
+    if depth == 0:
+        return
+    if is_list(value):
+        for item in value[:_LISTED]:
+            yield from _field_errors(item, depth - 1)
+    if not is_object(value):
+        return
+    context: Any = value.get("ctx")
+    path = next(filter(None, (_field_path(value.get(key)) for key in _FIELDS)), None)
+    if path is None and is_object(context) and isinstance(context.get("discriminator"), str):
+        path = context["discriminator"].strip("'")  # pydantic's union by this field: no member has the name
+    if path is not None:
+        limits: list[Any] = [context.get(key) for key in _LIMITS] if is_object(context) else []
+        yield path, next((limit for limit in limits if type(limit) is int and 0 < limit < 10**9), None)
+        return
+    for key in _NESTED:
+        yield from _field_errors(value.get(key), depth - 1)
+
+
+def _field_path(place: Any) -> str | None:
+    """Return the dotted path of a field, without the ``body`` that FastAPI puts first; None where there is none."""
+    if isinstance(place, str) and not _is_no_value(place):
+        place = place.replace(" -> ", ".").split(".")  # Jina's form of a path
+    if not is_list(place) or not 0 < len(place) < 20:
+        return None
+    steps = [str(step) for step in place if isinstance(step, (str, int)) and str(step) not in ("", "body")]
+    return ".".join(steps) or None
 
 
 def _request_id(value: Any, depth: int) -> str | None:
     if depth == 0 or not is_object(value):
         return None
     for key in _REQUEST_IDS:
-        if is_id(value.get(key)):
+        if _has_id(value.get(key)):
             return str(value[key])
     for key in _NESTED:
         found = _request_id(value.get(key), depth - 1)
         if found:
             return found
     plain_id = value.get("id")
-    return str(plain_id) if is_id(plain_id) else None
+    return str(plain_id) if _has_id(plain_id) else None
+
+
+def _has_id(value: Any) -> bool:
+    return is_id(value) and not _is_no_value(value)

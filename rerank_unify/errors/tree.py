@@ -16,7 +16,7 @@
     │   ├── NotFoundError
     │   │   ├── ModelNotFoundError
     │   │   └── WrongEndpointError
-    │   ├── RequestTooLargeError        another provider may accept it
+    │   ├── RequestTooLargeError        another provider may accept it; .document_limit
     │   ├── RateLimitError
     │   └── ProviderServerError
     │       └── ProviderOverloadedError
@@ -237,11 +237,19 @@ class ModelNotFoundError(NotFoundError):
 
 
 class WrongEndpointError(NotFoundError):
-    """The URL serves no rerank API: a wrong path, host or method, or a redirect."""
+    """The URL serves no rerank API: a wrong path, host or method, or a redirect. The message has the path."""
 
 
 class RequestTooLargeError(StatusError):
-    """The request has more tokens or bytes than this provider accepts; another provider may accept it."""
+    """The request has more documents, tokens or bytes than this provider accepts; another provider may accept it.
+
+    Attributes:
+        document_limit (int | None): how many documents one call may have, where the provider's error says so.
+    """
+
+    def __init__(self, message: str, *, document_limit: int | None = None, **details: Unpack[ErrorFields]) -> None:
+        super().__init__(message, **details)
+        self.document_limit = document_limit
 
 
 class RateLimitError(StatusError):

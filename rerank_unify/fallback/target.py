@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from .._endpoint import Key, plain_key
 from .._http import Headers, MaskedHeaders, validate_headers
 from .._provider import Call, Provider
-from ..canonical import RerankRequest, check_number
+from ..canonical import RerankRequest, check_number, validate_model
 from ..errors import InvalidRequestError
 from ..registry import provider as provider_by_name
 
@@ -36,7 +36,7 @@ class Target:
         identity: the value by which requests share the target's health.
 
     Raises:
-        InvalidRequestError: a number is out of range.
+        InvalidRequestError: a number is out of range, or the model is no name.
         UnknownProviderError: no provider has such a name.
     """
 
@@ -57,6 +57,7 @@ class Target:
     def __post_init__(self) -> None:
         if self.timeout is not None:
             check_number(self.timeout, "timeout", "a number of seconds above 0", above=True)
+        validate_model(self.model)
         check_number(self.weight, "weight", "a number, 0 or more")
         key = plain_key(self.api_key)
         object.__setattr__(self, "api_key", None if key is None else SecretStr(key))

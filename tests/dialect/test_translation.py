@@ -92,3 +92,48 @@ def test_local_reports_truncation_as_a_harmless_loss() -> None:
 
 def test_a_null_beside_the_text_of_a_query_is_absent() -> None:
     assert JINA.decode_request('{"query":{"text":"q","image":null},"documents":["a"]}').query == {"text": "q"}
+
+
+def dropped(client: str, provider: str, /, **wire: Any) -> dict[str, bool]:
+    body = {**ru.provider(client).encode_request(ask(), "m"), **wire}
+    losses = ru.provider(provider).losses(ru.provider(client).decode_request(body), "m")
+    return {loss.field: loss.affects_result for loss in losses if loss.action == "dropped"}
+
+
+def test_a_dialects_field_that_the_provider_does_not_get_is_a_loss() -> None:
+    assert dropped("cohere-v1", "voyage", max_chunks_per_doc=10) == {"max_chunks_per_doc": True}
+    assert dropped("cohere-v1", "cohere-v1", max_chunks_per_doc=10) == {}
+    assert dropped("cohere", "cohere", rank_fields=["title"]) == {"rank_fields": True}
+    assert dropped("cohere", "jina", rank_fields=["title"], priority=3) == {"rank_fields": True, "priority": False}
+    assert dropped("tei", "cohere", raw_scores=True, truncation_direction=None) == {"raw_scores": True}
+    assert dropped("xinference", "voyage", kwargs='{"max_frames": 8}') == {"kwargs": True}
+
+
+EXTRAS = [(name, field) for name in ru.provider_names() for field in ru.provider(name).dialect.request.extra_fields]
+
+
+@pytest.mark.parametrize(("name", "field"), EXTRAS)
+def test_no_extra_field_is_lost_without_a_word(name: str, field: str) -> None:
+    value: Any = "{}" if field == "kwargs" else {"x": 1}
+    lost = [] if field == "kwargs" else [field]  # "{}" holds nothing
+    for other in {"jina", "cohere", "compatible", "voyage"} - {name}:
+        assert list(dropped(name, other, **{field: value})) == lost, other
+    assert list(dropped(name, name, **{field: value})) == []
+
+
+def test_options_for_another_provider_are_no_loss() -> None:
+    request = ask(provider_options={"cohere": {"priority": 3}})
+    assert JINA.losses(request) == ()
+    # A request of a client keeps its losses when it is changed.
+    read = ru.provider("cohere-v1").decode_request({"query": "q", "documents": ["a"], "max_chunks_per_doc": 10})
+    assert [loss.field for loss in VOYAGE.losses(read.replace(top_n=1))] == ["max_chunks_per_doc"]
+    assert [loss.field for loss in VOYAGE.losses(pickle.loads(pickle.dumps(read)))] == ["max_chunks_per_doc"]
+    assert VOYAGE.losses(read.replace(provider_options={})) == ()
+    assert "max_chunks_per_doc" not in COHERE.encode_request(read)
+
+
+def test_a_cohere_client_with_fields_of_version_1_sends_none_to_version_2() -> None:
+    wire = {"query": "q", "documents": ["a"], "rank_fields": ["text"], "max_chunks_per_doc": 10, "priority": 2}
+    body = COHERE.encode_request(COHERE.decode_request(wire))
+    assert {"rank_fields", "max_chunks_per_doc"}.isdisjoint(body)
+    assert body["priority"] == 2

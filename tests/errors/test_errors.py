@@ -195,6 +195,148 @@ def test_the_code_refines_the_class(status: int, code: str, kind: type[ru.Rerank
     assert type(error_of(status, {"detail": "x", "code": code})) is kind
 
 
+# --- the same server behind any dialect ------------------------------------------------------------------------------
+
+# Users point dialects at servers and gateways that speak another one.
+DIALECTS = ru.provider_names()
+
+
+def pydantic_error(kind: str, place: list[Any], message: str, **context: Any) -> dict[str, Any]:
+    return {"detail": [{"type": kind, "loc": ["body", *place], "msg": message, "input": ["x"], "ctx": context}]}
+
+
+def openai_error(message: str, **more: Any) -> dict[str, Any]:
+    return {"error": {"message": message, "type": "BadRequestError", "param": None, "code": 400, **more}}
+
+
+TOO_LONG = "This model's maximum context length is 512 tokens. Please reduce the length of the input."
+AT_MOST = "List should have at most 2048 items after validation, not 2049"
+
+
+@pytest.mark.parametrize("name", DIALECTS)
+@pytest.mark.parametrize(
+    ("status", "body", "limit"),
+    [
+        (400, openai_error(TOO_LONG, param="input_tokens"), None),
+        (422, pydantic_error("too_long", ["documents"], AT_MOST, max_length=2048), 2048),
+        (422, pydantic_error("too_long", ["texts"], AT_MOST, max_length=2048), 2048),
+        (422, pydantic_error("string_too_long", ["documents", 0], "too long", max_length=122_880), None),
+        (422, pydantic_error("value_error.list.max_items", ["passages"], "at most 512", limit_value=512), 512),
+        (422, pydantic_error("too_long", ["documents"], AT_MOST), None),
+        (422, pydantic_error("too_long", ["documents"], AT_MOST, max_length=True), None),
+        (422, {"error": "batch size 50 > maximum allowed batch size 32", "error_type": "Validation"}, 32),
+        (413, {"error": "batch size 50 > maximum allowed batch size 32", "error_type": "Validation"}, 32),
+        (422, {"error": "`inputs` must have less than 512 tokens. Given: 534", "error_type": "Validation"}, None),
+        (
+            400,
+            {"message": "it should not be empty or larger than 500.: input.documents", "code": "InvalidParameter"},
+            500,
+        ),
+        (200, {"error_code": 336221, "error_msg": "max number of documents is 64"}, 64),
+        (400, {"error_code": 1, "error_msg": f"max number of documents is {'9' * 5000}"}, None),
+        (400, {"error_code": 1, "error_msg": "max number of documents is 0"}, None),
+        (500, openai_error("input (2805 tokens) is too large to process.", type="server_error", code=500), None),
+    ],
+)
+def test_too_large_is_too_large_in_any_words(name: str, status: int, body: Any, limit: int | None) -> None:
+    error = error_of(status, body, name=name)
+    assert isinstance(error, ru.RequestTooLargeError)
+    assert (error.document_limit, error.retryable) == (limit, False)
+    assert pickle.loads(pickle.dumps(error)).document_limit == limit
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pydantic_error("too_long", ["rank_fields"], "at most 5", max_length=5),
+        pydantic_error("string_too_long", ["user"], "at most 5", max_length=5),
+        pydantic_error("missing", ["documents"], "Field required"),
+        {"detail": [{"loc": [], "type": "too_long"}, "x"], "field": 7},
+        {"detail": [{"loc": [["documents"]], "type": "too_long"}]},
+    ],
+)
+def test_another_field_that_is_too_long_is_a_bad_request(body: Any) -> None:
+    assert type(error_of(422, body)) is ru.BadRequestError
+
+
+VLLM_UNKNOWN = {"message": "The model `x` does not exist.", "type": "NotFoundError", "param": None, "code": 404}
+
+
+@pytest.mark.parametrize("name", DIALECTS)
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (404, {"error": VLLM_UNKNOWN}),
+        (404, {"object": "error", **VLLM_UNKNOWN}),
+        (404, {"error": {"code": "NOT_FOUND", "message": "Model 'x' not found."}}),
+        (404, {"detail": "Model not found in the model list, uid: x"}),
+        (400, {"code": 20012, "message": "Model does not exist. Please check it carefully.", "data": None}),
+        (200, {"code": 20012, "message": "Model does not exist. Please check it carefully.", "data": None}),
+        (422, pydantic_error("literal_error", ["model"], "Input should be 'a'")),
+        (422, pydantic_error("union_tag_invalid", [], "Input tag 'x' found", discriminator="'model'")),
+        (400, openai_error("no such thing", param="model")),
+        (400, {"detail": "no", "errors": [{"field": "body -> model", "message": "Invalid value"}]}),
+    ],
+)
+def test_a_model_name_is_at_fault_in_any_words(name: str, status: int, body: Any) -> None:
+    assert type(error_of(status, body, name=name)) is ru.ModelNotFoundError
+
+
+def test_a_model_among_other_fields_is_a_bad_request() -> None:
+    places = [{"loc": ["body", field], "msg": "Field required", "type": "missing"} for field in ("query", "model")]
+    assert type(error_of(422, {"detail": places})) is ru.BadRequestError
+    assert type(error_of(500, {"error": {"message": "m", "param": "model"}})) is ru.ModelNotFoundError
+
+
+@pytest.mark.parametrize("word", ["None", "null", "NULL", " none ", ""])
+def test_a_word_for_nothing_is_nothing(word: str) -> None:
+    body = {"error": {"message": "no", "type": word, "param": word, "code": word}, "request_id": word.strip()}
+    error = error_of(400, body)
+    assert (type(error), error.message, error.code, error.request_id) == (ru.BadRequestError, "no", None, None)
+    assert (
+        error_of(400, {"error": {"message": word, "type": word, "code": "C"}}).message == "the provider gave no reason"
+    )
+
+
+# --- wrong endpoints -------------------------------------------------------------------------------------------------
+
+
+def call_error(status: int, headers: Any = (), body: bytes = b"", **call: Any) -> str:
+    request = ru.RerankRequest(query="q", documents=["a"])
+    with pytest.raises(ru.WrongEndpointError) as caught:
+        ru.provider("compatible").prepare(request, **call).decode(status, headers, body)
+    return caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("location", "shown"),
+    [
+        ("https://other.example/v1/rerank/?key=secret#top", "https://other.example/v1/rerank/"),
+        ("https://user:secret@other.example/x", "https://other.example/x"),
+        ("/v1/rerank/?key=secret", "/v1/rerank/"),
+        ("http://[::1", "no address"),
+        ("?secret", "no address"),
+        (None, "no address"),
+    ],
+)
+def test_a_redirect_says_where_to(location: str | None, shown: str) -> None:
+    headers = {} if location is None else {"Location": location}
+    message = call_error(307, headers, url="http://localhost:8000/v1/rerank?key=secret")
+    assert message == f"a redirect to {shown}, and redirects are not followed (the path was /v1/rerank)"
+    bare = error_of(308, b"", headers)
+    assert bare.message == f"a redirect to {shown}, and redirects are not followed"
+
+
+def test_a_wrong_endpoint_names_the_path_and_no_query() -> None:
+    message = call_error(404, (), b'{"detail":"Not Found"}', url="http://localhost:8000/v1/rank?key=secret")
+    assert message == "Not Found (the path was /v1/rank)"
+    assert call_error(405, base_url="http://localhost:8000/prefix") == (
+        "the provider gave no reason (the path was /prefix/v1/rerank)"
+    )
+    hidden = call_error(200, (), b'{"code":404,"message":"no"}', url="http://localhost/sk-0123456789abcdef/rerank?x=y")
+    assert hidden == "no (the path was /[key]/rerank)"
+
+
 # --- how long to wait ------------------------------------------------------------------------------------------------
 
 DATE = "Sun, 22 Nov 2026 12:00:00 GMT"

@@ -68,6 +68,34 @@ def test_the_callers_mistake_stops(error: ru.RerankError) -> None:
     assert plan.error() is error
 
 
+UNKNOWN_MODEL = b'{"detail":[{"loc":["body","model"],"msg":"Input should be a or b","type":"literal_error"}]}'
+
+
+def test_an_error_about_the_models_name_moves_on() -> None:
+    # The name is the operator's, so that it says nothing about the request.
+    error = ru.provider("infinity").decode_error(422, {}, UNKNOWN_MODEL)
+    plan = ru.FallbackPlan([ru.Target("infinity"), COHERE])
+    assert tried(plan, error, ANSWER) == ["infinity", "cohere"]
+
+
+def test_a_target_without_a_model_is_passed_over() -> None:
+    nameless = next(name for name in ru.provider_names() if ru.provider(name).default_model is None)
+    request = ru.RerankRequest(query="q", documents=["a"])
+    plan = ru.FallbackPlan([nameless, COHERE], request=request)
+    assert tried(plan, ANSWER) == ["cohere"]
+    alone = ru.FallbackPlan([nameless], request=request)
+    assert alone.next(0) == ru.Finished()
+    assert str(alone.error()).endswith("has no default model, so name one")
+
+
+def test_an_undeclared_code_under_200_trips_no_breaker() -> None:
+    health, policy = ru.Health(), ru.FallbackPolicy(breaker_failures=1)
+    error = ru.provider("jina").decode_error(200, {}, b'{"code":20012,"message":"no","data":null}')
+    plan = ru.FallbackPlan([JINA, COHERE], policy, health)
+    assert tried(plan, error, ANSWER) == ["jina", "cohere"]
+    assert health.opened_at(JINA, 0) is None
+
+
 def test_the_policy_is_data() -> None:
     policy = ru.FallbackPolicy(rules={ru.AuthenticationError: ru.Rule("stop"), ru.BadRequestError: ru.Rule("next")})
     assert policy.rule(ru.AuthenticationError).action == "stop"
@@ -201,6 +229,8 @@ def test_a_chains_models_are_its_targets() -> None:
         (lambda: ru.FallbackPlan([]), "targets: expected one or more"),
         (lambda: ru.FallbackPlan([ru.Target("klingon")]), "no provider is called 'klingon'"),
         (lambda: ru.Target("jina", timeout=0), "timeout: expected a number of seconds above 0"),
+        (lambda: ru.Target("jina", model=" "), "model: expected a string that is not blank"),
+        (lambda: ru.Target("jina", model="\ud83d"), "model: has a lone surrogate"),
     ],
 )
 def test_bad_targets(make: Any, sentence: str) -> None:
