@@ -1,17 +1,18 @@
 # Everything that the project does, each with one command. `make` alone lists them.
 # Environments, made on first use: .venv for all work, .venv-interop with the vendors' SDKs, .venv-interop-full with
-# frameworks.
+# frameworks, .venv-peers with the libraries that `bench` measures too.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INTEROP := .venv-interop
 INTEROP_FULL := .venv-interop-full
+PEERS := .venv-peers
 WHEEL := .venv-wheel
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo quality test check lint docs wheel interop interop-full bench chaos fuzz clean
+.PHONY: help demo quality test check lint docs wheel interop interop-full bench peers chaos fuzz clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -60,12 +61,13 @@ interop-full: $(INTEROP_FULL)/.done ## test the adapters in pipelines of LangCha
 	$(INTEROP_FULL)/bin/mypy rerank_unify/integrations/*.py
 	$(INTEROP_FULL)/bin/python -m pytest -q tests/interop_full
 
-bench: $(VENV)/.dev ## speed, as ratios to a floor measured in the same run
+bench: $(VENV)/.test ## speed, as ratios to a floor measured in the same run
 	$(BIN)/python benchmarks/ratios.py
 	$(BIN)/python benchmarks/imports.py
-	$(BIN)/python benchmarks/fuzz_depth.py
-	$(BIN)/python benchmarks/overhead.py
-	$(BIN)/python benchmarks/gateway.py --quick
+	$(BIN)/python benchmarks/client.py
+	$(BIN)/python benchmarks/gateway.py
+
+peers: $(PEERS)/.done ## install LiteLLM, liter-llm and llm-rosetta (1 GB): `make bench` then measures them too
 
 chaos: $(VENV)/.test ## 10,000 requests over providers of which two fail half of the time, for a nightly run
 	$(BIN)/python benchmarks/chaos.py 10000
@@ -74,7 +76,7 @@ fuzz: $(VENV)/.test ## a million broken answers, for a nightly run
 	RERANK_UNIFY_FUZZ=1000000 $(BIN)/python -m pytest -q tests/providers/test_fuzz.py
 
 clean: ## remove what the other commands made
-	rm -rf $(VENV) $(INTEROP) $(INTEROP_FULL) $(WHEEL) .venv-peers .venv-litellm dist build *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage*
+	rm -rf $(VENV) $(INTEROP) $(INTEROP_FULL) $(WHEEL) $(PEERS) dist build *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage*
 
 # --- environments ----------------------------------------------------------------------------------------------------
 
@@ -107,3 +109,8 @@ $(INTEROP_FULL)/.done: pyproject.toml
 	$(INTEROP_FULL)/bin/python -m pip install --quiet --upgrade pip
 	$(INTEROP_FULL)/bin/python -m pip install --quiet --editable '.[http,local,langchain,llama-index,haystack]' --group interop-full
 	@touch $@
+
+$(PEERS)/.done: Makefile
+	$(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet 'litellm[proxy]' liter-llm llm-rosetta
+	$(PEERS)/bin/python -m pip freeze | grep -E '^(litellm|liter.llm|llm.rosetta)==' | paste -sd ' ' > $@

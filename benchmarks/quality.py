@@ -19,7 +19,7 @@ from statistics import fmean
 from time import perf_counter
 from typing import Any, Final
 
-from timing import Bar, judge, machine, print_table
+from harness import Bar, judge, machine, print_table
 
 import rerank_unify as ru
 

@@ -1,46 +1,45 @@
-"""How much slower than plain parsing and writing? ``python benchmarks/ratios.py [--quick]``; exit code 1 on a FAIL."""
+"""Measure the conversions beside plain parsing and writing of the same bytes.
+
+``python benchmarks/ratios.py [--quick]``; exit code 1 on a FAIL.
+"""
 
 from __future__ import annotations
 
 import argparse
 import sys
-from dataclasses import dataclass
+from collections.abc import Callable
 from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final, TypeAlias
 
 import cases
-from timing import Bar, Times, in_turn, judge, machine, micros, print_table, ratio
+import peers
+from harness import Bar, Times, child, in_turn, judge, machine, micros, print_table, print_times, ratio, timed
 
-DECODE = "decode <= 3 x floor + 20 us"
-READ = "read <= 5 x floor, from 100 rows"
-READ_SMALL = "read <= 5 x floor + 20 us, below 100 rows"
-BACK = "back <= 2 x floor + 15 us"
-BACK_JSON = "back < json, from 100 rows"
-THERE = "there <= 1.3 x floor, 1,000 documents of 1 KB"
-LINEAR = "time per row at 10,000 rows <= 1.5 x that at 1,000"
-LINEAR_ROWS = (10, 100, 1_000, 10_000)
-
-
-@dataclass(frozen=True)
-class Effort:
-    """How long to measure."""
-
-    rounds: int
-    sample: float
-
-    def run(self, candidates: cases.Candidates) -> Times:
-        """Time the candidates in turn."""
-        return in_turn(candidates, rounds=self.rounds, sample=self.sample)
+DECODE: Final = "decode <= 3 x floor + 20 us"
+READ: Final = "read <= 5 x floor, from 100 rows"
+READ_SMALL: Final = "read <= 5 x floor + 20 us, below 100 rows"
+BACK: Final = "back <= 2 x floor + 15 us"
+BACK_JSON: Final = "back < json, from 100 rows"
+THERE: Final = "there <= 1.3 x floor, 1,000 documents of 1 KB"
+LINEAR: Final = "time per row at 10,000 rows <= 1.5 x that at 1,000"
+LINEAR_ROWS: Final = (10, 100, 1_000, 10_000)
 
 
-def _cells(times: Times, names: tuple[str, ...]) -> list[str]:
-    cells = [f"{micros(times, 'floor'):,.1f}"]
-    for name in names:
-        cells += [f"{micros(times, name):,.1f}", f"{ratio(times, name):.2f}x"]
-    return cells
+Measure: TypeAlias = Callable[[cases.Candidates], Times]
+"""Measures candidates in turn."""
 
 
-def _head(first: str, names: tuple[str, ...]) -> list[str]:
-    return [first, "floor us", *(cell for name in names for cell in (f"{name} us", "ratio"))]
+def print_ratios(title: str, measured: dict[str, Times]) -> None:
+    """Print a row for each case: the floor in microseconds, then each candidate with its ratio to the floor."""
+    names = [name for name in next(iter(measured.values())) if name != "floor"]
+    head = ["case", "floor us", *(cell for name in names for cell in (f"{name} us", "ratio"))]
+    rows: list[list[str]] = []
+    for case, times in measured.items():
+        cells = [(f"{micros(times, name):,.1f}", f"{ratio(times, name):.2f}x") for name in names]
+        rows.append([case, f"{micros(times, 'floor'):,.1f}", *(cell for pair in cells for cell in pair)])
+    print_table(title, head, rows)
 
 
 def _allowed(rule: str, case: str, times: Times, name: str, factor: float, plus: float = 0.0) -> Bar:
@@ -48,88 +47,78 @@ def _allowed(rule: str, case: str, times: Times, name: str, factor: float, plus:
     return Bar(rule, case, ratio(times, name, factor=factor, plus=plus), figures)
 
 
-def _response_bars(answer: cases.Answer, times: Times) -> list[Bar]:
-    case = str(answer)
-    bars = [_allowed(DECODE, case, times, "decode", 3, 20e-6), _allowed(BACK, case, times, "back", 2, 15e-6)]
-    if answer.rows < 100:
-        return [*bars, _allowed(READ_SMALL, case, times, "read", 5, 20e-6)]
-    share = ratio(times, "back", "json")
-    return [*bars, _allowed(READ, case, times, "read", 5), Bar(BACK_JSON, case, share, f"{share:.2f} x json")]
-
-
-def measure_responses(effort: Effort) -> list[Bar]:
-    """Answers of all sizes, with and without documents."""
-    names = ("decode", "read", "back", "json")
+def measure_responses(measure: Measure) -> list[Bar]:
+    """Measure responses of all sizes, with and without documents."""
+    measured: dict[str, Times] = {}
     bars: list[Bar] = []
-    rows: list[list[str]] = []
-    for answer in cases.answers():
-        answer.check()
-        times = effort.run(answer.candidates())
-        rows.append([str(answer), *_cells(times, names)])
-        bars += _response_bars(answer, times)
-    print_table("Answers: microseconds for one call, ratio to the floor (medians)", _head("answer", names), rows)
+    for name, rows, kind in cases.RESPONSES:
+        case = f"{name}, {rows:,} rows, {kind}"
+        times = measured[case] = measure(cases.response_candidates(name, rows, kind))
+        if kind == cases.FILLED:
+            continue
+        bars += [_allowed(DECODE, case, times, "decode", 3, 20e-6), _allowed(BACK, case, times, "back", 2, 15e-6)]
+        if rows < 100:
+            bars.append(_allowed(READ_SMALL, case, times, "read", 5, 20e-6))
+        else:
+            share = ratio(times, "back", "json")
+            bars += [_allowed(READ, case, times, "read", 5), Bar(BACK_JSON, case, share, f"{share:.2f} x json")]
+    print_ratios('Responses: microseconds for one call, ratio to the floor (medians; "filled in" has no bar)', measured)
     return bars
 
 
-def measure_filled_responses(effort: Effort) -> None:
-    """Documents that come from the request. The floor writes them too; there is no bar."""
-    names = ("decode", "read", "back", "json")
-    rows: list[list[str]] = []
-    for answer in cases.filled_answers():
-        answer.check()
-        rows.append([str(answer), *_cells(effort.run(answer.candidates()), names)])
-    print_table("Answers whose documents come from the request (no bar)", _head("answer", names), rows)
+def measure_requests(measure: Measure) -> list[Bar]:
+    """Measure requests of all sizes."""
+    measured = {
+        f"to {name}, {count:,} documents of 1 KB": measure(cases.request_candidates(name, count))
+        for name in cases.PROVIDERS
+        for count in cases.SIZES
+    }
+    print_ratios("Requests: microseconds for one call, ratio to the floor (medians)", measured)
+    return [_allowed(THERE, case, times, "there", 1.3) for case, times in measured.items() if " 1,000 " in case]
 
 
-def measure_requests(effort: Effort) -> list[Bar]:
-    """Requests of all sizes."""
-    names = ("there", "encode", "json")
+def measure_linearity(measure: Measure) -> list[Bar]:
+    """Measure the time per row, the sizes in turn."""
     bars: list[Bar] = []
-    rows: list[list[str]] = []
-    for request in cases.requests():
-        request.check()
-        times = effort.run(request.candidates())
-        rows.append([str(request), *_cells(times, names)])
-        if request.documents == 1_000:
-            bars.append(_allowed(THERE, str(request), times, "there", 1.3))
-    print_table("Requests: microseconds for one call, ratio to the floor (medians)", _head("request", names), rows)
-    return bars
-
-
-def _decode(answer: cases.Answer) -> bytes:
-    written: bytes = answer.decode().to_json()
-    return written
-
-
-def measure_linearity(effort: Effort) -> list[Bar]:
-    """Time per row, the sizes in turn."""
-    bars: list[Bar] = []
-    rows: list[list[str]] = []
-    for provider in ("voyage", "jina"):
+    table: list[list[str]] = []
+    for name in ("voyage", "jina"):
         for kind in (cases.NONE, cases.WHOLE, cases.ECHOED):
-            sizes = {str(count): cases.Answer(provider, count, kind) for count in LINEAR_ROWS}
-            times = effort.run({name: partial(_decode, answer) for name, answer in sizes.items()})
-            per_row = {name: [time / int(name) for time in taken] for name, taken in times.items()}
-            case = f"{provider}, {kind}"
+            times = measure({str(rows): cases.decoding(name, rows, kind) for rows in LINEAR_ROWS})
+            per_row = {rows: [time / int(rows) for time in taken] for rows, taken in times.items()}
             share = ratio(per_row, "10000", "1000")
-            rows.append([case, *(f"{micros(per_row, name):.2f}" for name in sizes), f"{share:.2f}x"])
-            bars.append(Bar(LINEAR, case, share / 1.5, f"{share:.2f} x"))
+            table.append([f"{name}, {kind}", *(f"{micros(per_row, rows):.2f}" for rows in per_row), f"{share:.2f}x"])
+            bars.append(Bar(LINEAR, f"{name}, {kind}", share / 1.5, f"{share:.2f} x"))
     head = ["decode", *(f"{count:,}" for count in LINEAR_ROWS), "10,000 to 1,000"]
-    print_table("Growth: microseconds per row, by the number of rows (medians)", head, rows)
+    print_table("Growth: microseconds per row, by the number of rows (medians)", head, table)
     return bars
+
+
+def measure_peers(rounds: int) -> None:
+    """Measure llm-rosetta beside the transcoder: a Voyage response of 100 rows to Jina's format, bytes to bytes."""
+    if not peers.installed():
+        return
+    case = ("voyage", 100, cases.NONE)
+    with TemporaryDirectory() as folder:
+        body = Path(folder, "body.json")
+        body.write_bytes(cases.response(*case)[1])
+        with child(*peers.command("llm-rosetta", str(body))) as rosetta:
+            back = timed(cases.response_candidates(*case)["back"], 0.003)
+            times = in_turn({"transcoder": back, "llm-rosetta": partial(rosetta, 20)}, rounds)
+    print_times("Beside llm-rosetta: Voyage, 100 rows, no documents (no bar)", times, "transcoder")
 
 
 def main() -> int:
     """Measure, print, judge."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds")
-    quick: bool = parser.parse_args().quick
-    effort = Effort(11, 0.001) if quick else Effort(41, 0.003)
-    print(f"{machine()}; {effort.rounds} rounds")
-    bars = measure_responses(effort)
-    measure_filled_responses(effort)
-    bars += measure_requests(effort)
-    bars += measure_linearity(effort)
+    rounds, sample = (11, 0.001) if parser.parse_args().quick else (41, 0.003)
+    print(f"{machine()}; {rounds} rounds; {peers.versions()}")
+
+    def measure(candidates: cases.Candidates) -> Times:
+        return in_turn({name: timed(work, sample) for name, work in candidates.items()}, rounds)
+
+    bars = [*measure_responses(measure), *measure_requests(measure), *measure_linearity(measure)]
+    measure_peers(rounds)
     return judge(bars)
 
 
