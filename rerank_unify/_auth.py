@@ -21,7 +21,7 @@ from typing import Any, Final, cast
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from . import errors as e
-from ._endpoint import Auth, Token
+from ._endpoint import Auth, Token, with_query
 from ._http import HttpRequest, HttpResponse, MaskedHeaders, validate_header_value
 from ._json import is_object, parse_json
 
@@ -50,6 +50,12 @@ class _Signed(Auth):
         """Whether there is nothing to sign with, or another header carries the key."""
         headers = cast("MaskedHeaders", http.headers)
         return credentials is None or headers.auth_header not in ("", self.header)
+
+
+def _pair(variables: tuple[str, ...], environ: Mapping[str, str]) -> str | None:
+    """Return the values of the variables, joined with a colon; None where one is not set."""
+    values = [environ.get(name, "").strip() for name in variables]
+    return ":".join(values) if values and all(values) else None
 
 
 def _missing(cloud: str, extra: str) -> e.MissingExtraError:
@@ -149,8 +155,7 @@ class Volcengine(_Signed):
 
     def key(self, environ: Mapping[str, str]) -> str | None:
         """Return the key in the environment, or None: the values of two variables are joined."""
-        values = [environ.get(name, "").strip() for name in self.variables]
-        return ":".join(values) if values and all(values) else None
+        return _pair(self.variables, environ)
 
     def sign(self, http: HttpRequest, credentials: str | None, now: float) -> HttpRequest:
         """Return the request signed; see `Auth.sign`."""
@@ -277,6 +282,8 @@ class _Exchanged(_Signed):
         if self.token_request(credentials, now) is not None:
             message = "api_key: expected the token that the key is exchanged for; see Auth.token_request"
             raise e.InvalidRequestError(message, field="api_key")
+        if self.query:
+            return HttpRequest(http.method, with_query(http.url, self.query, credentials), http.headers, http.content)
         return self._bearer(http, credentials)
 
     def token_from(self, response: HttpResponse, now: float) -> Token:
@@ -306,7 +313,8 @@ def _form(url: str, values: Mapping[str, str]) -> HttpRequest:
 class IbmIam(_Exchanged):
     """IBM Cloud's IAM: an API key is exchanged for a token.
 
-    cloud.ibm.com/docs/account?topic=account-iamtoken_from_apikey, read 2026-11-26. A token is sent as it is, and so is ``ZenApiKey KEY``, which software on one's own premises takes.
+    cloud.ibm.com/docs/account?topic=account-iamtoken_from_apikey, read 2026-11-26. A token is sent as it is, and so is
+    ``ZenApiKey KEY``, which software on one's own premises takes.
 
     Attributes:
         token_url: the URL of the exchange.
@@ -319,6 +327,32 @@ class IbmIam(_Exchanged):
         if credentials is None or credentials.startswith(("ZenApiKey ", "eyJ")) or " " in credentials:
             return None
         return _form(self.token_url, {"grant_type": "urn:ibm:params:oauth:grant-type:apikey", "apikey": credentials})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Baidu(_Exchanged):
+    """Baidu's accounts: a pair of keys is exchanged for a token, which stands in the query (bce-qianfan-sdk).
+
+    The key is ``API_KEY:SECRET_KEY``, or a token.
+
+    Attributes:
+        token_url: the URL of the exchange.
+    """
+
+    query: str = "access_token"
+    token_url: str = "https://aip.baidubce.com/oauth/2.0/token"  # noqa: S105 - a URL
+
+    def key(self, environ: Mapping[str, str]) -> str | None:
+        """Return the key in the environment, or None: the values of two variables are joined."""
+        return _pair(self.variables, environ)
+
+    def token_request(self, credentials: str | None, now: float) -> HttpRequest | None:  # noqa: ARG002
+        """Return the request that exchanges the pair; see `Auth.token_request`."""
+        identity, colon, secret = (credentials or "").partition(":")
+        if not colon:
+            return None
+        pair = {"grant_type": "client_credentials", "client_id": identity, "client_secret": secret}
+        return HttpRequest("POST", f"{self.token_url}?{urlencode(pair)}", {"accept": "application/json"}, b"")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

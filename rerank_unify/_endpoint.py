@@ -83,11 +83,9 @@ class Auth:
             api_key: the key; None for none.
             header: another header that carries the key already.
         """
-        if not self.query or api_key is None or header is not None:
+        if not self.query or self.signs or api_key is None or header is not None:
             return url
-        parts = urlsplit(url)
-        query = "&".join(filter(None, (parts.query, f"{self.query}={quote(api_key, safe='')}")))
-        return urlunsplit((parts.scheme, parts.netloc, parts.path, query, ""))
+        return with_query(url, self.query, api_key)
 
     # --- signatures and tokens: `_auth.py` has the classes that use the arguments
 
@@ -187,6 +185,13 @@ def _with_scheme(api_key: str, scheme: str) -> str:
     if not scheme or api_key.lower().startswith(f"{scheme.lower()} "):
         return api_key
     return f"{scheme} {api_key}"
+
+
+def with_query(url: str, name: str, value: str) -> str:
+    """Return the URL with one more parameter in its query."""
+    parts = urlsplit(url)
+    query = "&".join(filter(None, (parts.query, f"{name}={quote(value, safe='')}")))
+    return urlunsplit((parts.scheme, parts.netloc, parts.path, query, ""))
 
 
 def bearer(*variables: str, required: bool = True) -> Auth:

@@ -1,6 +1,6 @@
 """All that a provider module imports: the declaration of a provider, the tables of its dialect, and error classes."""
 
-from ._auth import Google, IbmIam, Oci, SigV4, Volcengine
+from ._auth import Baidu, Google, IbmIam, Oci, SigV4, Volcengine
 from ._endpoint import Auth, Endpoint, bearer
 from ._http import HttpRequest, HttpResponse
 from ._json import ABSENT, dig, is_list, is_object
@@ -71,6 +71,7 @@ __all__ = [
     "Auth",
     "AuthenticationError",
     "BadRequestError",
+    "Baidu",
     "Choice",
     "ConnectError",
     "Content",

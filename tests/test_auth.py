@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 
 import rerank_unify as ru
 from rerank_unify import errors
-from rerank_unify.declaration import Auth, Google, HttpRequest, HttpResponse, IbmIam, Oci, SigV4, Volcengine
+from rerank_unify.declaration import Auth, Baidu, Google, HttpRequest, HttpResponse, IbmIam, Oci, SigV4, Volcengine
 
 NOW = 1_767_323_045.0  # 2026-01-02T03:04:05Z
 JSON = {"content-type": "application/json"}
@@ -226,6 +226,32 @@ def test_a_response_without_a_token_is_a_typed_error(
     assert caught.value.code == code
 
 
+def test_baidu_exchanges_a_pair_for_a_token_in_the_query() -> None:
+    auth = Baidu(variables=("QIANFAN_AK", "QIANFAN_SK"))
+    key = auth.key({"QIANFAN_AK": "identity", "QIANFAN_SK": "hidden"})
+    http = auth.token_request(key, NOW)
+    assert http is not None
+    base, _, query = http.url.partition("?")
+    assert base == "https://aip.baidubce.com/oauth/2.0/token"
+    assert query == "grant_type=client_credentials&client_id=identity&client_secret=hidden"
+    assert "hidden" in http.secrets
+    assert "hidden" not in repr(http)
+    token = auth.token_from(HttpResponse(200, {}, b'{"access_token":"24.a/b","expires_in":2592000}'), NOW)
+    made = auth.sign(HttpRequest("POST", "https://h/rerank?a=1", JSON, b"{}"), token.value, NOW)
+    assert made.url == "https://h/rerank?a=1&access_token=24.a%2Fb"
+    assert "authorization" not in made.headers
+
+
+def test_a_plain_key_in_the_query() -> None:
+    auth = Auth(query="key")
+    headers: dict[str, str] = {}
+    auth.write(headers, "a&b", "p")
+    assert headers == {}
+    assert auth.in_url("https://h/r?x=1", "a&b") == "https://h/r?x=1&key=a%26b"
+    assert auth.in_url("https://h/r", None) == "https://h/r"
+    assert auth.in_url("https://h/r", "k", header="x-key") == "https://h/r"
+
+
 def test_no_token_is_trusted_for_more_than_a_day() -> None:
     response = HttpResponse(200, {}, b'{"access_token":"t","expires_in":1e300}')
     assert Google().token_from(response, NOW).expires_at == NOW + 86_400
@@ -323,7 +349,9 @@ def test_oracle_refuses_other_keys(key: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "auth", [SigV4(service="s", region="r"), Volcengine(service="s", region="r"), Oci(), IbmIam(), Google()], ids=repr
+    "auth",
+    [SigV4(service="s", region="r"), Volcengine(service="s", region="r"), Oci(), IbmIam(), Google(), Baidu()],
+    ids=repr,
 )
 def test_without_a_key_or_with_one_in_another_header_nothing_is_signed(auth: Auth) -> None:
     http = HttpRequest("POST", "https://h/", JSON, b"")
