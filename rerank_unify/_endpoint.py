@@ -194,9 +194,9 @@ def with_query(url: str, name: str, value: str) -> str:
     return urlunsplit((parts.scheme, parts.netloc, parts.path, query, ""))
 
 
-def bearer(*variables: str, required: bool = True) -> Auth:
-    """``Authorization: Bearer KEY``, with the environment variables that hold the key."""
-    return Auth(variables=variables, required=required)
+def bearer(*variables: str, required: bool = True, shared: bool = False) -> Auth:
+    """``Authorization: Bearer KEY``, with the environment variables that hold the key; see `Auth`."""
+    return Auth(variables=variables, required=required, shared=shared)
 
 
 _PART = re.compile(r"{(\w+)}")
@@ -295,14 +295,13 @@ class Endpoint:
         """
         if "{" not in url:
             return url
+        known = {**self.parts, **given}
         lacking = [name for name in self._lacking(given) if f"{{{name}}}" in url]
         if lacking:
             names = " and ".join(f"{{{name}}}" for name in lacking)
-            raise InvalidRequestError(
-                f"base_url: expected {self._before_model} with your own {names}", field="base_url"
-            )
-        known = {**self.parts, **given}
-        return _PART.sub(lambda part: quote(known[part[1]], safe="-._~") if part[1] in known else part[0], url)
+            sample = _fill(self._before_model, known)
+            raise InvalidRequestError(f"base_url: expected {sample} with your own {names}", field="base_url")
+        return _fill(url, known)
 
     def serves(self, url: str) -> bool:
         """Return whether the URL is at one of the provider's own hosts, with its scheme; False for what is no URL.
@@ -325,6 +324,10 @@ class Endpoint:
     @cached_property
     def _templates(self) -> tuple[str, ...]:
         return tuple(url for url in self._urls if "{" in urlsplit(url).netloc)
+
+
+def _fill(url: str, known: Mapping[str, str]) -> str:
+    return _PART.sub(lambda part: quote(known[part[1]], safe="-._~") if part[1] in known else part[0], url)
 
 
 def _first(environ: Mapping[str, str], variables: tuple[str, ...]) -> str | None:
