@@ -1,6 +1,7 @@
 """Moark's multimodal route, for texts: a bare list that counts from 1. RAGFlow b1b8cd6, read 2026-11-22.
 
-How it takes images is not known."""
+How it takes images is not known.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""New API, self-hosted: Jina's format in front of many providers. docs.newapi.pro/api/jinaai-rerank, read 2026-11-26."""
+"""New API, self-hosted: Jina's format in front of many providers. docs.newapi.pro, read 2026-11-26."""
 
 from __future__ import annotations
 

@@ -332,7 +332,9 @@ class ResponseFormat:
         """Return the usage with the counts of HTTP headers, where the body has none."""
         folded = lowercase_headers(headers)
         digits = {name: folded.get(header, "") for name, header in self.usage_headers.items()}
-        counts = {name: int(text) for name, text in digits.items() if text.isdecimal() and len(text) < 19}
+        counts: dict[str, Any] = {
+            name: int(text) for name, text in digits.items() if text.isdecimal() and len(text) < 19
+        }
         return replace(usage, **{name: count for name, count in counts.items() if getattr(usage, name) is None})
 
     # --- responses to a client
