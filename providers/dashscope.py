@@ -50,7 +50,10 @@ qwen3 = Model(score_kind="probability", limits=Limits(documents=500, pair_tokens
 provider = Provider(
     name="dashscope",
     dialect=dialect,
-    endpoint=Endpoint("https://dashscope.aliyuncs.com/compatible-api/v1/reranks"),
+    endpoint=Endpoint(
+        "https://dashscope.aliyuncs.com/compatible-api/v1/reranks",
+        by_host=("https://dashscope-intl.aliyuncs.com/compatible-api/v1/reranks",),
+    ),
     auth=bearer("DASHSCOPE_API_KEY"),
     default_model="qwen3-rerank",
     models={

@@ -43,7 +43,7 @@ _BGE = Model(score_kind="probability")
 provider = Provider(
     name="siliconflow",
     dialect=dialect,
-    endpoint=Endpoint("https://api.siliconflow.cn/v1/rerank"),
+    endpoint=Endpoint("https://api.siliconflow.cn/v1/rerank", by_host=("https://api.siliconflow.com/v1/rerank",)),
     auth=bearer("SILICONFLOW_API_KEY"),
     default_model="BAAI/bge-reranker-v2-m3",
     models={

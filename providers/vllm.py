@@ -18,6 +18,8 @@ from rerank_unify.declaration import (
     bearer,
 )
 
+response = ResponseFormat(model="model", id="id", usage=TOKEN_USAGE)
+
 dialect = Dialect(
     request=RequestFormat(
         # It has no such field and always echoes; a client that leaves it out gets documents.
@@ -38,7 +40,7 @@ dialect = Dialect(
             "user",
         ),
     ),
-    response=ResponseFormat(model="model", id="id", usage=TOKEN_USAGE),
+    response=response,
     # Older builds write the same object flat (vllm#14693); unknown routes and bad UTF-8 are `{"detail": …}` (measured).
     errors=ErrorFormat(message="error.message", code="error.type", codes={"NotFoundError": ModelNotFoundError}),
 )

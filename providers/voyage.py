@@ -58,6 +58,17 @@ def _model(query: int, pair: int, total: int | None, supports: frozenset[str] = 
 # The limits of rerank-3 for query and total are not documented.
 _V3 = Model(score_kind="probability", supports=_INSTRUCTION, limits=Limits(documents=1_000, pair_tokens=32_000))
 
+models = {
+    "rerank-3": _V3,
+    "rerank-3-lite": _V3,
+    "rerank-2.5": _model(8_000, 32_000, 600_000, _INSTRUCTION),
+    "rerank-2.5-lite": _model(8_000, 32_000, 600_000, _INSTRUCTION),
+    "rerank-2": _model(4_000, 16_000, 600_000),
+    "rerank-2-lite": _model(2_000, 8_000, 600_000),
+    "rerank-1": _model(2_000, 8_000, 300_000),
+    "rerank-lite-1": _model(1_000, 4_000, 300_000),
+}
+
 provider = Provider(
     name="voyage",
     dialect=dialect,
@@ -65,16 +76,7 @@ provider = Provider(
     endpoint=Endpoint("https://api.voyageai.com/v1/rerank", by_key={"al-": "https://ai.mongodb.com/v1/rerank"}),
     auth=bearer("VOYAGE_API_KEY"),
     default_model="rerank-2.5",
-    models={
-        "rerank-3": _V3,
-        "rerank-3-lite": _V3,
-        "rerank-2.5": _model(8_000, 32_000, 600_000, _INSTRUCTION),
-        "rerank-2.5-lite": _model(8_000, 32_000, 600_000, _INSTRUCTION),
-        "rerank-2": _model(4_000, 16_000, 600_000),
-        "rerank-2-lite": _model(2_000, 8_000, 600_000),
-        "rerank-1": _model(2_000, 8_000, 300_000),
-        "rerank-lite-1": _model(1_000, 4_000, 300_000),
-    },
+    models=models,
     unknown_model=Model(limits=_ANY),
     docs="https://docs.voyageai.com/reference/reranker-api",
 )

@@ -124,7 +124,10 @@ class Decoder:
         except InvalidResponseError as error:
             error.provider, error.status, error.body = self.provider, status, as_bytes(body)
             raise
-        return self._response(value, rows, context, http)
+        response = self._response(value, rows, context, http)
+        if not table.usage_headers:
+            return response
+        return response.replace(usage=table.usage_in(headers, response.usage))
 
     def _response(
         self, value: Any, rows: list[Row], context: DecodeContext, http: HttpRequest | None

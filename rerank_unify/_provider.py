@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Final, TypeAlias, cast
 
@@ -308,7 +308,7 @@ def address_of_call(
     target = provider.endpoint.resolve(base_url=base_url, url=url, api_key=key, model=model)
     at_provider = (base_url is None and url is None) or provider.endpoint.serves(target)
     provider.auth.write(send, key, provider.name, header=auth_header, at_provider=at_provider)
-    return target, send
+    return provider.auth.in_url(target, key, header=auth_header), send
 
 
 def make_call(provider: Provider, encoded: EncodedRequest, url: str, headers: Mapping[str, str]) -> Call:
@@ -349,6 +349,19 @@ class Call:
     def model(self) -> str:
         """The model that is sent."""
         return self.encoded.model
+
+    def sign(self, credentials: Key | None, now: float) -> Call:
+        """Return this call with its signature, for providers whose key is no plain header; else this call.
+
+        Args:
+            credentials: the key, or the token in place of it; see `Auth.sign` and `Auth.token_request`.
+            now: seconds since the epoch.
+
+        Raises:
+            InvalidRequestError, MissingExtraError: as `Auth.sign`.
+        """
+        http = self.provider.auth.sign(self.http, plain_key(credentials), now)
+        return self if http is self.http else replace(self, http=http)
 
     def decode(self, status: int, headers: Headers, body: bytes | str, now: float | None = None) -> RerankResponse:
         """Decode the response to this call, or raise its error; see `Provider.decode`."""

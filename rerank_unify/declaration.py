@@ -1,5 +1,6 @@
 """All that a provider module imports: the declaration of a provider, the tables of its dialect, and error classes."""
 
+from ._auth import Baidu, Google, IbmIam, Oci, SigV4, Volcengine
 from ._endpoint import Auth, Endpoint, bearer
 from ._http import HttpRequest, HttpResponse
 from ._json import ABSENT, dig, is_list, is_object
@@ -70,6 +71,7 @@ __all__ = [
     "Auth",
     "AuthenticationError",
     "BadRequestError",
+    "Baidu",
     "Choice",
     "ConnectError",
     "Content",
@@ -80,9 +82,11 @@ __all__ = [
     "ErrorFormat",
     "Field",
     "Flag",
+    "Google",
     "Hint",
     "HttpRequest",
     "HttpResponse",
+    "IbmIam",
     "InvalidRequestError",
     "InvalidResponseError",
     "Item",
@@ -92,6 +96,7 @@ __all__ = [
     "Model",
     "ModelNotFoundError",
     "NotFoundError",
+    "Oci",
     "PermissionDeniedError",
     "Provider",
     "ProviderOverloadedError",
@@ -107,11 +112,13 @@ __all__ = [
     "RerankResponse",
     "ResponseFormat",
     "RowShape",
+    "SigV4",
     "StatusError",
     "TimeoutError",
     "TransportError",
     "Unsupported",
     "UnsupportedRequestError",
+    "Volcengine",
     "WrongEndpointError",
     "answers_by_name",
     "answers_in_order",

@@ -1,4 +1,7 @@
-"""Look up providers by name: those of this process, and entry points of the group ``rerank_unify.providers``."""
+"""Look up providers by name: those of this process, and entry points of the group ``rerank_unify.providers``.
+
+Entry points of the group ``rerank_unify.unavailable`` are sentences about names that have no endpoint.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ if TYPE_CHECKING:
 
 
 GROUP = "rerank_unify.providers"
+UNAVAILABLE = "rerank_unify.unavailable"
 
 # Providers that this process registered, by name.
 _registered: dict[str, Provider] = {}
@@ -71,10 +75,13 @@ def check_option_names(options: Mapping[str, object], known: Mapping[str, object
 
 
 def unknown_provider(name: object) -> str:
-    """Return the sentence for a name that no provider has, with the nearest name."""
+    """Return the sentence for a name that no provider has: why it has none, or the nearest name."""
     from difflib import get_close_matches  # with the first mistake
+    from importlib import metadata
 
     known = provider_names()
+    for point in metadata.entry_points(group=UNAVAILABLE, name=str(name).strip().lower()):
+        return f"no provider is called {point.name!r}: {point.load()}"
     near = get_close_matches(str(name).lower(), known, n=1)
     hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}"
     return f"no provider is called {str(name)[:40]!r}; {hint}"

@@ -15,8 +15,11 @@ def providers_to_try() -> list[str]:
 
     Providers that share a format differ in address, models and limits alone, which tables and fixtures test for each.
     """
-    if THOROUGH:
-        return list(ru.provider_names())
+    return list(ru.provider_names()) if THOROUGH else formats()
+
+
+def formats() -> list[str]:
+    """Return the first provider of each dialect format."""
     chosen: list[str] = []
     for name in ru.provider_names():
         if all(ru.provider(name).dialect != ru.provider(other).dialect for other in chosen):

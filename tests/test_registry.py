@@ -4,8 +4,10 @@ import importlib
 import importlib.util
 import inspect
 import pkgutil
+import re
 import subprocess
 import sys
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ import rerank_unify as ru
 import rerank_unify.canonical
 import rerank_unify.dialect
 import rerank_unify.errors
+from rerank_unify import registry
 from rerank_unify.declaration import Provider
 from rerank_unify.testing import load_request
 
@@ -26,10 +29,32 @@ def test_an_unknown_name_gets_the_nearest() -> None:
     with pytest.raises(ru.UnknownProviderError, match=r"called 'voyge'; did you mean 'voyage'") as caught:
         ru.provider("voyge")
     assert caught.value.name == "voyge"
-    with pytest.raises(ru.UnknownProviderError, match="there are cohere, cohere-v1, compatible, contextual"):
+    with pytest.raises(ru.UnknownProviderError, match="there are azure, baseten, bedrock, bedrock-amazon"):
         ru.provider("xyz")
     with pytest.raises(LookupError, match="did you mean 'cohere'"):
         ru.transcoder("jina", "Cohere")
+
+
+def test_a_name_without_an_endpoint_gets_the_reason_its_date_and_who_serves_the_model() -> None:
+    """The reasons are entry points, so every one of them is looked up here."""
+    points = entry_points(group=registry.UNAVAILABLE)
+    assert {"ollama", "nomic", "koboldcpp", "minimax", "hf-inference", "zeroentropy"} <= points.names
+    for name in points.names:
+        assert name not in ru.provider_names()
+        with pytest.raises(
+            ru.UnknownProviderError, match=rf"^no provider is called '{name}': .*\d{{4}}-\d\d-\d\d"
+        ) as caught:
+            ru.provider(name)
+        assert caught.value.name == name
+        named = re.findall(r"'([a-z-]+)'", str(caught.value))
+        assert set(named[1:]) <= set(ru.provider_names())
+        assert named[1:] or "no provider serves" in str(caught.value)
+    with pytest.raises(ru.UnknownProviderError, match="llamacpp"), ru.Client("Ollama"):
+        pass
+    with pytest.raises(
+        ru.InvalidRequestError, match=r"provider_options\.ollama: no provider is called 'ollama': Ollama"
+    ):
+        registry.check_option_names({"ollama": {}}, {})
 
 
 @pytest.mark.parametrize("name", [None, 5, "", "x" * 1000])

@@ -58,6 +58,7 @@ class ErrorFormat:
 
     Attributes:
         message, code, request_id: dotted paths at which clients of this dialect read them; "" for none.
+        code_header: the header that holds the provider's code where its body has none, in lower case; "" for none.
         codes: error class by the provider's code; ``name*`` matches every code that starts with ``name``.
         classify_message: returns the class by the message, where status and code leave several.
         non_retryable_statuses: statuses of server errors after which the same request fails again.
@@ -71,6 +72,7 @@ class ErrorFormat:
     message: str = "detail"
     code: str = ""
     request_id: str = ""
+    code_header: str = ""
     codes: Codes = field(default_factory=dict[str, type[StatusError]])
     classify_message: ClassifyMessage | None = None
     non_retryable_statuses: frozenset[int] = frozenset()
@@ -96,6 +98,9 @@ class ErrorFormat:
     ) -> StatusError:
         """Decode the error of a response with an error status."""
         parsed, folded = e.parse_error(parse_json(body), body), lowercase_headers(headers)
+        if self.code_header and parsed.code is None:
+            # AWS writes `ValidationException:http://…` there.
+            parsed = parsed._replace(code=folded.get(self.code_header, "").partition(":")[0] or None)
         kind = self.classify_message(status, e.text_of(body[:4096]), parsed.message) if self.classify_message else None
         kind = kind or e.classify_error(status, parsed, self.codes)
         sentence = self._sentence(parsed.message, texts, secrets) or "the provider gave no reason"

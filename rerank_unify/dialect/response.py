@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import inf, isfinite
 from typing import Any, Final, TypeAlias
 
+from .._http import Headers, lowercase_headers
 from .._json import Path, compile_path, dig, is_list, is_object, put, reach
 from ..canonical import NO_USAGE, RequestFields, RerankResponse, Row, Usage, rows_of
 from ..errors import InvalidResponseError
@@ -99,6 +100,7 @@ class ResponseFormat:
         model, id, warnings: dotted paths; "" where the dialect has none.
         next_page: dotted path of a value that says that the provider has more rows; "" for none.
         usage: dotted paths by field of `Usage`; the first path with a value is read, and the first path is written.
+        usage_headers: HTTP headers in lower case by field of `Usage`, for counts that the body has no place for.
         usage_copies: `Usage` fields by further dotted paths that are written, never read.
         usage_warning: why the provider's usage is no tokens, so that it is left out with this warning; "" to read it.
         fixed: constants by dotted path in every response to a client.
@@ -117,6 +119,7 @@ class ResponseFormat:
     warnings: str = ""
     next_page: str = ""
     usage: Mapping[str, str | Sequence[str]] = field(default_factory=dict[str, Any])
+    usage_headers: Mapping[str, str] = field(default_factory=dict[str, str])
     usage_copies: Mapping[str, str] = field(default_factory=dict[str, str])
     usage_warning: str = ""
     fixed: Mapping[str, Any] = field(default_factory=dict[str, Any])
@@ -346,6 +349,15 @@ class ResponseFormat:
                         if figure is not None:
                             figures[name] = figure
         return Usage(**figures) if figures else NO_USAGE
+
+    def usage_in(self, headers: Headers, usage: Usage) -> Usage:
+        """Return the usage with the counts of HTTP headers, where the body has none."""
+        folded = lowercase_headers(headers)
+        digits = {name: folded.get(header, "") for name, header in self.usage_headers.items()}
+        counts: dict[str, Any] = {
+            name: int(text) for name, text in digits.items() if text.isdecimal() and len(text) < 19
+        }
+        return replace(usage, **{name: count for name, count in counts.items() if getattr(usage, name) is None})
 
     # --- responses to a client
 
