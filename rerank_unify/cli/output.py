@@ -39,7 +39,13 @@ def write_json(content: bytes) -> None:
     """Print JSON in UTF-8 in any locale: indented and escaped on a terminal, unchanged in a pipe."""
     if on_terminal():
         content = escape(to_json(from_json(content), indent=2).decode()).encode()
-    click.echo(content)
+    if sys.stdout is None:  # a process can start without stdout
+        return
+    # Not `click.echo`: with PYTHONUNBUFFERED a write may be partial, and it would lose the rest on a full disk.
+    left = memoryview(content + b"\n")
+    while left:
+        left = left[sys.stdout.buffer.write(left) :]
+    sys.stdout.buffer.flush()
 
 
 def write_notes(lines: Iterable[str]) -> None:

@@ -35,7 +35,8 @@ def batch_bar(total: int) -> Generator[Callable[[int], None]]:
         seconds = bar.time_per_iteration
         return f"{failed or 0} failed" + (f"  {1 / seconds:.1f} requests/s" if seconds else "")
 
-    with _bar(total, item_show_func=details) as bar:
+    bar = _bar(total, item_show_func=details)
+    with bar:
         yield lambda failed: bar.update(1, failed)
 
 
