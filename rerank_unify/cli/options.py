@@ -34,7 +34,7 @@ def read_bytes(name: str) -> bytes:
     return content.removeprefix(b"\xef\xbb\xbf")
 
 
-class ProviderName(click.ParamType):  # type: ignore[type-arg] # generic since click 8.4 alone
+class ProviderName(click.ParamType):  # type: ignore[type-arg]  # generic in new versions of click alone
     """The name of a provider, which becomes the provider. The shell completes it."""
 
     name = "name"
@@ -69,9 +69,9 @@ class FallbackTargets(ProviderName):
 
 def _headers(ctx: click.Context, param: click.Parameter, values: Iterable[str]) -> Mapping[str, str]:
     parts = [value.partition("=") for value in values]
-    for name, equals, _ in parts:
-        if not name or not equals:
-            raise click.BadParameter(f"{name!r}: expected NAME=VALUE.", ctx, param)
+    if not all(name and equals for name, equals, _ in parts):
+        # The message does not repeat the text: it may hold a key.
+        raise click.BadParameter("expected NAME=VALUE.", ctx, param)
     return {name.strip(): value.strip() for name, _, value in parts}
 
 
@@ -99,29 +99,24 @@ _TARGET: Final = (
 )  # fmt: skip
 
 
-def with_target(**provider: Any) -> Callable[[Command], Command]:
+def with_target(**settings: Any) -> Callable[[Command], Command]:
     """Add ``--provider`` and the options of one target to a command, which receives them as ``target``.
 
     Args:
-        provider: keywords of ``--provider``: its help, and whether it is required.
+        settings: of ``--provider``: its help, and its default or that it is required.
     """
 
     def decorate(command: Command) -> Command:
         @wraps(command)
         def gathered(*, provider: Provider, **values: Any) -> Any:
-            address: dict[str, Any] = {
-                name: values.pop(name) or None for name in ("base_url", "url", "headers", "auth_header")
-            }
-            for name, value in address.items():
-                if value and provider.sender is not None:
-                    option = f"--{name.removesuffix('s').replace('_', '-')}"
-                    raise click.UsageError(
-                        f"{option} is for providers over HTTP; {provider.name} ranks in this process."
-                    )
+            names = ("base_url", "url", "headers", "auth_header")
+            address: dict[str, Any] = {name: values.pop(name) or None for name in names}
+            if provider.sender is not None and any(address.values()):
+                raise click.UsageError(f"{provider.name} ranks in this process: it has no URL and no headers.")
             target = Target(provider, values.pop("model"), base_model=values.pop("base_model"), **address)
             return command(target=target, **values)
 
-        return _decorated(gathered, (click.option("--provider", type=ProviderName(), **provider), *_TARGET))
+        return _decorated(gathered, (click.option("--provider", type=ProviderName(), **settings), *_TARGET))
 
     return decorate
 

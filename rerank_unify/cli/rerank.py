@@ -75,11 +75,11 @@ def rerank(
 
 
 def _records_of(error: RerankError) -> list[AttemptRecord]:
-    """Return the attempts, and a record for each target that was not called."""
+    """Return the attempts, and a record without a duration for each target that was not called."""
     causes = error.causes if isinstance(error, AllProvidersFailedError) else (error,)
     recorded = {id(record.error) for record in error.attempts}
-    skipped = [cause for cause in causes if id(cause) not in recorded]
-    return [*error.attempts, *(AttemptRecord(cause.provider or "–", None, 0.0, cause) for cause in skipped)]
+    skipped = [(cause.provider, cause) for cause in causes if id(cause) not in recorded]
+    return [*error.attempts, *(AttemptRecord(name, None, 0.0, cause) for name, cause in skipped if name is not None)]
 
 
 def attempt_line(record: AttemptRecord, model: str | None) -> str:
@@ -93,7 +93,7 @@ def attempt_line(record: AttemptRecord, model: str | None) -> str:
     outcome = "cancelled" if record.cancelled else "succeeded"
     if record.error is not None:
         outcome = str(record.error).removeprefix(f"{record.provider}: ")
-    # Nothing was sent after a mistake in the request, and nothing to a target without an attempt.
+    # A `RequestError` means that nothing was sent.
     time = f"{record.seconds:.3f} s" if record.seconds and not isinstance(record.error, RequestError) else "not called"
     return one_line(f"attempt: {record.provider}, {model}, {time}: {outcome}")
 
@@ -127,7 +127,7 @@ def _read_documents(path: str) -> list[Any]:
     # `bytes.splitlines` would also split at a lone carriage return.
     lines = [line.removesuffix(b"\r") for line in read_bytes(path).split(b"\n")]
     documents: list[Any] = []
-    try:
+    try:  # if a line is wrong, the list has the documents before it
         documents.extend(map(parse, lines if lines[-1] else lines[:-1]))
     except ValueError:
         raise InvalidRequestError(f"{path}: line {len(documents) + 1}: expected {content} in UTF-8") from None

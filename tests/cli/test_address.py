@@ -38,17 +38,20 @@ def test_a_batch_takes_them_too(request_file: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
-        (("--header", "no-value"), "'no-value': expected NAME=VALUE"),
+        (("--header", "no-value"), "expected NAME=VALUE"),
         (("--header", "=value"), "expected NAME=VALUE"),
-        (("--provider", "local", "--url", "http://a"), "--url is for providers over HTTP; local ranks in this process"),
-        (("--provider", "local", "--header", "a=b"), "--header is for providers over HTTP"),
-        (("--provider", "local", "--auth-header", "a"), "--auth-header is for providers over HTTP"),
+        (("--header", f"Authorization: Bearer {SECRET}"), "expected NAME=VALUE"),
+        (("--provider", "local", "--base-url", "http://a"), "local ranks in this process: it has no URL"),
+        (("--provider", "local", "--url", "http://a"), "local ranks in this process: it has no URL"),
+        (("--provider", "local", "--header", "a=b"), "local ranks in this process: it has no URL and no headers"),
+        (("--provider", "local", "--auth-header", "a"), "local ranks in this process: it has no URL and no headers"),
     ],
 )
 def test_a_wrong_address_is_a_wrong_command_line(request_file: str, options: tuple[str, ...], expected: str) -> None:
     ended = run("rerank", request_file, "--provider", "voyage", *options)
     assert (ended.exit_code, ended.stdout) == (2, "")
     assert expected in " ".join(ended.stderr.split())
+    assert SECRET not in ended.stderr
 
 
 @pytest.mark.parametrize("command", [("rerank",), ("explain",), ("batch", "out.jsonl")])

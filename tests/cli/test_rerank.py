@@ -1,4 +1,4 @@
-"""The command `rerank`: where requests come from, and what is written."""
+"""The command `rerank`: requests from files and options, and the output."""
 
 from __future__ import annotations
 
