@@ -1,17 +1,47 @@
-"""The command group and its help."""
+"""The command group, its help, and the form of errors.
+
+Exit codes are click's: 0 for success, 1 for an error, Ctrl-C and a closed pipe, 2 for a wrong command line.
+"""
 
 from __future__ import annotations
+
+import errno
+import io
+import sys
+from typing import Any
 
 import click
 
 from .. import __version__
+from ..errors import RerankError
 from .batch import batch
 from .convert import convert
-from .exit_codes import Commands
 from .explain import explain
 from .gateway import key, serve
+from .output import one_line
 from .providers import providers
 from .rerank import rerank
+
+
+class Commands(click.Group):
+    """A group that reports errors of the library and of files on one line, as click reports its own."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """List the names in the order of declaration; click would sort them."""
+        return list(self.commands)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except RerankError as error:
+            raise click.ClickException(one_line(str(error))) from error
+        except OSError as error:
+            if error.errno == errno.EPIPE:  # click ends in silence
+                raise
+            reason = error.strerror or str(error) or type(error).__name__
+            place = "" if error.filename is None else f"{error.filename}: "
+            raise click.ClickException(one_line(f"{place}{reason}")) from error
 
 
 @click.group(
@@ -47,6 +77,10 @@ def app() -> None:
     Rerank documents, for one request or many. Show what a provider would receive and what would be lost. Translate
     requests and responses between dialects. On a terminal the output is a table, in a pipe it is JSON.
     """
+    for stream in (sys.stdout, sys.stderr):
+        # Print "?" for a character that the terminal's encoding lacks, instead of failing.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 for command in (rerank, batch, convert, providers, explain, serve, key):

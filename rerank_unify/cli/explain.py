@@ -6,28 +6,20 @@ from dataclasses import asdict
 from typing import Any, cast
 
 import click
-from pydantic_core import from_json
+from pydantic_core import from_json, to_json
+from rich.highlighter import JSONHighlighter
+from rich.text import Text
 
-from .._http import HttpRequest, MaskedHeaders
-from .._provider import Call, Provider
+from .._http import MaskedHeaders
+from .._json import is_list
+from .._provider import Call
+from ..fallback import Attempt, Target
 from ..registry import check_option_names
 from ..registry import provider as provider_by_name
-from .inputs import CANONICAL, names_from, read_bytes
-from .options import (
-    as_json_option,
-    auth_header_option,
-    base_model_option,
-    base_url_option,
-    header_option,
-    model_option,
-    url_option,
-)
-from .tables import console, on_terminal, show_http, show_http_briefly, write_json
-from .targets import check_one_url
-from .text import loss_line
+from .options import CANONICAL, as_json_option, read_bytes, with_target
+from .output import console, loss_line, on_terminal, one_line, write_json
 
-# A placeholder for the key, so that a call can be prepared without one; it is masked in the output.
-_NO_KEY = "placeholder-of-a-key"
+_NO_KEY = "placeholder-of-a-key"  # so that a call can be prepared without a key; the output hides it
 _UNKNOWN_MODEL = (
     "note: {1} has no known model {0!r}; --model sends another, --base-model names the known model behind it"
 )
@@ -35,80 +27,58 @@ _UNKNOWN_MODEL = (
 
 @click.command()
 @click.argument("source", metavar="REQUEST|-")
-@click.option(
-    "--provider",
-    "provider",
-    type=provider_by_name,
-    shell_complete=names_from,
-    required=True,
-    help="The provider that would receive the request.",
-)
-@model_option
-@base_model_option
-@base_url_option
-@url_option
-@header_option
-@auth_header_option
-@click.option(
-    "--brief", is_flag=True, help="Each field of the body on a line, cut to the terminal's width; in a pipe too."
-)
+@with_target(required=True, help="The provider that would receive the request.")
+@click.option("--brief", is_flag=True, help="Print the short form of a terminal into a pipe too.")
 @as_json_option
-def explain(
-    source: str,
-    provider: Provider,
-    model: str | None,
-    base_model: str | None,
-    base_url: str | None,
-    url: str | None,
-    headers: dict[str, str],
-    auth_header: str | None,
-    brief: bool,
-    as_json: bool,
-) -> None:
+def explain(source: str, target: Target, brief: bool, as_json: bool) -> None:
     """Show what a provider would receive, and what would be lost.
 
-    REQUEST is a file in Jina's format, - for standard input. Nothing is sent, and no key is needed.
+    REQUEST is a file in Jina's format, - for standard input. Nothing is sent, and no key is needed. A terminal gets
+    each field of the body on a line, cut to its width; --json has the whole body and the headers.
     """
     if as_json and brief:
         raise click.UsageError("--json and --brief exclude each other.")
-    check_one_url(base_url, url)
     request = provider_by_name(CANONICAL).decode_request(read_bytes(source))
+    provider = target.resolved_provider
     check_option_names(request.provider_options, {provider.name: provider})
-    address = url or base_url
-    needs_key = provider.auth.required and (address is None or provider.endpoint.serves(address))
-    call = provider.prepare(
-        request,
-        model=model,
-        api_key=_NO_KEY if needs_key or auth_header else None,
-        base_url=base_url,
-        url=url,
-        headers=headers,
-        auth_header=auth_header,
-        base_model=base_model,
-    )
+    url = target.url or target.base_url
+    has_key = target.auth_header or (provider.auth.required and (url is None or provider.endpoint.serves(url)))
+    call = Attempt(0, target, None, target.model).prepare(request, api_key=_NO_KEY if has_key else None)
     if brief or (on_terminal() and not as_json):
-        show = show_http_briefly if brief else show_http
-        show(console(), _shown(call.http), [loss_line(loss) for loss in call.losses])
-        if provider.models and (base_model or call.model) not in provider.models:
+        _show(call)
+        if provider.models and (target.base_model or call.model) not in provider.models:
             click.echo(_UNKNOWN_MODEL.format(call.model, provider.name))
     else:
-        write_json(_explained(call))
+        write_json(to_json(_explained(call)))
 
 
-def _shown(http: HttpRequest) -> dict[str, Any]:
-    masked = cast("MaskedHeaders", http.headers)
-    headers = {
-        name: "…" if masked.is_secret(name) and _NO_KEY not in value else value.replace(_NO_KEY, "…")
-        for name, value in masked.items()
-    }
-    return {"method": http.method, "url": http.url, "headers": headers, "body": from_json(http.content)}
+def _show(call: Call) -> None:
+    out = console()
+    out.print(Text(f"{call.http.method} {one_line(call.http.url)}", style="bold"), soft_wrap=True)
+    body: dict[str, Any] = from_json(call.http.content)
+    for name, value in body.items():
+        out.print(_field_line(name, value, out.width), no_wrap=True)
+    for line in map(loss_line, call.losses):
+        out.print(Text(line, style="yellow"), soft_wrap=True)
+    if not call.losses:
+        out.print(Text("nothing is lost", style="green"))
+
+
+def _field_line(name: str, value: Any, width: int) -> Text:
+    """Format a field of the body on a line, and the number of items of a list."""
+    count = f" ({len(value)} in all)" if is_list(value) else ""
+    line = Text("  ") + JSONHighlighter()(one_line(f'"{name}": {to_json(value).decode()}'))
+    line.truncate(max(width - len(count), 1), overflow="ellipsis")
+    return line + Text(count, style="dim")
 
 
 def _explained(call: Call) -> dict[str, Any]:
+    is_secret = cast("MaskedHeaders", call.http.headers).is_secret
     return {
         "provider": call.provider.name,
         "model": call.model,
         "url": call.http.url,
+        "headers": {name: "…" if is_secret(name) else value for name, value in call.http.headers.items()},
         "body": from_json(call.http.content),
         "losses": [asdict(loss) for loss in call.losses],
     }

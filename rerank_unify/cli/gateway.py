@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import click
+from pydantic_core import to_json
 
 from ..errors import MissingExtraError
-from .tables import write_json
+from .output import write_json
 
 
 @click.command()
@@ -37,7 +38,7 @@ def serve(config: str | None, host: str | None, port: int | None, workers: int |
     settings.checked_host()
     from ..gateway.app import create_app
 
-    write_json(_served(create_app(settings).state.gateway))
+    write_json(to_json(_served(create_app(settings).state.gateway)))
 
 
 def _served(gateway: Any) -> dict[str, Any]:
@@ -65,4 +66,5 @@ def key(given: str | None) -> None:
     if given is not None and not given.strip():
         raise click.BadParameter("the key is empty", param_hint="--hash")
     made = given or new_key()
-    write_json({"key": made, "hash": hash_of(made)} if given is None else {"hash": hash_of(made)})
+    hashed = {"hash": hash_of(made)}
+    write_json(to_json({"key": made, **hashed} if given is None else hashed))

@@ -6,84 +6,58 @@ import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from time import monotonic
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import Any, Final
 
-from rich.console import Console
+import click
 
 from .._progress import watch_progress
-
-if TYPE_CHECKING:
-    from rich.progress import Progress
-
-Tick: TypeAlias = Callable[[int], object]
-"""Called after each request with the number of failed requests so far."""
 
 BAR_AFTER: Final = 1.0  # seconds that a ranking in this process may take without a bar
 
 
+def _bar(length: int, **options: Any) -> Any:
+    hidden = sys.stderr is None or not sys.stderr.isatty()
+    return click.progressbar(length=length, show_pos=True, file=sys.stderr, hidden=hidden, **options)
+
+
 @contextmanager
-def progress_bar(total: int, done: int, failed: int) -> Generator[Tick]:
-    """Show a bar on stderr if it is a terminal.
+def batch_bar(total: int) -> Generator[Callable[[int], None]]:
+    """Show a bar with the rate, the time left and the number of failed requests.
 
     Args:
         total: the number of requests.
-        done: requests that earlier runs have finished, failed ones included.
-        failed: failed requests among them.
-    """
-    if sys.stderr is None or not sys.stderr.isatty():
-        yield lambda _: None
-        return
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )  # fmt: skip
 
-    columns = (
-        BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[failed]} failed"),
-        TimeElapsedColumn(), TimeRemainingColumn(),
-    )  # fmt: skip
-    with Progress(*columns, console=Console(file=sys.stderr)) as progress:
-        task = progress.add_task("", total=total, completed=done, failed=failed)
-        yield lambda failed: progress.update(task, advance=1, failed=failed)
+    Yields:
+        A function to call after each request, with the number of failed requests so far.
+    """
+
+    def details(failed: int | None) -> str:
+        seconds = bar.time_per_iteration
+        return f"{failed or 0} failed" + (f"  {1 / seconds:.1f} requests/s" if seconds else "")
+
+    bar = _bar(total, item_show_func=details)
+    with bar:
+        yield lambda failed: bar.update(1, failed)
 
 
 @contextmanager
 def ranking_bar(after: float = BAR_AFTER) -> Generator[None]:
-    """Draw a bar on stderr while documents are ranked in this process, where stderr is a terminal.
+    """Show a bar while documents are ranked in this process.
 
     Args:
         after: seconds without a bar; a ranking that ends before then never shows it.
     """
-    if sys.stderr is None or not sys.stderr.isatty():
-        yield
-        return
     start = monotonic()
-    bars: list[Progress] = []
+    bar = _bar(1, label="ranking")
 
     def show(done: int, total: int) -> None:
-        if not bars and done < total and monotonic() - start >= after:
-            bars.append(_start_bar(total))
-        for bar in bars:
-            bar.update(bar.task_ids[0], completed=done, refresh=True)
+        if bar.pos or (done < total and monotonic() - start >= after):
+            bar.length = total
+            bar.update(done - bar.pos)
 
     try:
         with watch_progress(show):
             yield
     finally:
-        for bar in bars:
-            bar.stop()
-
-
-def _start_bar(total: int) -> Progress:
-    """Start a bar that leaves nothing on the screen when it stops."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("ranking"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    bar = Progress(*columns, console=Console(file=sys.stderr), transient=True)
-    bar.add_task("", total=total)
-    bar.start()
-    return bar
+        if bar.pos:
+            bar.render_finish()

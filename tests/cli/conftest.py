@@ -27,7 +27,7 @@ def on_terminal(monkeypatch: pytest.MonkeyPatch) -> Any:
 
     def on_terminal(*args: str) -> str:
         terminal = Terminal()
-        stdout = os.fdopen(terminal.theirs, "w", encoding="utf-8")
+        stdout = os.fdopen(terminal.far, "w", encoding="utf-8")
         with stdout, redirect_stdout(stdout), pytest.raises(SystemExit) as ended:
             app.main(list(args), prog_name="rerank-unify")
         assert ended.value.code == 0

@@ -13,8 +13,7 @@ from threading import Thread
 from typing import IO, Any
 
 from click.testing import CliRunner, Result
-from scripted_server import ScriptedServer
-from scripted_server import respond_as as answers_of
+from scripted_server import ScriptedServer, respond_as
 
 from rerank_unify.cli.app import app
 
@@ -26,59 +25,64 @@ DOCUMENTS = [
     "skin",
 ]
 REQUEST: dict[str, Any] = {"query": QUERY, "documents": DOCUMENTS, "top_n": 2}
-HIDDEN = "pa-a-key-that-nobody-may-see"
+SECRET = "pa-a-key-that-no-output-repeats"
 SCRIPT = (sys.executable, "-m", "rerank_unify.cli")
 
 
-def run(*args: str, stdin: Any = None) -> Result:
-    return CliRunner().invoke(app, args, input=stdin)
+def run(*args: object, stdin: Any = None) -> Result:
+    """Run a command in this process."""
+    return CliRunner().invoke(app, list(map(str, args)), input=stdin)
 
 
-def ok(*args: str, stdin: Any = None) -> Any:
-    """What a command that succeeds without a word on stderr writes, as JSON."""
+def ok(*args: object, stdin: Any = None) -> Any:
+    """Return the JSON of a command that succeeds and writes nothing on stderr."""
     result = run(*args, stdin=stdin)
     assert (result.exit_code, result.stderr) == (0, "")
     assert result.stdout_bytes.count(b"\n") == 1
     return json.loads(result.stdout_bytes)
 
 
-def failed(*args: str, stdin: Any = None, code: int = 1) -> str:
-    """The one line on stderr of a command that fails."""
+def failed(*args: object, stdin: Any = None, code: int = 1) -> str:
+    """Return the error of a command that fails: the last line on stderr, and the only one if the code is 1."""
     result = run(*args, stdin=stdin)
     assert (result.exit_code, result.stdout) == (code, "")
-    (line,) = result.stderr.splitlines()
-    return line
+    lines = result.stderr.splitlines()
+    assert len(lines) == 1 or code == 2
+    assert lines[-1].startswith("Error: ")
+    return lines[-1].removeprefix("Error: ")
 
 
 def write(path: Path, value: Any) -> str:
+    """Write bytes, or a value as JSON, and return the path as text."""
     path.write_bytes(value if isinstance(value, bytes) else json.dumps(value, ensure_ascii=False).encode())
     return str(path)
 
 
 def plain(output: bytes) -> str:
-    """What stands on the screen, without colours."""
+    """Return the text of a screen, without colours."""
     return re.sub(r"\x1b\[[0-9;]*m", "", output.decode()).replace("\r\n", "\n")
 
 
 class Terminal:
-    """A pseudo-terminal: whatever is written to its one end is collected from the other."""
+    """A pseudo-terminal: text written to its one end is collected from the other."""
 
     def __init__(self) -> None:
-        self.ours, self.theirs = os.openpty()
+        self.near, self.far = os.openpty()
         self.output = b""
-        self.decoder = Thread(target=self._collect)
-        self.decoder.start()
+        self.reader = Thread(target=self._collect)
+        self.reader.start()
 
     def _collect(self) -> None:
         try:
-            while some := os.read(self.ours, 65536):
+            while some := os.read(self.near, 65536):
                 self.output += some
-        except OSError:  # how Linux says that the other end is closed
+        except OSError:  # on Linux: the other end is closed
             pass
 
     def finish(self) -> str:
-        self.decoder.join()
-        os.close(self.ours)
+        """Return the text of the screen, once the other end is closed."""
+        self.reader.join()
+        os.close(self.near)
         return plain(self.output)
 
 
@@ -86,16 +90,18 @@ ON_TERMINAL = {"TERM": "xterm", "COLUMNS": "100"}
 
 
 def process(
-    *args: str, env: Mapping[str, str] | None = None, stdout: int | IO[bytes] = subprocess.PIPE
+    *args: object, env: Mapping[str, str] | None = None, stdout: int | IO[bytes] = subprocess.PIPE
 ) -> subprocess.CompletedProcess[bytes]:
-    env = {**os.environ, **(env or {})}
-    return subprocess.run((*SCRIPT, *args), env=env, stdout=stdout, stderr=subprocess.PIPE, timeout=60, check=False)
+    """Run a command as a process."""
+    command, env = (*SCRIPT, *map(str, args)), {**os.environ, **(env or {})}
+    return subprocess.run(command, env=env, stdout=stdout, stderr=subprocess.PIPE, timeout=60, check=False)
 
 
-def process_on_terminal(*args: str, env: Mapping[str, str] | None = None) -> str:
+def process_on_terminal(*args: object, env: Mapping[str, str] | None = None) -> str:
+    """Run a command as a process whose stdout is a terminal of 100 columns; return the text of the screen."""
     terminal = Terminal()
-    ended = process(*args, env={**ON_TERMINAL, **(env or {})}, stdout=terminal.theirs)
-    os.close(terminal.theirs)
+    ended = process(*args, env={**ON_TERMINAL, **(env or {})}, stdout=terminal.far)
+    os.close(terminal.far)
     assert (ended.returncode, ended.stderr) == (0, b"")
     return terminal.finish()
 
@@ -104,10 +110,12 @@ TEXTS = ("--query", "skin", "--document", "motor oil", "--document", "skin cream
 
 
 def served(script: Sequence[Any] = (), name: str = "xinference") -> Any:
-    return ScriptedServer(script, respond=answers_of(name))
+    """Start a server that responds as a provider, after the plays of the script."""
+    return ScriptedServer(script, respond=respond_as(name))
 
 
 def over(server: Any, *more: str) -> tuple[str, ...]:
+    """Return the arguments that rerank two texts with a server."""
     return ("rerank", *TEXTS, "--provider", "xinference", "--base-url", server.url, *more)
 
 

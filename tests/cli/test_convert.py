@@ -29,11 +29,11 @@ def test_a_request_is_converted_with_its_losses_on_stderr(request_file: str, tmp
     ]
 
 
-SPOKEN = ["jina", "cohere", "cohere-v1", "voyage", "xinference", "local", "vllm", "tei", "nim", "dashscope-native"]
+DIALECTS = ["jina", "cohere", "cohere-v1", "voyage", "xinference", "local", "vllm", "tei", "nim", "dashscope-native"]
 
 
-@pytest.mark.parametrize("source", SPOKEN)
-@pytest.mark.parametrize("target", [name for name in SPOKEN if ru.provider(name).default_model])
+@pytest.mark.parametrize("source", DIALECTS)
+@pytest.mark.parametrize("target", [name for name in DIALECTS if ru.provider(name).default_model])
 def test_a_request_is_converted_between_any_two(source: str, target: str) -> None:
     request = ru.RerankRequest(**REQUEST, model="m", return_documents=False)
     body = ru.provider(source).encode_request(request)
@@ -41,14 +41,14 @@ def test_a_request_is_converted_between_any_two(source: str, target: str) -> Non
     assert ok("convert", "request", "--from", source, "--to", target, stdin=json.dumps(body)) == expected
 
 
-def test_like_names_the_model_behind_a_name() -> None:
+def test_the_base_model_is_the_model_behind_an_alias() -> None:
     body = json.dumps({**REQUEST, "model": "my-uid", "instruction": "Find cosmetics"})
     args = ("convert", "request", "--from", "jina", "--to", "xinference")
     assert "instruction dropped" in run(*args, stdin=body).stderr
     assert "Find cosmetics" in ok(*args, "--base-model", "Qwen3-Reranker-4B", stdin=body)["kwargs"]
 
 
-VOYAGE_ANSWER = {
+VOYAGE_RESPONSE = {
     "object": "list",
     "data": [{"index": 1, "relevance_score": 0.9}, {"index": 3, "relevance_score": 0.5}],
     "model": "rerank-2.5",
@@ -58,35 +58,37 @@ TO_JINA = ("convert", "response", "--from", "voyage", "--to", "jina")
 
 
 def test_a_response_is_converted_with_the_request(request_file: str, tmp_path: Path) -> None:
-    path = write(tmp_path / "answer.json", VOYAGE_ANSWER)
-    answer = ok(*TO_JINA, path, "--request", request_file)
-    assert [row["index"] for row in answer["results"]] == [1, 3]
-    assert answer["results"][1]["document"] == {"text": "skin"}
-    assert answer["usage"]["total_tokens"] == 21
+    path = write(tmp_path / "response.json", VOYAGE_RESPONSE)
+    response = ok(*TO_JINA, path, "--request", request_file)
+    assert [row["index"] for row in response["results"]] == [1, 3]
+    assert response["results"][1]["document"] == {"text": "skin"}
+    assert response["usage"]["total_tokens"] == 21
 
 
-def test_a_response_without_its_request_says_what_was_not_checked() -> None:
-    result = run(*TO_JINA, stdin=json.dumps(VOYAGE_ANSWER))
+def test_a_response_without_its_request_has_a_warning() -> None:
+    result = run(*TO_JINA, stdin=json.dumps(VOYAGE_RESPONSE))
     assert result.exit_code == 0
     assert "document" not in json.loads(result.stdout)["results"][0]
     assert result.stderr.startswith("warning: ")
     assert len(result.stderr.splitlines()) == 1
 
 
-def test_the_request_is_in_the_clients_dialect_unless_requested(tmp_path: Path) -> None:
-    request_file = write(tmp_path / "asked.json", {"query": QUERY, "documents": DOCUMENTS, "top_k": 2, "model": "m"})
+def test_the_request_is_in_the_clients_dialect_unless_an_option_says_otherwise(tmp_path: Path) -> None:
+    request_file = write(
+        tmp_path / "request-of-the-client.json", {"query": QUERY, "documents": DOCUMENTS, "top_k": 2, "model": "m"}
+    )
     args = ("convert", "response", "--from", "voyage", "--to", "cohere", "--request", request_file)
-    cohere = run(*args, stdin=json.dumps(VOYAGE_ANSWER))
+    cohere = run(*args, stdin=json.dumps(VOYAGE_RESPONSE))
     assert "warning: 2 of 4 rows are missing" in cohere.stderr  # `top_k` means nothing to Cohere
     assert "missing: no score for documents 0, 2" in cohere.stderr
-    voyage = run(*args, "--request-from", "voyage", stdin=json.dumps(VOYAGE_ANSWER))
+    voyage = run(*args, "--request-from", "voyage", stdin=json.dumps(VOYAGE_RESPONSE))
     assert (voyage.exit_code, voyage.stderr) == (0, "")
 
 
-def test_a_response_that_is_none_is_an_error(request_file: str) -> None:
+def test_a_body_that_is_no_response_is_an_error(request_file: str) -> None:
     out_of_range = {"data": [{"index": 9, "relevance_score": 0.9}]}
     line = failed(*TO_JINA, "--request", request_file, stdin=json.dumps(out_of_range))
-    assert line.startswith("error: voyage: InvalidResponseError")
+    assert line.startswith("voyage: InvalidResponseError")
     assert "data[0].index" in line
     assert failed(*TO_JINA, stdin=b'{"detail": "no\\nsuch \\u001b[31mthing"}').endswith("no such thing")
 

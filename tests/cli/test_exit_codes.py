@@ -13,24 +13,29 @@ from .helpers import CONVERT, failed, run
 @pytest.mark.parametrize(
     ("args", "stdin", "expected"),
     [
-        (("rerank", "no-such.json"), None, "error: no-such.json: No such file or directory"),
-        (("rerank", "/"), None, "error: /: Is a directory"),
-        (("rerank", "-"), b"{", "error: the body: not JSON in UTF-8 ("),
-        (("rerank", "-", "--top-n", "2"), b"{", "error: the body: not JSON in UTF-8 ("),
-        (("rerank", "-"), b'{"query": "\xff"}', "error: the body: not JSON in UTF-8 ("),
-        (("rerank", "-", "--query", "q"), b"[]", "error: the body: expected a JSON object, not a list"),
-        (("rerank", "-"), b'{"query": "q", "documents": []}', "error: documents: expected "),
-        (("rerank", "-", "--top-n", "0"), b'{"query": "q", "documents": ["d"]}', "error: top_n: expected "),
-        (("rerank", "-", "--provider", "locl"), None, "error: no provider is called 'locl'; did you mean 'local'?"),
-        (("explain", "-", "--provider", "Voyage"), None, "error: no provider is called 'Voyage'; did you mean"),
-        (CONVERT, b"", "error: the body: not JSON in UTF-8 ("),
+        (("rerank", "no-such.json"), None, "no-such.json: No such file or directory"),
+        (("rerank", "/"), None, "/: Is a directory"),
+        (("rerank", "-"), b"{", "the body: not JSON in UTF-8 ("),
+        (("rerank", "-", "--top-n", "2"), b"{", "the body: not JSON in UTF-8 ("),
+        (("rerank", "-"), b'{"query": "\xff"}', "the body: not JSON in UTF-8 ("),
+        (("rerank", "-", "--query", "q"), b"[]", "the body: expected a JSON object, not a list"),
+        (("rerank", "-"), b'{"query": "q", "documents": []}', "documents: expected "),
+        (("rerank", "-", "--top-n", "0"), b'{"query": "q", "documents": ["d"]}', "top_n: expected "),
+        (CONVERT, b"", "the body: not JSON in UTF-8 ("),
         (("explain", "-", "--provider", "voyage", "--base-url", "x"), b'{"query":"q","documents":["d"]}', "base_url"),
     ],
 )
 def test_an_error_is_one_line_and_exit_code_1(args: Sequence[str], stdin: bytes | None, expected: str) -> None:
-    line = failed(*args, stdin=stdin)
-    assert line.startswith("error: ")
-    assert expected in line
+    assert failed(*args, stdin=stdin).startswith(expected)
+
+
+@pytest.mark.parametrize(
+    ("command", "name", "nearest"),
+    [("rerank", "locl", "local"), ("explain", "Voyage", "voyage")],
+)
+def test_an_unknown_provider_is_exit_code_2(command: str, name: str, nearest: str) -> None:
+    line = failed(command, "-", "--provider", name, code=2)
+    assert line == f"Invalid value for '--provider': no provider is called '{name}'; did you mean '{nearest}'?"
 
 
 class Failing(io.BytesIO):
@@ -41,16 +46,21 @@ class Failing(io.BytesIO):
         self.error = error
 
     def read(self, size: int | None = -1, /) -> bytes:
-        if size != 0:  # which is how click asks whether it is binary
+        if size != 0:  # click reads 0 bytes to find out whether the stream is binary
             raise self.error
         return b""
 
 
-def test_ctrl_c_is_exit_code_130() -> None:
+def test_ctrl_c_is_clicks_abort() -> None:
     result = run("rerank", "-", stdin=Failing(KeyboardInterrupt()))
-    assert (result.exit_code, result.output.strip()) == (130, "")
+    assert (result.exit_code, result.output.strip()) == (1, "Aborted!")
 
 
-def test_a_bug_is_one_line_too() -> None:
-    line = failed("rerank", "-", stdin=Failing(RuntimeError("first\nsecond\x1b[31m")))
-    assert line == "error: unexpected RuntimeError: first second[31m"
+def test_an_error_of_the_system_is_one_line() -> None:
+    assert failed("rerank", "-", stdin=Failing(OSError(5, "first\nsecond\x1b[31m"))) == r"first second\u001b[31m"
+
+
+def test_a_bug_is_a_traceback() -> None:
+    error = RuntimeError("a bug")
+    result = run("rerank", "-", stdin=Failing(error))
+    assert (result.exit_code, result.exception) == (1, error)

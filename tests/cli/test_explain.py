@@ -10,13 +10,13 @@ import pytest
 
 import rerank_unify as ru
 
-from .helpers import DOCUMENTS, HIDDEN, REQUEST, failed, ok, run, write
+from .helpers import DOCUMENTS, REQUEST, SECRET, failed, ok, write
 
 
-def test_explain_gives_what_would_be_sent_and_lost(tmp_path: Path) -> None:
+def test_explain_writes_the_request_and_its_losses(tmp_path: Path) -> None:
     path = write(tmp_path / "r.json", {**REQUEST, "documents": ["", *DOCUMENTS], "return_embeddings": True})
     output = ok("explain", path, "--provider", "voyage")
-    assert list(output) == ["provider", "model", "url", "body", "losses"]
+    assert list(output) == ["provider", "model", "url", "headers", "body", "losses"]
     assert (output["provider"], output["model"], output["body"]["model"]) == ("voyage", "rerank-2.5", "rerank-2.5")
     assert output["url"] == "https://api.voyageai.com/v1/rerank"
     assert (output["body"]["documents"], output["body"]["top_k"]) == (DOCUMENTS, 2)
@@ -27,16 +27,15 @@ def test_explain_gives_what_would_be_sent_and_lost(tmp_path: Path) -> None:
     assert all(loss["reason"] and loss["affects_result"] is True for loss in output["losses"])
 
 
-def test_explain_takes_model_base_model_and_base_url(request_file: str) -> None:
+def test_explain_has_the_options_of_a_target(request_file: str) -> None:
     args = ("--model", "my-uid", "--base-model", "Qwen3-Reranker-4B", "--base-url", "http://gpu:9997")
     output = ok("explain", request_file, "--provider", "xinference", *args)
     assert (output["model"], output["url"]) == ("my-uid", "http://gpu:9997/v1/rerank")
 
 
-def test_explain_tells_what_a_provider_cannot_express(tmp_path: Path) -> None:
+def test_a_request_that_a_provider_cannot_express_is_an_error(tmp_path: Path) -> None:
     path = write(tmp_path / "r.json", {"query": "q", "documents": ["text", {"image": "https://example.com/1.png"}]})
     line = failed("explain", path, "--provider", "voyage")
-    assert line.startswith("error: ")
     assert "documents[1]" in line
 
 
@@ -45,25 +44,26 @@ def test_explain_needs_no_key_and_shows_none(
     request_file: str, name: str, on_terminal: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for variable in ru.provider(name).env:
-        monkeypatch.setenv(variable, HIDDEN)
+        monkeypatch.setenv(variable, SECRET)
     screen = on_terminal("explain", request_file, "--provider", name, "--model", "m")
     assert screen.startswith("POST ")
     auth = ru.provider(name).auth
-    assert (f"{auth.header}: " in screen) == auth.required
-    for output in (screen, run("explain", request_file, "--provider", name, "--model", "m").output):
-        assert HIDDEN not in output
-        assert "nobody" not in output
+    explained = ok("explain", request_file, "--provider", name, "--model", "m")
+    assert explained["headers"].get(auth.header) == ("…" if auth.required else None)
+    assert SECRET not in f"{screen}{explained}"
 
 
 def test_explain_on_a_terminal_shows_body_and_losses(tmp_path: Path, on_terminal: Any) -> None:
     text = "\u202eevil \x9b31m [bold]护肤[/bold]"
     path = write(tmp_path / "r.json", {"query": "q", "documents": [text], "model": "m", "instruction": "Find"})
     screen = on_terminal("explain", path, "--provider", "voyage")
-    assert r'"\u202eevil \u009b31m [bold]护肤[/bold]"' in screen
+    assert r'  "documents": ["\u202eevil \u009b31m [bold]护肤[/bold]"] (1 in all)' in screen.splitlines()
     assert "loss: instruction dropped: m is not known to follow instructions" in screen
     assert "note: voyage has no known model 'm'" in screen
     assert "nothing is lost" not in screen
     known = on_terminal("explain", path, "--provider", "voyage", "--model", "rerank-2.5")
     assert "note:" not in known
     assert "instruction folded" in known
-    assert json.loads(on_terminal("explain", path, "--provider", "voyage", "--json"))["model"] == "m"
+    explained = on_terminal("explain", path, "--provider", "voyage", "--json")
+    assert json.loads(explained)["model"] == "m"
+    assert r'"\u202eevil \u009b31m [bold]护肤[/bold]"' in explained

@@ -10,12 +10,12 @@ from typing import Any
 from rich.console import Console
 
 import rerank_unify as ru
-from rerank_unify.cli import tables
+from rerank_unify.cli import providers
 
 from .helpers import ok
 
 
-def test_providers_are_the_registrys() -> None:
+def test_providers_lists_the_registry() -> None:
     listed = ok("providers")
     assert [about["name"] for about in listed] == ru.provider_names()
     by_name = {about["name"]: about for about in listed}
@@ -38,14 +38,14 @@ def test_providers_on_a_terminal_are_a_table(on_terminal: Any) -> None:
         assert re.search(rf"^{re.escape(word)} ", screen, re.MULTILINE)
     for word in ("VOYAGE_API_KEY", "https://api.voyageai.com/", "rerank-2.5", "jina-reranker-m0"):
         assert word in screen
-    for word in ("1,000 documents", "600,000 tokens in all", "probability, per model", "inproc://local/v1/rerank"):
+    for word in ("1,000 documents", "600,000 tokens in all", "probability, by model", "inproc://local/v1/rerank"):
         assert word in screen
     assert json.loads(on_terminal("providers", "--json"))[0]["name"] == "cohere"
 
 
 def test_a_narrow_terminal_folds_and_leaves_nothing_out() -> None:
     out = Console(file=io.StringIO(), width=60)
-    tables.show_providers(out, ok("providers"))
+    providers.show_providers(out, ok("providers"))
     assert isinstance(out.file, io.StringIO)
     screen = out.file.getvalue()
     assert max(map(len, screen.splitlines())) <= 60
