@@ -141,9 +141,6 @@ _CHAIN: Final = (
         help="Time limit of a request, all attempts and waits included.",
     ),
     click.option(
-        "--hedge-after", type=_SECONDS, metavar="SECONDS", help="Call the next provider too after this time."
-    ),
-    click.option(
         "--retries", type=click.IntRange(min=0), metavar="N",
         help="Retries per provider.  [default: 2, with --fallback 0]",
     ),
@@ -205,7 +202,7 @@ def with_chain(command: Command) -> Command:
     def gathered(*, target: Target, fallback: Iterable[list[Target]], must_keep: tuple[str, ...], **values: Any) -> Any:
         names = ("timeout", "deadline", "split", "env_keys")
         settings = {name: value for name in names if (value := values.pop(name)) is not None}
-        settings["policy"] = FallbackPolicy(retries=values.pop("retries"), hedge_after=values.pop("hedge_after"))
+        settings["policy"] = FallbackPolicy(retries=values.pop("retries"))
         chain = Chain(
             targets=[target, *(one for targets in fallback for one in targets)],
             settings=settings,

@@ -567,13 +567,6 @@ def test_time_is_limited_for_each_request(tmp_path: Path, out: Path, option: str
     assert errors == {2: "TimeoutError"}
 
 
-def test_the_next_provider_is_faster(source: Path, out: Path) -> None:
-    with served([NEVER] * 20) as server:
-        assert run(source, out, *over(server, "--fallback", "local", "--hedge-after", "0.05")).exit_code == 0
-        server.wait_disconnected()
-    assert {line["provider"] for line in lines_of(out)} == {"local"}
-
-
 def test_the_number_of_concurrent_requests_is_limited(source: Path, out: Path) -> None:
     with served([NEVER] * 10) as server:
         with released(server, after={server: 4}):
