@@ -75,14 +75,14 @@ def test_an_error_about_the_models_name_moves_on() -> None:
     # The name is the operator's, so that it says nothing about the request.
     error = ru.provider("infinity").decode_error(422, {}, UNKNOWN_MODEL)
     plan = ru.FallbackPlan([ru.Target("infinity"), COHERE])
-    assert tried(plan, error, ANSWER) == ["infinity", "cohere"]
+    assert tried(plan, error, RESPONSE) == ["infinity", "cohere"]
 
 
 def test_a_target_without_a_model_is_passed_over() -> None:
     nameless = next(name for name in ru.provider_names() if ru.provider(name).default_model is None)
     request = ru.RerankRequest(query="q", documents=["a"])
     plan = ru.FallbackPlan([nameless, COHERE], request=request)
-    assert tried(plan, ANSWER) == ["cohere"]
+    assert tried(plan, RESPONSE) == ["cohere"]
     alone = ru.FallbackPlan([nameless], request=request)
     assert alone.next(0) == ru.Finished()
     assert str(alone.error()).endswith("has no default model, so name one")
@@ -92,7 +92,7 @@ def test_an_undeclared_code_under_200_trips_no_breaker() -> None:
     health, policy = ru.Health(), ru.FallbackPolicy(breaker_failures=1)
     error = ru.provider("jina").decode_error(200, {}, b'{"code":20012,"message":"no","data":null}')
     plan = ru.FallbackPlan([JINA, COHERE], policy, health)
-    assert tried(plan, error, ANSWER) == ["jina", "cohere"]
+    assert tried(plan, error, RESPONSE) == ["jina", "cohere"]
     assert health.opened_at(JINA, 0) is None
 
 

@@ -88,7 +88,7 @@ def test_a_port_that_is_taken_is_reported() -> None:
         command = [sys.executable, "-c", SERVE, "serve", "--port", port]
         completed = subprocess.run(command, check=False, capture_output=True, text=True, timeout=PATIENCE)
     assert completed.returncode != 0
-    assert f"error: cannot listen on 127.0.0.1:{port}: Address already in use" in completed.stderr
+    assert f"Error: cannot listen on 127.0.0.1:{port}: Address already in use" in completed.stderr
 
 
 def test_the_command_in_the_log_works() -> None:
