@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 from pydantic_core import from_json
 
 from ._http import Headers, HttpRequest
-from ._json import parse_json
+from ._json import ABSENT, parse_json, parse_odd_json
 from .canonical import SCORE_RANGES, RequestFields, RerankResponse, Row, ScoreKind, response_from_rows
 from .dialect import UNCHECKED, DecodeContext, Dialect, Model, fill_documents, texts_of
 from .errors import (
@@ -221,16 +221,22 @@ def plain_body(body: Any) -> Any:
     return body
 
 
-def parse_request_body(body: bytes | str) -> Any:
-    """Parse the JSON body of a client's request.
+def parse_request_body(body: bytes | str) -> tuple[Any, bool]:
+    """Parse the JSON body of a client's request. A byte order mark is skipped.
+
+    Returns:
+        The value, and whether it may have lone surrogates, which JSON can write as escapes.
 
     Raises:
         InvalidRequestError: it is not JSON in UTF-8; NaN and Infinity are not JSON.
     """
     try:
-        return from_json(body, allow_inf_nan=False)
+        return from_json(body, allow_inf_nan=False), False
     except (ValueError, TypeError) as error:  # a str with a lone surrogate is a TypeError
-        raise InvalidRequestError(f"the body: not JSON in UTF-8 ({error})") from None
+        value = parse_odd_json(body, error, constants=False)
+        if value is ABSENT:
+            raise InvalidRequestError(f"the body: not JSON in UTF-8 ({error})") from None
+        return value, True
 
 
 def as_bytes(body: Body) -> bytes:

@@ -78,11 +78,60 @@ def merge(body: dict[str, Any], more: Mapping[str, Any]) -> None:
 
 
 def parse_json(body: bytes | str) -> Any:
-    """Parse JSON in UTF-8; NaN and the infinities are accepted. Return ``ABSENT`` for what is not JSON."""
+    """Parse JSON in UTF-8; NaN and the infinities are accepted. Return ``ABSENT`` for what is not JSON.
+
+    A byte order mark is skipped, and a lone surrogate becomes U+FFFD: it may stand in a part that is not needed.
+    """
     try:
         return from_json(body)
-    except (ValueError, TypeError):  # a str with a lone surrogate is a TypeError
+    except (ValueError, TypeError) as error:  # a str with a lone surrogate is a TypeError
+        return _whole_characters(parse_odd_json(body, error))
+
+
+BOM: Final = "\ufeff"
+"""The byte order mark, which some clients and servers on Windows write before JSON."""
+
+
+def parse_odd_json(body: bytes | str, error: Exception, *, constants: bool = True) -> Any:
+    """Parse JSON that pydantic's parser refused for a byte order mark or a lone surrogate.
+
+    Args:
+        body: the JSON.
+        error: the parser's error.
+        constants: whether NaN and the infinities are accepted.
+
+    Returns:
+        The value, perhaps with lone surrogates; ``ABSENT`` for what is not JSON.
+    """
+    has_mark = body.startswith(BOM if isinstance(body, str) else BOM.encode())
+    if not has_mark and isinstance(error, ValueError) and "hex escape" not in str(error):
         return ABSENT
+    import json  # pydantic's parser has no setting for surrogates
+
+    def refuse(name: str) -> Any:
+        raise ValueError(name)
+
+    try:
+        text = body if isinstance(body, str) else body.decode()
+        return json.loads(text.removeprefix(BOM), parse_constant=None if constants else refuse)
+    except (ValueError, RecursionError):
+        return ABSENT
+
+
+def _whole_characters(value: Any) -> Any:
+    """Return a JSON value with lone surrogates replaced."""
+    try:
+        return _without_surrogates(value)
+    except RecursionError:
+        return ABSENT
+
+
+def _without_surrogates(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if is_object(value):
+        return {_without_surrogates(key): _without_surrogates(item) for key, item in value.items()}
+    return list(map(_without_surrogates, value)) if is_list(value) else value
 
 
 def dump(value: Any) -> bytes:

@@ -253,12 +253,13 @@ class Provider:
     def decode_fields(self, body: Body) -> RequestFields:
         """Decode a client's body into canonical fields, for `decode_request` and the transcoder."""
         body = plain_body(body)
-        raw = isinstance(body, (bytes, str))
-        wire: Any = parse_request_body(body) if isinstance(body, (bytes, str)) else body
+        wire: Any
+        # Only a plain parser's values are free of lone surrogates.
+        wire, may_be_odd = parse_request_body(body) if isinstance(body, (bytes, str)) else (body, True)
         if not is_object(wire):
             kind = "a list" if is_list(wire) else "another JSON value"
             raise InvalidRequestError(f"the body: expected a JSON object, not {kind}")
-        return self.dialect.request.decode(wire, self.name, from_json=raw)
+        return self.dialect.request.decode(wire, self.name, from_json=not may_be_odd)
 
     def encode_response(self, response: RerankResponse, request: RerankRequest | None = None) -> dict[str, Any] | Any:
         """Encode a canonical response in this dialect.

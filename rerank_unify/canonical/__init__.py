@@ -1,7 +1,7 @@
 """The canonical format, Jina's: the request, the response, and their parts."""
 
 from .attempt import AttemptRecord
-from .document_text import as_text, has_data, is_data, select_fields, without_data
+from .document_text import MAX_NODES, as_text, count_nodes, has_data, is_data, select_fields, without_data
 from .request import (
     ALIASES,
     FIELD_NAMES,
@@ -29,11 +29,12 @@ from .response import (
     rows_of,
 )
 from .usage import NO_USAGE, USAGE_FIELDS, Usage
-from .validation import check_number, validate_model
+from .validation import check_number, refuse_other_name, validate_model
 
 __all__ = [
     "ALIASES",
     "FIELD_NAMES",
+    "MAX_NODES",
     "NO_USAGE",
     "SCORE_RANGES",
     "USAGE_FIELDS",
@@ -56,9 +57,11 @@ __all__ = [
     "as_text",
     "check_number",
     "checked_fields",
+    "count_nodes",
     "fields_of",
     "has_data",
     "is_data",
+    "refuse_other_name",
     "response_from_rows",
     "rows_of",
     "select_fields",

@@ -56,8 +56,15 @@ _OPTIONS = core_schema.no_info_before_validator_function(
     validation.options_object, core_schema.dict_schema(core_schema.str_schema(), _OBJECT)
 )
 
-_NAMES = core_schema.tuple_schema(
-    [core_schema.str_schema(strict=True, pattern=r"\S")], variadic_item_index=0, min_length=1, strict=False
+_NAMES = core_schema.no_info_after_validator_function(
+    validation.different_names,
+    core_schema.tuple_schema(
+        [core_schema.str_schema(strict=True, pattern=r"\S")],
+        variadic_item_index=0,
+        min_length=1,
+        max_length=validation.MAX_RANK_FIELDS,
+        strict=False,
+    ),
 )
 
 _QueryField = Annotated[Query, GetPydanticSchema(lambda _source, _handler: _QUERY)]
@@ -107,7 +114,8 @@ class RerankRequest(BaseModel, frozen=True):
         instruction: a description of relevance, for models that follow instructions.
         max_tokens_per_doc: tokens of each document that are ranked, 1 or more; the provider cuts the rest.
         truncation: whether the provider may cut input that is too long; False requests an error instead.
-        rank_fields: the fields of an object that are ranked, in order; None for ``text``, else all fields.
+        rank_fields: the fields of an object that are ranked, in order, 1 to 256 different names; None for ``text``,
+            else all fields.
         return_embeddings: whether each result carries its embedding, in ``result.extra``.
         provider_options: further body fields by provider name, each for that provider alone.
 
@@ -241,9 +249,20 @@ def canonical_names(data: Any, wire: Mapping[str, str] | None = None) -> dict[st
         given = named.setdefault(name, value)
         if given != value or type(given) is not type(value):  # True equals 1, and is no number
             raise InvalidRequestError(f"{name} and {alias} are two names of one field and differ", field=name)
+    words = wire or {}
     if "documents" in named:
-        named["documents"] = validation.as_sequence(named["documents"], (wire or {}).get("documents", "documents"))
+        named["documents"] = validation.as_sequence(named["documents"], words.get("documents", "documents"))
+    else:
+        validation.refuse_other_name(data, words.get("documents", "documents"))
+    for name in _PLAIN:
+        if name in named and type(named[name]) not in _PLAIN_TYPES:
+            named[name] = validation.without_arrays(named[name])
     return named
+
+
+# Fields that may be numpy's integers, arrays and other sequences.
+_PLAIN: Final = ("top_n", "max_tokens_per_doc", "rank_fields")
+_PLAIN_TYPES: Final = frozenset((int, bool, float, str, list, tuple, dict))
 
 
 _KNOWN: Final = frozenset((*FIELD_NAMES, *ALIASES))
@@ -324,6 +343,6 @@ def _refuse_unknown_names(data: Mapping[str, Any]) -> None:
     from difflib import get_close_matches  # with the first mistake
 
     name = next(name for name in data if name not in _KNOWN)
-    near = get_close_matches(name, sorted(_KNOWN), n=1)
+    near = ["documents"] if name in validation.OTHER_NAMES else get_close_matches(name, sorted(_KNOWN), n=1)
     hint = f"; did you mean {near[0]}?" if near else f"; its fields are {', '.join(FIELD_NAMES)}"
     raise InvalidRequestError(f"{name} is no field of a rerank request{hint}", field=name)

@@ -13,10 +13,11 @@ from pydantic import ConfigDict, Field, GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 from typing_extensions import NotRequired, TypedDict
 
-from .._json import dump, is_list
+from .._json import dump
 from ..errors import InvalidRequestError, ScoreKindError
 from .attempt import AttemptRecord
 from .usage import NO_USAGE, USAGE_FIELDS, Usage
+from .validation import without_arrays
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -81,6 +82,9 @@ class Result:
     extra: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     def __post_init__(self) -> None:
+        for name, plain in (("index", int), ("relevance_score", float)):
+            if type(getattr(self, name)) not in (plain, int, bool):  # numpy's, which JSON writers refuse
+                object.__setattr__(self, name, without_arrays(getattr(self, name)))
         if type(self.index) is not int or self.index < 0:
             raise InvalidRequestError("index: expected an integer of 0 or more", field="index")
         score: Any = self.relevance_score
@@ -254,7 +258,8 @@ class RerankResponse:
         highest = max((row["index"] for row in self._rows), default=-1)
         if highest >= len(items):
             raise InvalidRequestError(f"items: expected at least {highest + 1}, not {len(items)}", field="items")
-        return [items[row["index"]] for row in self._rows]
+        at: Any = getattr(items, "iloc", items)  # the positions of pandas' objects; their own keys are labels
+        return [at[row["index"]] for row in self._rows]
 
     def unit_scores(self, kind: ScoreKind | None = None) -> RerankResponse:
         """Return a copy with scores mapped monotonically into 0..1, of kind ``unit``. No score is clipped.
@@ -406,7 +411,7 @@ def _check(name: str, value: Any, kind: type[T]) -> T | None:
 
 
 def _check_each(name: str, values: Sequence[Any], kind: type[T]) -> tuple[T, ...]:
-    listed = tuple(values) if is_list(values) else (None,)
+    listed = tuple(values) if isinstance(values, Sequence) and not isinstance(values, str) else (None,)
     if not all(isinstance(value, kind) for value in listed):
         raise InvalidRequestError(f"{name}: expected a sequence of {_named(kind)}", field=name)
     return cast("tuple[T, ...]", listed)

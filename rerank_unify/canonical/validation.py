@@ -12,6 +12,8 @@ from ..errors import InvalidRequestError
 SURROGATE: Final = "has a lone surrogate (half of a character), which cannot be sent as UTF-8"
 DEPTH: Final = 64  # levels of nesting that a document may have; YAML and JSON writers recurse
 
+MAX_RANK_FIELDS: Final = 256  # names; each document is searched for each of them
+OTHER_NAMES: Final = ("documents", "docs", "texts", "passages", "items", "input")  # of documents, in other dialects
 _BITS: Final = 4096  # of an integer in a document; Python refuses to write those of some 14,000 bits
 _PLACE: Final = 80  # characters of a path that a sentence repeats
 
@@ -24,7 +26,7 @@ _EXPECTED: Final[Mapping[str, str]] = {
     "instruction": "a string",
     "max_tokens_per_doc": "an integer of 1 or more",
     "truncation": "true or false",
-    "rank_fields": "a list of one or more field names",
+    "rank_fields": f"a list of 1 to {MAX_RANK_FIELDS} different field names",
     "return_embeddings": "true or false",
     "provider_options": "an object of objects of JSON values, by provider name",
 }
@@ -54,8 +56,48 @@ def field_error(field: str, value: Any, word: str) -> InvalidRequestError:
     """Make the error for a canonical field; ``word`` is its name in the client's dialect."""
     if value is None:
         return InvalidRequestError(f"{word}: this field is required: {_EXPECTED[field]}", field=word)
+    value = without_arrays(value)
     got = f'the string "{value[:20]}"' if isinstance(value, str) and field == "top_n" else describe(value)
-    return InvalidRequestError(f"{word}: expected {_EXPECTED[field]}, not {got}", field=word)
+    zero = field == "top_n" and type(value) is int and value == 0
+    hint = ": some servers return no results for it, others all; leave it out for all" if zero else ""
+    return InvalidRequestError(f"{word}: expected {_EXPECTED[field]}, not {got}{hint}", field=word)
+
+
+def refuse_other_name(data: Mapping[str, Any], word: str) -> None:
+    """Refuse a request without documents that has them under a name of another dialect.
+
+    Args:
+        data: the request's fields.
+        word: the name of the documents in this dialect.
+
+    Raises:
+        InvalidRequestError: names both.
+    """
+    given = (name for name in OTHER_NAMES if name != word and isinstance(data.get(name), (list, tuple, str)))
+    other = next(given, None)
+    if other is not None:
+        raise InvalidRequestError(
+            f"{word}: this field is required: {_EXPECTED['documents']}; the request has {other} instead", field=word
+        )
+
+
+def different_names(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Refuse a name that occurs twice."""
+    if len(set(names)) != len(names):
+        raise ValueError("a name occurs twice")
+    return names
+
+
+def without_arrays(value: Any) -> Any:
+    """Return numpy's scalars and arrays, pandas' Series and any other sequence but a string as plain Python values."""
+    for name in ("tolist", "to_list", "to_pylist"):
+        convert = getattr(value, name, None)
+        if callable(convert):
+            return convert()
+    return list(value) if isinstance(value, Sequence) and not isinstance(value, _NO_LISTS) else value
+
+
+_NO_LISTS: Final = (str, bytes, bytearray, memoryview)
 
 
 def prefix_field(inner: InvalidRequestError, word: str) -> InvalidRequestError:
@@ -213,7 +255,14 @@ def json_copy(value: Any, place: str, depth: int) -> Any:
         return {_key(key, place): json_copy(item, f"{place}.{key}", depth - 1) for key, item in value.items()}
     if is_list(value):
         return [json_copy(item, f"{place}[{index}]", depth - 1) for index, item in enumerate(value)]
-    raise _inside(place, f"expected a JSON value, not {describe(value)}")
+    return _array_copy(value, place, depth)
+
+
+def _array_copy(value: Any, place: str, depth: int) -> Any:
+    plain = without_arrays(value)
+    if plain is value:
+        raise _inside(place, f"expected a JSON value, not {describe(value)}")
+    return json_copy(plain, place, depth - 1)
 
 
 def _key(key: Any, place: str) -> str:
@@ -265,16 +314,17 @@ def validate_model(model: Any) -> str | None:
 
 
 def as_sequence(value: Any, word: str) -> Any:
-    """Return the documents as a list or tuple, from any sequence but a string.
+    """Return the documents as a list or tuple, from any sequence but a string, also numpy's and pandas'.
 
     Raises:
         InvalidRequestError: they are something else, such as a set, which has no order.
     """
     if is_list(value):
         return value
-    if isinstance(value, (str, bytes, bytearray)) or not isinstance(value, Sequence):
-        raise InvalidRequestError(f"{word}: expected {_EXPECTED['documents']}, not {describe(value)}", field=word)
-    return list(value)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType] - a sequence of anything
+    plain = without_arrays(value)
+    if not is_list(plain):
+        raise InvalidRequestError(f"{word}: expected {_EXPECTED['documents']}, not {describe(plain)}", field=word)
+    return plain
 
 
 def _all_utf8(values: Sequence[Any], word: str) -> None:
@@ -289,7 +339,7 @@ def _all_utf8(values: Sequence[Any], word: str) -> None:
 
 
 def check_utf8(data: Mapping[str, Any], wire: Mapping[str, str] | None = None) -> None:
-    """Refuse lone surrogates in texts. Only Python values can have them: JSON with a lone surrogate does not parse."""
+    """Refuse lone surrogates in texts."""
     for name in ("query", "documents", "model", "instruction", "rank_fields"):
         value: Any = data.get(name)
         if value is None or (isinstance(value, str) and value.isascii()):

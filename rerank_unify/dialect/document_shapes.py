@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
-from .._json import is_object
-from ..canonical import as_text
+from .._json import dump, is_object
+from ..canonical import MAX_NODES, as_text, count_nodes
 
 Form: TypeAlias = Callable[[Mapping[str, Any]], Any]
 
@@ -17,9 +17,11 @@ def as_object(document: Mapping[str, Any]) -> Any:
 
 
 def as_string(document: Mapping[str, Any]) -> Any:
-    """Write the document's text; for an object without one, the text that is ranked."""
+    """Write the document's text; for an object without one its fields as YAML, as JSON where they are many."""
     text = document.get("text")
-    return text if isinstance(text, str) else as_text(document, 0)
+    if isinstance(text, str):
+        return text
+    return as_text(document, 0) if count_nodes(document) <= MAX_NODES else dump(document).decode()
 
 
 def as_nested(document: Mapping[str, Any]) -> Any:

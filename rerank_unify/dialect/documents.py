@@ -8,7 +8,18 @@ from operator import methodcaller
 from typing import Any, Final, TypeAlias, cast
 
 from .._json import compile_path, dig, is_list, is_object, put
-from ..canonical import Document, Loss, RequestFields, as_text, has_data, is_data, select_fields, without_data
+from ..canonical import (
+    MAX_NODES,
+    Document,
+    Loss,
+    RequestFields,
+    as_text,
+    count_nodes,
+    has_data,
+    is_data,
+    select_fields,
+    without_data,
+)
 from ..errors import InvalidRequestError, UnsupportedRequestError
 from .context import EncodeContext
 
@@ -86,17 +97,21 @@ class Documents:
         """Return the content to send for each document, and the indices of these documents; None for all.
 
         Raises:
-            InvalidRequestError: a document has none of the ``rank_fields``, or is base64.
+            InvalidRequestError: a document has none of the ``rank_fields``, or is base64, or the ranked objects hold
+                more than `MAX_NODES` values.
             UnsupportedRequestError: a document is an image and the model accepts none, or every text is empty.
         """
         given = draft.fields["documents"]
         if self._all_sent_as_they_are(given):
             return list(given), None  # type: ignore[arg-type]  # all of them are strings
-        dropped: list[int] = []
-        contents = [_content(draft, document, index, dropped) for index, document in enumerate(given)]
+        with_data: list[int] = []
+        contents = _contents(draft.fields, with_data)
+        for index, content in enumerate(contents):
+            if not isinstance(content, str):
+                require_images(draft, f"documents[{index}]", index)
         _note_conversions(draft, contents)
-        if dropped:
-            draft.add_loss("documents", "dropped", "base64 is never ranked as text", tuple(dropped))
+        if with_data:
+            draft.add_loss("documents", "dropped", "base64 is never ranked as text", tuple(with_data))
         sent_indices = self._sent_indices(contents)
         if sent_indices is None:
             return contents, None
@@ -110,9 +125,7 @@ class Documents:
         """Return the indices of the documents that would be sent; None for all."""
         if not self.refuse_empty or self._all_sent_as_they_are(fields["documents"]):
             return None
-        return self._sent_indices(
-            [_ranked(document, fields, index, []) for index, document in enumerate(fields["documents"])]
-        )
+        return self._sent_indices(_contents(fields, []))
 
     def write_all(self, contents: list[Any], query: Any) -> list[Any]:
         """Write the list in the provider's format."""
@@ -155,24 +168,53 @@ def _note_conversions(draft: EncodeContext, contents: list[Content]) -> None:
         draft.add_loss("documents", "converted", reason, converted, affects_result=False)
 
 
-def _content(draft: EncodeContext, document: Document, index: int, dropped: list[int]) -> Content:
-    content = _ranked(document, draft.fields, index, dropped)
-    if not isinstance(content, str):
-        require_images(draft, f"documents[{index}]", index)
-    return content
+def _contents(fields: RequestFields, with_data: list[int]) -> list[Content]:
+    """Return the content that is ranked of each document.
+
+    Args:
+        fields: the request.
+        with_data: gets the indices of documents a part of which was base64 in place of text.
+
+    Raises:
+        InvalidRequestError: a document has none of the ``rank_fields``, is base64, or is one too many to write.
+    """
+    chosen = _chosen(fields)
+    return [
+        _text_of(one, index) if isinstance(one, str) else _content_of(one, index, with_data)
+        for index, one in enumerate(chosen)
+    ]
 
 
-def _ranked(document: Document, fields: RequestFields, index: int, dropped: list[int]) -> Content:
-    """Return the content that is ranked; ``dropped`` gets the index where a part of it was base64 in place of text."""
-    if isinstance(document, str):
-        refuse_data(document, f"documents[{index}]")
-        return document
-    chosen = select_fields(document, fields["rank_fields"], index)
+def _chosen(fields: RequestFields) -> list[str | Mapping[str, Any]]:
+    """Return the texts, and the ranked fields of objects. Objects are counted before any is written as YAML."""
+    rank_fields, nodes = fields["rank_fields"], 0
+    order = {name: at for at, name in enumerate(rank_fields)} if rank_fields else None
+    chosen: list[str | Mapping[str, Any]] = []
+    for index, document in enumerate(fields["documents"]):
+        if isinstance(document, str):
+            chosen.append(document)
+            continue
+        ranked = select_fields(document, rank_fields, index, order)
+        if len(ranked) != 1 or not isinstance(next(iter(ranked.values())), str):
+            nodes += count_nodes(ranked)
+        if nodes > MAX_NODES:
+            sentence = f"the ranked objects hold more than {MAX_NODES:,} values; rank_fields may name fewer fields"
+            raise InvalidRequestError(f"documents[{index}]: {sentence}", field=f"documents[{index}]")
+        chosen.append(ranked)
+    return chosen
+
+
+def _text_of(text: str, index: int) -> str:
+    refuse_data(text, f"documents[{index}]")
+    return text
+
+
+def _content_of(chosen: Mapping[str, Any], index: int, with_data: list[int]) -> Content:
     image = chosen.get("image")
     if isinstance(image, str):
         chosen = {name: value for name, value in chosen.items() if name != "image" and value is not None}
     if has_data(chosen):
-        dropped.append(index)
+        with_data.append(index)
         first = next(value for value in chosen.values() if has_data(value))
         chosen = without_data(chosen)
         if not chosen and not isinstance(image, str):

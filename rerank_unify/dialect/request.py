@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any, Final
 
 from .._json import ABSENT, Path, compile_path, dig, is_object, merge, put
-from ..canonical import ALIASES, DialectOptions, RequestFields, validate_fields
+from ..canonical import ALIASES, DialectOptions, RequestFields, refuse_other_name, validate_fields
 from ..errors import InvalidRequestError, UnsupportedRequestError
 from .context import EncodeContext, EncodedRequest
 from .documents import Content, Documents, query_content
@@ -232,6 +232,8 @@ class RequestFormat:
             named["provider_options"] = {provider: extra}
         if named.get("return_documents") is None:
             named["return_documents"] = self.return_documents is not None and self.return_documents.default
+        if named.get("documents") is None and not self.is_canonical:
+            refuse_other_name(wire, self.words["documents"])
         fields = validate_fields(named, {} if self.is_canonical else self.words, from_json=from_json)
         if extra:
             fields["provider_options"] = {
