@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from example_budget import examples_for_each
 
 import rerank_unify as ru
 from rerank_unify.declaration import (
@@ -239,7 +240,7 @@ FAMILIES = (discovery_engine, bedrock, watsonx, volcengine, cloudflare, gitee_mu
 @pytest.mark.parametrize("declare", FAMILIES)
 def test_a_declaration_passes_the_contract(declare: Callable[[], Provider]) -> None:
     assert len(inspect.getsource(declare).splitlines()) <= 35
-    assert_provider_contract(declare(), max_examples=12)
+    assert_provider_contract(declare(), max_examples=examples_for_each(35, len(FAMILIES)))
 
 
 def request(**more: Any) -> ru.RerankRequest:
