@@ -294,7 +294,7 @@ class _Exchanged(_Signed):
         if not 200 <= status < 300:
             code = found.get("errorCode") or found.get("error")
             code = code if isinstance(code, str) and _CODE.fullmatch(code) else None
-            kind = e.AuthenticationError if status in (400, 401, 403) else e.classify_error(status, None, {})
+            kind = e.AuthenticationError if status in (400, 401, 403) else e.by_status(status)
             raise kind("the key could not be exchanged for a token", status=status, code=code, body=b"")
         token: Any = found.get("access_token")
         seconds: Any = found.get("expires_in")

@@ -1,6 +1,6 @@
 """Error classes, and pure functions that parse, classify and redact a provider's error."""
 
-from .classify import Codes, classify_error, classify_success_body, document_limit, is_declared
+from .classify import Codes, by_status, classify_error, classify_success_body, document_limit, is_declared
 from .parse import ParsedError, parse_error, text_of
 from .redact import cut, is_id, one_line, redact_message, redact_name, safe_id
 from .tree import (
@@ -69,6 +69,7 @@ __all__ = [
     "UnsupportedRequestError",
     "WrongEndpointError",
     "bounded_wait",
+    "by_status",
     "classify_error",
     "classify_success_body",
     "cut",
