@@ -85,6 +85,11 @@ class Provider:
         """Return what the model ranks: ``("text",)`` or ``("text", "image")``."""
         return ("text", "image") if self.model(model).images else ("text",)
 
+    @property
+    def ranks(self) -> bool:
+        """Whether it ranks documents; False for ``input-order``."""
+        return self.unknown_model.score_kind != "none"
+
     def score_kind(self, model: str | None = None) -> ScoreKind:
         """Return the kind of the model's scores, such as ``probability``."""
         return self.model(model).score_kind
