@@ -9,6 +9,8 @@ INTEROP := .venv-interop
 INTEROP_FULL := .venv-interop-full
 WHEEL := .venv-wheel
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
+# Some environments forbid Python to cache compiled files. Then each process that a test starts compiles the package again.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help demo quality test check lint docs wheel interop interop-full bench chaos fuzz clean
