@@ -10,6 +10,8 @@ INTEROP_FULL := .venv-interop-full
 PEERS := .venv-peers
 WHEEL := .venv-wheel
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
+# Some environments forbid Python to cache compiled files. Then each process that a test starts compiles the package again.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help demo quality test check lint docs wheel interop interop-full bench peers chaos fuzz clean
