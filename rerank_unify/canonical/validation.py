@@ -94,7 +94,11 @@ def without_arrays(value: Any) -> Any:
         convert = getattr(value, name, None)
         if callable(convert):
             return convert()
-    return list(value) if isinstance(value, Sequence) and not isinstance(value, _NO_LISTS) else value
+    given: object = value
+    if isinstance(given, Sequence) and not isinstance(given, _NO_LISTS):
+        items: Sequence[Any] = given
+        return list(items)
+    return value
 
 
 _NO_LISTS: Final = (str, bytes, bytearray, memoryview)
