@@ -63,6 +63,8 @@ def cut_at_word(text: str, tokens: int) -> str:
         if budget < 0:
             break
     beginning = text[: max(end, 1)]
+    if beginning == text:
+        return text
     if text[len(beginning)].isspace():
         return beginning.rstrip() or beginning
     words = beginning.rsplit(None, 1)

@@ -96,8 +96,7 @@ def without_arrays(value: Any) -> Any:
             return convert()
     given: object = value
     if isinstance(given, Sequence) and not isinstance(given, _NO_LISTS):
-        items: Sequence[Any] = given
-        return list(items)
+        return list(given)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType] - of anything
     return value
 
 
