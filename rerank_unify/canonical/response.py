@@ -33,7 +33,7 @@ SCORE_RANGES: Final[Mapping[ScoreKind, tuple[float, float]]] = {
 }
 """The lowest and the highest score of each kind that has bounds."""
 
-Action: TypeAlias = Literal["dropped", "folded", "converted", "withheld"]
+Action: TypeAlias = Literal["dropped", "folded", "converted", "cut", "withheld"]
 
 Row: TypeAlias = dict[str, Any]
 """A row in Jina's format: ``index``, ``relevance_score``, ``document`` where it was requested, then further fields."""
@@ -47,8 +47,8 @@ class Loss:
 
     Attributes:
         field: the canonical field, or the extra field of the client's dialect.
-        action: ``dropped`` (not sent), ``folded`` (written into another field), ``converted`` (sent in another form) or
-            ``withheld`` (a document that is not sent).
+        action: ``dropped`` (not sent), ``folded`` (written into another field), ``converted`` (sent in another form),
+            ``cut`` (a document of which only the beginning is sent) or ``withheld`` (a document that is not sent).
         reason: why, in one sentence.
         indices: the documents that are affected, zero-based; empty where the loss affects no document in particular.
         affects_result: whether scores or rows may differ from those that the request describes.
@@ -418,7 +418,8 @@ def _check(name: str, value: Any, kind: type[T]) -> T | None:
 
 
 def _check_each(name: str, values: Sequence[Any], kind: type[T]) -> tuple[T, ...]:
-    listed = tuple(values) if isinstance(values, Sequence) and not isinstance(values, str) else (None,)
+    is_sequence = isinstance(cast("object", values), Sequence) and not isinstance(values, str)
+    listed: tuple[Any, ...] = tuple(values) if is_sequence else (None,)
     if not all(isinstance(value, kind) for value in listed):
         raise InvalidRequestError(f"{name}: expected a sequence of {_named(kind)}", field=name)
     return cast("tuple[T, ...]", listed)

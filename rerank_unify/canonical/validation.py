@@ -94,7 +94,10 @@ def without_arrays(value: Any) -> Any:
         convert = getattr(value, name, None)
         if callable(convert):
             return convert()
-    return list(value) if isinstance(value, Sequence) and not isinstance(value, _NO_LISTS) else value
+    given: object = value
+    if isinstance(given, Sequence) and not isinstance(given, _NO_LISTS):
+        return list(given)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType] - of anything
+    return value
 
 
 _NO_LISTS: Final = (str, bytes, bytearray, memoryview)
