@@ -1,7 +1,7 @@
 """The documents in the order of the request, for the end of a chain: a search that must not fail with its reranker.
 
-It ranks nothing: every score is 0.0, the kind of scores is ``none``, and a warning says so. A `FallbackPlan` starts it after
-the deadline too, and never beside a slow target. It speaks Jina's dialect to a sender in this process.
+It ranks nothing: every score is 0.0, the kind of scores is ``none``, and a warning says so. A `FallbackPlan` starts it
+after the deadline too, and never beside a slow target. It speaks Jina's dialect to a sender in this process.
 """
 
 from __future__ import annotations

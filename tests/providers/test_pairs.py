@@ -1,4 +1,4 @@
-"""Requests, responses and errors of every pair of dialects: sampled by default, all pairs of formats in a thorough run."""
+"""Requests, responses and errors of pairs of dialects: sampled by default, all pairs in a thorough run."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def ranked(request: ru.RerankRequest) -> list[Any]:
 
 
 def check_request(client: str, provider: str, request: ru.RerankRequest) -> tuple[ru.RerankRequest, Any] | None:
-    """Translate a request; return it as the client's body has it, and the translated one, or None where it is refused."""
+    """Translate a request; return it as the client sent it, and translated, or None where it is refused."""
     speaks, serves = ru.provider(client), ru.provider(provider)
     body = json.dumps(speaks.encode_request(request)).encode()
     asked = speaks.decode_request(body)
