@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, AsyncIterable, Generator, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Generator, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
@@ -12,7 +12,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from .. import transport
-from .._http import HttpResponse
+from .._http import HttpRequest, HttpResponse
 from .._provider import Call
 from ..canonical import Document, Query, RequestFields, RerankRequest, RerankResponse
 from ..errors import InvalidRequestError, MissingExtraError
@@ -130,15 +130,21 @@ class Client:
                         attempt.decode(self._send(attempt, attempt.prepare(fields, must_keep)))
         return plan.result()
 
-    def _send(self, attempt: Running, calls: Sequence[Call]) -> list[HttpResponse]:
+    def _send(self, attempt: Running, calls: Sequence[Call]) -> list[tuple[Call, HttpResponse]]:
         if len(calls) == 1:
             return [self._send_one(attempt, calls[0])]
         with ThreadPoolExecutor(self.settings.concurrency) as pool:
             return list(pool.map(partial(self._send_one, attempt), calls))
 
-    def _send_one(self, attempt: Running, call: Call) -> HttpResponse:
-        in_process = call.provider.sender
-        return in_process(call.http) if in_process else self._sender(call.http, attempt.seconds_left())
+    def _send_one(self, attempt: Running, call: Call) -> tuple[Call, HttpResponse]:
+        if call.provider.sender is not None:
+            return call, call.provider.sender(call.http)
+        if call.provider.auth.signs:
+            exchange = attempt.token_request(call)
+            if exchange is not None:
+                attempt.take_token(call, self._sender(exchange, attempt.seconds_left()))
+            call = attempt.signed(call)
+        return call, self._sender(call.http, attempt.seconds_left())
 
     def rerank_many(
         self,
@@ -297,7 +303,7 @@ class AsyncClient:
         with Running(self.settings, plan, step) as attempt:
             attempt.decode(await self._send(attempt, attempt.prepare(fields, must_keep)))
 
-    async def _send(self, attempt: Running, calls: Sequence[Call]) -> Sequence[HttpResponse]:
+    async def _send(self, attempt: Running, calls: Sequence[Call]) -> Sequence[tuple[Call, HttpResponse]]:
         if len(calls) == 1:
             return [await self._send_one(attempt, calls[0])]
         import anyio
@@ -321,15 +327,15 @@ class AsyncClient:
             raise failed[0]
         return responses
 
-    async def _send_one(self, attempt: Running, call: Call) -> HttpResponse:
-        in_process, seconds = call.provider.sender, attempt.seconds_left()
-        if in_process is None:
-            return await self._sender(call.http, seconds)
-        from anyio import move_on_after, to_thread
-
-        with move_on_after(seconds):  # in a thread, as it would block the event loop
-            return await to_thread.run_sync(in_process, call.http, abandon_on_cancel=True)
-        raise transport.too_late(seconds)
+    async def _send_one(self, attempt: Running, call: Call) -> tuple[Call, HttpResponse]:
+        if call.provider.sender is not None:
+            return call, await _in_thread(call.provider.sender, call.http, attempt.seconds_left())
+        if call.provider.auth.signs:
+            exchange = attempt.token_request(call)
+            if exchange is not None:
+                attempt.take_token(call, await self._sender(exchange, attempt.seconds_left()))
+            call = attempt.signed(call)
+        return call, await self._sender(call.http, attempt.seconds_left())
 
     def rerank_many(
         self,
@@ -392,6 +398,15 @@ class AsyncClient:
 
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()
+
+
+async def _in_thread(sender: Callable[[HttpRequest], HttpResponse], http: HttpRequest, timeout: float) -> HttpResponse:
+    """Rank in a thread, as it would block the event loop. A thread that is too slow ends later, by itself."""
+    from anyio import move_on_after, to_thread
+
+    with move_on_after(timeout):
+        return await to_thread.run_sync(sender, http, abandon_on_cancel=True)
+    raise transport.too_late(timeout)
 
 
 def _check_installed() -> None:

@@ -9,7 +9,8 @@ from random import random
 from typing import TYPE_CHECKING, Final, TypeAlias, cast
 
 from .. import errors as e
-from .._http import HttpResponse
+from .._endpoint import plain_key
+from .._http import HttpRequest, HttpResponse
 from .._provider import Call, make_call
 from ..batching import fits, split_request
 from ..canonical import (
@@ -31,6 +32,7 @@ from .events import Observation
 if TYPE_CHECKING:
     from typing_extensions import Self
 
+_EARLY: Final = 60.0  # seconds before its end from which a token is replaced: a call may take as long
 _ADDRESSES: Final = 1024  # a URL may contain the model, and requests may name any model
 Merge: TypeAlias = Callable[[Sequence[RerankResponse]], RerankResponse]
 
@@ -116,14 +118,35 @@ class Running:
             raise too_late(self._timeout)
         return left
 
-    def decode(self, responses: Sequence[HttpResponse]) -> None:
+    def token_request(self, call: Call) -> HttpRequest | None:
+        """Return the request for a token, where the provider takes one in place of the key and none is at hand."""
+        target, now = self._attempt.target, time.time()
+        token = self._settings.tokens.get(target.identity)
+        if token is not None and now < token.expires_at - _EARLY:
+            return None
+        return call.provider.auth.token_request(plain_key(target.api_key), now)
+
+    def take_token(self, call: Call, response: HttpResponse) -> None:
+        """Remember the token for this call and later ones.
+
+        Raises:
+            StatusError, InvalidResponseError: the response has no token.
+        """
+        self._settings.tokens[self._attempt.target.identity] = call.provider.auth.token_from(response, time.time())
+
+    def signed(self, call: Call) -> Call:
+        """Return the call with its signature or token."""
+        target = self._attempt.target
+        token = self._settings.tokens.get(target.identity)
+        return call.sign(target.api_key if token is None else token.value, time.time())
+
+    def decode(self, sent: Sequence[tuple[Call, HttpResponse]]) -> None:
         """Decode and merge the responses to the calls, in the order of the calls.
 
         Raises:
             RerankError: a response is an error or breaks the contract.
         """
-        calls = zip(self._calls, responses, strict=True)
-        self._response = self._merge([call.decode(*http_response, now=time.time()) for call, http_response in calls])
+        self._response = self._merge([call.decode(*http_response, now=time.time()) for call, http_response in sent])
 
     def __enter__(self) -> Self:
         return self
@@ -141,6 +164,8 @@ class Running:
         if isinstance(outcome, e.RerankError):
             outcome.provider = outcome.provider or self._attempt.target.name
             outcome.__traceback__ = None  # its frames hold the raw response, which may repeat a key
+            if isinstance(outcome, e.AuthenticationError):
+                self._settings.tokens.pop(self._attempt.target.identity, None)
         elif self._attempt.target is not self._plan.targets[0]:
             outcome = _with_kind_warning(outcome, self._plan.targets[0])
         refused = self._plan.record(self._attempt, outcome, now)

@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeAlias
 
 from typing_extensions import TypedDict
 
-from .._endpoint import Key
+from .._endpoint import Key, Token
 from .._http import Headers, validate_headers
 from .._provider import Provider, address_of_call
 from ..batching import Estimate, estimate_tokens
@@ -32,6 +32,7 @@ class Settings:
     Attributes:
         observers: the hooks, the log and the spans.
         addresses: URL and headers by target and, where the URL contains the model, by model.
+        tokens: by target, for providers that take a token in place of the key.
     """
 
     targets: tuple[Target, ...]
@@ -51,6 +52,7 @@ class Settings:
     on_attempt_end: Ended | None = None
     observers: Observers = field(init=False, repr=False)
     addresses: dict[tuple[object, ...], Address] = field(init=False, repr=False)
+    tokens: dict[tuple[object, ...], Token] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         for name in ("timeout", "connect_timeout", "read_timeout", "deadline"):
@@ -61,6 +63,7 @@ class Settings:
         validate_headers(self.headers)
         object.__setattr__(self, "observers", observers(self.on_attempt_start, self.on_attempt_end))
         object.__setattr__(self, "addresses", {})
+        object.__setattr__(self, "tokens", {})
 
     @cached_property
     def providers(self) -> Mapping[str, Provider]:
