@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
-from typing import Final, NamedTuple, Protocol, TypeAlias
+from typing import ClassVar, Final, NamedTuple, Protocol, TypeAlias
 from urllib.parse import SplitResult, quote, urlsplit, urlunsplit
 
 from ._http import CONTROL_CHARACTERS, HttpRequest, HttpResponse, checked_name, validate_header_value
@@ -89,10 +89,8 @@ class Auth:
 
     # --- signatures and tokens: `_auth.py` has the classes that use the arguments
 
-    @property
-    def signs(self) -> bool:
-        """Whether `sign` writes the key or a signature, because a plain header cannot carry it."""
-        return False
+    signs: ClassVar[bool] = False
+    """Whether `sign` writes the key or a signature, because a plain header cannot carry it."""
 
     def sign(self, http: HttpRequest, credentials: str | None, now: float) -> HttpRequest:  # noqa: ARG002
         """Return the request signed; a request that needs no signature is returned as it is.
@@ -261,6 +259,11 @@ class Endpoint:
             return found[""]
         given = {name: value for name, value in found.items() if value}
         return self._filled(self._before_model, given) if given and not self._lacking(given) else None
+
+    @cached_property
+    def needs_base_url(self) -> bool:
+        """Whether ``base_url`` has to name a part of the URL, such as one's own account."""
+        return bool(self._lacking({}))
 
     @cached_property
     def varies_by_model(self) -> bool:

@@ -1,7 +1,5 @@
-"""Families of providers that need a signature: their tables, ahead of their declarations."""
+"""Families of formats with one provider each: what is sent, and what their responses hold."""
 
-import inspect
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -9,28 +7,20 @@ from example_budget import examples_for_each
 
 import rerank_unify as ru
 from rerank_unify.declaration import (
-    SCORES_IN_ORDER,
-    Choice,
     Dialect,
-    Documents,
     Endpoint,
     ErrorFormat,
     Field,
-    Flag,
-    Item,
-    Limits,
     Model,
     Provider,
     RequestFormat,
     ResponseFormat,
     answers_in_order,
     bearer,
-    is_object,
-    positions_from_one,
-    text_positions,
 )
 from rerank_unify.testing import assert_provider_contract
 
+<<<<<<< HEAD
 
 def discovery_engine() -> Provider:
     """Google Discovery Engine: records with ids of ours, and a flag that says no. discoveryengine 0.20.5."""
@@ -190,6 +180,8 @@ def gitee_multimodal() -> Provider:
     )
 
 
+=======
+>>>>>>> c7c3c55 (Docs of URLs with parts of one's own, signatures, tokens and names without an endpoint; images of Elastic; traps)
 QUESTION = "Is the document relevant to the query?"
 
 
@@ -234,6 +226,7 @@ def decisions() -> Provider:
     )
 
 
+<<<<<<< HEAD
 FAMILIES = (discovery_engine, bedrock, watsonx, volcengine, cloudflare, gitee_multimodal, decisions)
 
 
@@ -243,6 +236,8 @@ def test_a_declaration_passes_the_contract(declare: Callable[[], Provider]) -> N
     assert_provider_contract(declare(), max_examples=examples_for_each(35, len(FAMILIES)))
 
 
+=======
+>>>>>>> c7c3c55 (Docs of URLs with parts of one's own, signatures, tokens and names without an endpoint; images of Elastic; traps)
 def request(**more: Any) -> ru.RerankRequest:
     return ru.RerankRequest(query="q", documents=["a", {"text": "b"}], top_n=1, return_documents=False, **more)
 
@@ -252,7 +247,7 @@ def read(provider: Provider, body: bytes, **more: Any) -> list[tuple[int, float]
 
 
 def test_discovery_engine_responds_with_our_ids() -> None:
-    provider = discovery_engine()
+    provider = ru.provider("discovery-engine")
     assert provider.encode_request(request()) == {
         "model": "semantic-ranker-default-004",
         "query": "q",
@@ -269,7 +264,7 @@ def test_discovery_engine_responds_with_our_ids() -> None:
 
 
 def test_bedrock_nests_what_others_name() -> None:
-    provider = bedrock()
+    provider = ru.provider("bedrock")
     source = {"type": "INLINE", "inlineDocumentSource": {"type": "TEXT", "textDocument": {"text": "a"}}}
     body = provider.encode_request(request())
     assert body["queries"] == [{"type": "TEXT", "textQuery": {"text": "q"}}]
@@ -288,11 +283,17 @@ def test_bedrock_nests_what_others_name() -> None:
     assert not whole.warnings
 
 
+<<<<<<< HEAD
 def test_watsonx_requests_the_parts_of_the_response() -> None:
     provider = watsonx()
     body = provider.encode_request(
         request(max_tokens_per_doc=512, provider_options={"watsonx-like": {"project_id": "p"}})
     )
+=======
+def test_watsonx_asks_for_what_comes_back() -> None:
+    provider = ru.provider("watsonx")
+    body = provider.encode_request(request(max_tokens_per_doc=512, provider_options={"watsonx": {"project_id": "p"}}))
+>>>>>>> c7c3c55 (Docs of URLs with parts of one's own, signatures, tokens and names without an endpoint; images of Elastic; traps)
     assert body["inputs"] == [{"text": "a"}, {"text": "b"}]
     assert body["parameters"] == {"truncate_input_tokens": 512, "return_options": {"top_n": 1, "inputs": False}}
     assert body["project_id"] == "p"
@@ -301,8 +302,13 @@ def test_watsonx_requests_the_parts_of_the_response() -> None:
     assert (response.model, response.usage.total_tokens, len(response)) == ("m", 57, 1)
 
 
+<<<<<<< HEAD
 def test_volcengine_scores_are_in_the_order_of_the_request() -> None:
     provider = volcengine()
+=======
+def test_scores_come_in_the_order_of_the_request() -> None:
+    provider = ru.provider("volcengine")
+>>>>>>> c7c3c55 (Docs of URLs with parts of one's own, signatures, tokens and names without an endpoint; images of Elastic; traps)
     assert provider.encode_request(request())["datas"] == [
         {"query": "q", "content": "a"},
         {"query": "q", "content": "b"},
@@ -319,21 +325,27 @@ def test_volcengine_scores_are_in_the_order_of_the_request() -> None:
 
 
 def test_cloudflare_keeps_the_slashes_of_a_model() -> None:
-    call = cloudflare().prepare(request(), api_key="k")
+    call = ru.provider("cloudflare").prepare(
+        request(), api_key="k", base_url="https://api.cloudflare.com/client/v4/accounts/a"
+    )
     assert call.http.url.endswith("/ai/run/@cf/baai/bge-reranker-base")
-    assert read(cloudflare(), b'{"success":true,"errors":[],"result":{"response":[{"id":1,"score":0.9}]}}') == [
-        (1, 0.9)
-    ]
+    assert read(
+        ru.provider("cloudflare"), b'{"success":true,"errors":[],"result":{"response":[{"id":1,"score":0.9}]}}'
+    ) == [(1, 0.9)]
     with pytest.raises(ru.RerankError, match="Invalid input"):
-        cloudflare().decode(
+        ru.provider("cloudflare").decode(
             200, {}, b'{"success":false,"errors":[{"message":"Invalid input"}],"result":null}', request()
         )
 
 
 def test_positions_may_count_from_one() -> None:
-    assert read(gitee_multimodal(), b'[{"index":2,"score":0.9},{"index":1,"score":0.1}]') == [(1, 0.9)]
+    assert read(ru.provider("moark-multimodal"), b'[{"index":2,"score":0.9},{"index":1,"score":0.1}]') == [(1, 0.9)]
     with pytest.raises(ru.InvalidResponseError, match=r"\[0\]\.index is out of range"):
-        gitee_multimodal().decode(200, {}, b'[{"index":0,"score":0.9}]', request())
+        ru.provider("moark-multimodal").decode(200, {}, b'[{"index":0,"score":0.9}]', request())
+
+
+def test_questions_in_order_pass_the_contract() -> None:
+    assert_provider_contract(decisions(), max_examples=12)
 
 
 def test_the_wording_of_a_question_can_be_replaced() -> None:
