@@ -1,8 +1,4 @@
-<<<<<<< HEAD
-"""Requests, responses and errors of pairs of dialects: sampled by default, all pairs in a thorough run."""
-=======
 """Requests, responses and errors between two dialects: pairs are sampled, and in a thorough run all are tried."""
->>>>>>> reach
 
 from __future__ import annotations
 
@@ -41,11 +37,7 @@ def ranked(request: ru.RerankRequest) -> list[Any]:
 
 
 def check_request(client: str, provider: str, request: ru.RerankRequest) -> tuple[ru.RerankRequest, Any] | None:
-<<<<<<< HEAD
-    """Translate a request; return it as the client sent it, and translated, or None where it is refused."""
-=======
     """Translate a request; return it as the client's body has it and as it is sent, or None where it is refused."""
->>>>>>> reach
     speaks, serves = ru.provider(client), ru.provider(provider)
     body = json.dumps(speaks.encode_request(request)).encode()
     received = speaks.decode_request(body)
