@@ -27,7 +27,7 @@ endpoint = Endpoint(
     parts={"region": "us-west-2"},
     variables={"region": ("AWS_REGION", "AWS_DEFAULT_REGION")},
 )
-auth = SigV4(service="bedrock", region="us-west-2", variables=("AWS_BEARER_TOKEN_BEDROCK",), bearer=True)
+auth = SigV4(service="bedrock", region="us-west-2", bearer="AWS_BEARER_TOKEN_BEDROCK")
 
 provider = Provider(
     name="bedrock-cohere",

@@ -1,6 +1,7 @@
 """Elasticsearch's inference API. elasticsearch-specification 9d9b9a5 (2026-08-20). Set ``base_url`` to your cluster.
 
-The model is the name of your inference endpoint; the scores are those of the service behind it.
+The model is the name of your inference endpoint; the scores are those of the service behind it. Where that is Elastic's
+own service, which alone takes images, say so with ``base_model="elastic"``.
 """
 
 from __future__ import annotations
@@ -10,14 +11,18 @@ from typing import Any
 
 from rerank_unify.declaration import (
     Auth,
+    Content,
     Dialect,
     Documents,
+    EncodeContext,
     Endpoint,
     ErrorFormat,
+    Model,
     ModelNotFoundError,
     Provider,
     RequestFormat,
     ResponseFormat,
+    UnsupportedRequestError,
     as_string,
     is_list,
     is_object,
@@ -42,9 +47,28 @@ def _unpacked(item: Any) -> Any:
     return item["value"] if item["type"] == "text" else {"image": item["value"]}
 
 
+def as_values(context: EncodeContext, query: Content, documents: list[Content]) -> tuple[Any, list[Any]]:
+    """Write texts and images as objects of type, format and value. A URL is taken from 9.6.0 on."""
+
+    def value(content: Content, place: str, index: int | None) -> dict[str, str]:
+        if isinstance(content, str):
+            return {"type": "text", "format": "text", "value": content}
+        if "text" in content:
+            message = f"{place}: has a text beside its image, and {context.provider} takes one of them"
+            raise UnsupportedRequestError(message, field=place, index=index, provider=context.provider)
+        image: str = content["image"]
+        return {"type": "image", "format": "url" if image.startswith("http") else "base64", "value": image}
+
+    written = [value(document, f"documents[{index}]", index) for index, document in enumerate(documents)]
+    return query if isinstance(query, str) else value(query, "query", None), written
+
+
 dialect = Dialect(
     request=RequestFormat(
-        model=None, documents=Documents("input"), extra_fields=("task_settings",), preprocess=unpack_values
+        model=None,
+        documents=Documents("input", media=as_values),
+        extra_fields=("task_settings",),
+        preprocess=unpack_values,
     ),
     response=ResponseFormat(rows="rerank", document="text", form=as_string),
     # {"error": {"type", "reason", "root_cause": […]}, "status": 400}
@@ -59,5 +83,6 @@ provider = Provider(
     dialect=dialect,
     endpoint=Endpoint("http://localhost:9200/_inference/rerank/{model}"),
     auth=Auth(scheme="ApiKey", variables=("ELASTIC_API_KEY",), required=False),
+    models={"elastic": Model(images=True)},
     docs="https://www.elastic.co/docs/api/elasticsearch/operation/operation-inference-rerank",
 )

@@ -80,28 +80,27 @@ _PAIR: Final = "expected ACCESS_KEY_ID:SECRET_ACCESS_KEY, or with :SESSION_TOKEN
 class SigV4(_Signed):
     """AWS Signature Version 4, made by botocore (extra ``aws``).
 
-    The key is ``ACCESS_KEY_ID:SECRET_ACCESS_KEY`` or the same with ``:SESSION_TOKEN``. ``AWS_ACCESS_KEY_ID``,
-    ``AWS_SECRET_ACCESS_KEY`` and ``AWS_SESSION_TOKEN`` give it, where ``variables`` give none.
+    The key is ``ACCESS_KEY_ID:SECRET_ACCESS_KEY`` or the same with ``:SESSION_TOKEN``, which ``AWS_SESSION_TOKEN`` adds
+    to the two variables.
 
     Attributes:
         service: the service's name within the signature.
         region: the region where the host names none.
-        bearer: whether the service takes a plain key as well, one without a colon.
+        bearer: the variable that holds a plain key, one without a colon, which counts first; "" where the service takes
+            no plain key.
     """
 
     service: str
     region: str
-    bearer: bool = False
+    bearer: str = ""
+    variables: tuple[str, ...] = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
     shared: bool = True
 
     def key(self, environ: Mapping[str, str]) -> str | None:
         """Return the key in the environment, or None."""
-        plain = Auth.key(self, environ)
-        names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
-        identity, secret, token = (environ.get(name, "").strip() for name in names)
-        if plain is not None or not (identity and secret):
-            return plain
-        return ":".join(filter(None, (identity, secret, token)))
+        pair, token = _pair(self.variables, environ), environ.get("AWS_SESSION_TOKEN", "").strip()
+        plain = environ.get(self.bearer, "").strip()
+        return plain or (f"{pair}:{token}" if pair and token else pair)
 
     def sign(self, http: HttpRequest, credentials: str | None, now: float) -> HttpRequest:
         """Return the request signed; see `Auth.sign`."""
@@ -208,14 +207,15 @@ class Oci(_Signed):
     of its command line, such as ``OCI_CLI_TENANCY``, give it.
     """
 
+    variables: tuple[str, ...] = tuple(f"OCI_CLI_{name.upper()}" for name in _OCI)
     shared: bool = True
 
     def key(self, environ: Mapping[str, str]) -> str | None:
         """Return the key in the environment, or None."""
-        settings = {name: environ.get(f"OCI_CLI_{name.upper()}", "").strip() for name in (*_OCI, "passphrase")}
-        if not all(settings[name] for name in _OCI):
+        settings = dict(zip(_OCI, (environ.get(name, "").strip() for name in self.variables), strict=True))
+        if not all(settings.values()):
             return None
-        phrase = settings.pop("passphrase")
+        phrase = environ.get("OCI_CLI_PASSPHRASE", "").strip()
         return json.dumps({**settings, "pass_phrase": phrase} if phrase else settings)
 
     def sign(self, http: HttpRequest, credentials: str | None, now: float) -> HttpRequest:
@@ -369,16 +369,14 @@ class Google(_Exchanged):
 
     token_url: str = "https://oauth2.googleapis.com/token"  # noqa: S105 - a URL
     scope: str = "https://www.googleapis.com/auth/cloud-platform"
+    variables: tuple[str, ...] = ("GOOGLE_APPLICATION_CREDENTIALS",)
     shared: bool = True
 
     def key(self, environ: Mapping[str, str]) -> str | None:
-        """Return the key in the environment, or in the file that it names, or None."""
-        plain = Auth.key(self, environ)
-        file = environ.get("GOOGLE_APPLICATION_CREDENTIALS", "").strip()
-        if plain is not None or not file:
-            return plain
+        """Return the content of the file that the environment names, or None."""
+        file = Auth.key(self, environ)
         with suppress(OSError, UnicodeDecodeError):
-            return Path(file).read_text(encoding="utf-8")
+            return None if file is None else Path(file).read_text(encoding="utf-8")
         return None
 
     def token_request(self, credentials: str | None, now: float) -> HttpRequest | None:

@@ -263,6 +263,11 @@ class Endpoint:
         return self._filled(self._before_model, given) if given and not self._lacking(given) else None
 
     @cached_property
+    def needs_base_url(self) -> bool:
+        """Whether ``base_url`` has to name a part of the URL, such as one's own account."""
+        return bool(self._lacking({}))
+
+    @cached_property
     def varies_by_model(self) -> bool:
         """Whether calls of two models may go to two URLs."""
         return "{model" in self.url or bool(self.by_model)

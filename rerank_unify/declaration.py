@@ -1,6 +1,7 @@
 """All that a provider module imports: the declaration of a provider, the tables of its dialect, and error classes."""
 
-from ._auth import Baidu, Google, IbmIam, Oci, SigV4, Volcengine
+from typing import TYPE_CHECKING, Any
+
 from ._endpoint import Auth, Endpoint, bearer
 from ._http import HttpRequest, HttpResponse
 from ._json import ABSENT, dig, is_list, is_object
@@ -62,6 +63,9 @@ from .errors import (
     UnsupportedRequestError,
     WrongEndpointError,
 )
+
+if TYPE_CHECKING:
+    from ._auth import Baidu, Google, IbmIam, Oci, SigV4, Volcengine
 
 __all__ = [
     "ABSENT",
@@ -138,3 +142,12 @@ __all__ = [
     "select_fields",
     "text_positions",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import what signs with its first use: most providers need none of it."""
+    if name in {"Baidu", "Google", "IbmIam", "Oci", "SigV4", "Volcengine"}:
+        from . import _auth
+
+        return getattr(_auth, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -106,7 +106,7 @@ def test_aws_takes_the_region_from_the_host() -> None:
 
 
 def test_aws_credentials_of_the_environment() -> None:
-    auth = SigV4(service="bedrock", region="us-west-2", variables=("AWS_BEARER_TOKEN_BEDROCK",), bearer=True)
+    auth = SigV4(service="bedrock", region="us-west-2", bearer="AWS_BEARER_TOKEN_BEDROCK")
     assert auth.key({}) is None
     assert auth.key({"AWS_ACCESS_KEY_ID": "a"}) is None
     pair = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}
@@ -116,7 +116,7 @@ def test_aws_credentials_of_the_environment() -> None:
     made = auth.sign(HttpRequest("POST", "https://h/", JSON, b""), "k", NOW)
     assert made.headers["authorization"] == "Bearer k"
     with pytest.raises(ru.InvalidRequestError, match="api_key: expected ACCESS_KEY_ID:SECRET"):
-        replace(auth, bearer=False).sign(HttpRequest("POST", "https://h/", JSON, b""), "k", NOW)
+        replace(auth, bearer="").sign(HttpRequest("POST", "https://h/", JSON, b""), "k", NOW)
 
 
 # --- Volcengine: made by its SDK, volcengine 1.0.229, `auth/SignerV4.py`, at NOW

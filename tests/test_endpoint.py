@@ -48,6 +48,117 @@ def test_paths_are_joined_to_a_base_url(name: str, base: str | None, expected: s
     assert url(name, base_url=base) == expected
 
 
+AZURE = "https://me.services.ai.azure.com/providers/cohere/v2/rerank"
+RANKING = "https://discoveryengine.googleapis.com/v1/projects/p/locations/{}/rankingConfigs/default_ranking_config:rank"
+WATSONX = "https://eu-de.ml.cloud.ibm.com/ml/v1/text/rerank?version=2024-05-01"
+WORKER = "https://api.cloudflare.com/client/v4/accounts/a/ai/run/@cf/baai/bge-reranker-base"
+
+
+@pytest.mark.parametrize(
+    ("name", "base", "expected"),
+    [
+        ("azure", "https://me.services.ai.azure.com", AZURE),
+        ("azure", "https://me.services.ai.azure.com/providers/cohere/v2", AZURE),
+        ("azure", AZURE, AZURE),
+        ("azure", "https://d.eastus2.models.ai.azure.com", "https://d.eastus2.models.ai.azure.com/v2/rerank"),
+        ("azure", "https://d.eastus2.models.ai.azure.com/v1", "https://d.eastus2.models.ai.azure.com/v1/rerank"),
+        ("discovery-engine", "https://discoveryengine.googleapis.com/v1/projects/p", RANKING.format("global")),
+        ("discovery-engine", "https://discoveryengine.googleapis.com/v1/projects/p/locations/eu", RANKING.format("eu")),
+        ("discovery-engine", RANKING.format("us"), RANKING.format("us")),
+        ("watsonx", "https://eu-de.ml.cloud.ibm.com", WATSONX),
+        ("watsonx", "https://eu-de.ml.cloud.ibm.com?version=2026-01-01", WATSONX.replace("2024-05-01", "2026-01-01")),
+        ("cloudflare", "https://api.cloudflare.com/client/v4/accounts/a", WORKER),
+        ("cloudflare", "https://api.cloudflare.com/client/v4/accounts/a/ai/run", WORKER),
+        ("cloudflare", "https://gateway.example/workers-ai/accounts/a", None),
+        (
+            "bedrock-cohere",
+            "https://bedrock-runtime.eu-central-1.amazonaws.com",
+            "https://bedrock-runtime.eu-central-1.amazonaws.com/model/cohere.rerank-v3-5:0/invoke",
+        ),
+        (
+            "baseten",
+            "https://model-abc.api.baseten.co",
+            "https://model-abc.api.baseten.co/environments/production/sync/rerank",
+        ),
+        (
+            "dashscope",
+            "https://dashscope-intl.aliyuncs.com",
+            "https://dashscope-intl.aliyuncs.com/compatible-api/v1/reranks",
+        ),
+    ],
+)
+def test_a_base_url_may_name_a_part_of_its_own(name: str, base: str, expected: str | None) -> None:
+    if expected is None:
+        with pytest.raises(ru.InvalidRequestError, match=r"base_url: expected .* with your own \{account\}"):
+            url(name, base_url=base)
+    else:
+        assert url(name, base_url=base) == expected
+
+
+@pytest.mark.parametrize("name", ["azure", "discovery-engine", "cloudflare", "baseten"])
+def test_a_part_of_its_own_must_be_named(name: str) -> None:
+    assert ru.provider(name).endpoint.needs_base_url
+    with pytest.raises(ru.InvalidRequestError, match=r"base_url: expected https://.* with your own \{") as caught:
+        url(name)
+    assert caught.value.field == "base_url"
+
+
+@pytest.mark.parametrize(
+    ("name", "environ", "expected"),
+    [
+        ("bedrock", {"AWS_REGION": "eu-central-1"}, "https://bedrock-agent-runtime.eu-central-1.amazonaws.com/rerank"),
+        (
+            "bedrock",
+            {"AWS_DEFAULT_REGION": "us-east-1"},
+            "https://bedrock-agent-runtime.us-east-1.amazonaws.com/rerank",
+        ),
+        ("bedrock-amazon", {"AWS_REGION": "us-east-1"}, "https://bedrock-runtime.us-east-1.amazonaws.com/model"),
+        ("discovery-engine", {"GOOGLE_CLOUD_PROJECT": "p"}, RANKING.format("global")),
+        ("cloudflare", {"CLOUDFLARE_ACCOUNT_ID": "a"}, WORKER.partition("/@cf")[0]),
+        ("watsonx", {"WATSONX_URL": " https://eu-de.ml.cloud.ibm.com "}, "https://eu-de.ml.cloud.ibm.com"),
+        ("azure", {"AZURE_AI_API_BASE": "https://me.services.ai.azure.com"}, "https://me.services.ai.azure.com"),
+        ("cloudflare", {"CLOUDFLARE_ACCOUNT_ID": "../../x"}, f"{WORKER.partition('/a/ai')[0]}/..%2F..%2Fx/ai/run"),
+        ("azure", {}, None),
+        ("bedrock", {"AWS_REGION": " "}, None),
+        ("jina", {"AWS_REGION": "x"}, None),
+    ],
+)
+def test_the_base_url_in_the_environment(name: str, environ: dict[str, str], expected: str | None) -> None:
+    base = ru.provider(name).endpoint.base_url_in(environ)
+    assert base == expected
+    if base is not None:
+        assert url(name, base_url=base).startswith(base)
+        assert ru.provider(name).endpoint.serves(base)
+
+
+@pytest.mark.parametrize(
+    ("name", "base", "expected"),
+    [
+        ("bedrock", "https://bedrock-agent-runtime.eu-west-1.amazonaws.com", True),
+        ("bedrock", "http://bedrock-agent-runtime.eu-west-1.amazonaws.com", False),
+        ("bedrock", "https://bedrock-agent-runtime.a.b.amazonaws.com", False),
+        ("bedrock", "https://bedrock-agent-runtime.x.amazonaws.com.evil.example", False),
+        ("bedrock", "https://bedrock-agent-runtime.x.amazonaws.com:8443", False),
+        ("bedrock", "https://evil.example/bedrock-agent-runtime.x.amazonaws.com", False),
+        ("azure", "https://me.services.ai.azure.com", True),
+        ("azure", "https://d.eastus2.models.ai.azure.com/v2/rerank", True),
+        ("azure", "https://services.ai.azure.com", False),
+        ("dashscope", "https://dashscope-intl.aliyuncs.com", True),
+        ("dashscope", "https://other.aliyuncs.com", False),
+    ],
+)
+def test_a_key_from_the_environment_goes_to_the_providers_own_hosts_alone(
+    name: str, base: str, *, expected: bool
+) -> None:
+    assert ru.provider(name).endpoint.serves(base) is expected
+
+
+def test_which_urls_depend_on_the_model() -> None:
+    varying = {name for name in ru.provider_names() if ru.provider(name).endpoint.varies_by_model}
+    assert {"deepinfra", "cloudflare", "nvidia", "elastic", "bedrock-cohere"} <= varying
+    assert not {"jina", "bedrock", "voyage"} & varying
+
+
 def test_spaces_around_a_key_are_none_of_it() -> None:
     assert url("voyage", api_key=" al-123 ") == "https://ai.mongodb.com/v1/rerank"
     http = ru.provider("jina").prepare(REQUEST, api_key="\tk ").http

@@ -1,194 +1,23 @@
-"""Families of providers that need a signature: their tables, ahead of their declarations."""
+"""Families of formats with one provider each: what is sent, and what their responses hold."""
 
-import inspect
-from collections.abc import Callable
 from typing import Any
 
 import pytest
-from example_budget import examples_for_each
 
 import rerank_unify as ru
 from rerank_unify.declaration import (
-    SCORES_IN_ORDER,
-    Choice,
     Dialect,
-    Documents,
     Endpoint,
     ErrorFormat,
     Field,
-    Flag,
-    Item,
-    Limits,
     Model,
     Provider,
     RequestFormat,
     ResponseFormat,
     answers_in_order,
     bearer,
-    is_object,
-    positions_from_one,
-    text_positions,
 )
 from rerank_unify.testing import assert_provider_contract
-
-
-def discovery_engine() -> Provider:
-    """Google Discovery Engine: records with ids of ours, and a flag that says no. discoveryengine 0.20.5."""
-    return Provider(
-        name="google-like",
-        dialect=Dialect(
-            request=RequestFormat(
-                documents=Documents("records", wrap=Item("content", id="id")),
-                top_n="topN",
-                return_documents=Flag("ignoreRecordDetailsInResponse", inverted=True),
-                extra_fields=("userLabels",),
-            ),
-            response=ResponseFormat(
-                rows="records", index="id", score="score", document="content", form=as_text, shape=text_positions("id")
-            ),
-            errors=ErrorFormat(message="error.message", code="error.status"),
-        ),
-        endpoint=Endpoint(
-            "https://discoveryengine.googleapis.com/v1/projects/p/locations/global/rankingConfigs/c:rank"
-        ),
-        auth=bearer(),
-        default_model="semantic-ranker-default-004",
-        unknown_model=Model(score_kind="probability", limits=Limits(documents=200)),
-    )
-
-
-def as_text(document: Any) -> Any:
-    return document.get("text", str(document))
-
-
-def bedrock() -> Provider:
-    """Bedrock's agent runtime: a list of one query, and documents three levels deep. botocore 1.44.5."""
-    ranking = "rerankingConfiguration.bedrockRerankingConfiguration"
-    return Provider(
-        name="bedrock-like",
-        dialect=Dialect(
-            request=RequestFormat(
-                model=f"{ranking}.modelConfiguration.modelArn",
-                query="queries.0.textQuery.text",
-                documents=Documents(
-                    "sources",
-                    wrap=Item(
-                        "inlineDocumentSource.textDocument.text",
-                        fixed={"type": "INLINE", "inlineDocumentSource.type": "TEXT"},
-                    ),
-                ),
-                top_n=f"{ranking}.numberOfResults",
-                return_documents=None,
-                fixed={"queries.0.type": "TEXT", "rerankingConfiguration.type": "BEDROCK_RERANKING_MODEL"},
-                extra_fields=("nextToken",),
-            ),
-            response=ResponseFormat(score="relevanceScore", document="", next_page="nextToken"),
-            errors=ErrorFormat(message="message"),
-        ),
-        endpoint=Endpoint("https://bedrock-agent-runtime.us-west-2.amazonaws.com/rerank"),
-        auth=bearer(),
-        default_model="arn:aws:bedrock:us-west-2::foundation-model/amazon.rerank-v1:0",
-        unknown_model=Model(score_kind="probability", limits=Limits(documents=1_000)),
-    )
-
-
-def watsonx() -> Provider:
-    """IBM watsonx: `return_options` says what the response contains. ibm-watsonx-ai 1.8.1."""
-    return Provider(
-        name="watsonx-like",
-        dialect=Dialect(
-            request=RequestFormat(
-                model="model_id",
-                documents=Documents("inputs", wrap="text"),
-                top_n="parameters.return_options.top_n",
-                return_documents=Flag("parameters.return_options.inputs"),
-                max_tokens_per_doc=Field("parameters.truncate_input_tokens"),
-                extra_fields=("project_id", "space_id"),
-            ),
-            response=ResponseFormat(
-                score="score", document="input", model="model_id", usage={"prompt_tokens": "input_token_count"}
-            ),
-            errors=ErrorFormat(message="errors"),
-        ),
-        endpoint=Endpoint("https://us-south.ml.cloud.ibm.com/ml/v1/text/rerank"),
-        auth=bearer(),
-        default_model="cross-encoder/ms-marco-minilm-l-12-v2",
-        unknown_model=Model(score_kind="logit"),
-    )
-
-
-def is_volcengine_error(body: object) -> bool:
-    return is_object(body) and body.get("code") not in (None, 0)
-
-
-def volcengine() -> Provider:
-    """Volcengine's knowledge base: the query beside each document, scores in their order. vikingdb 0.1.35."""
-    return Provider(
-        name="volcengine-like",
-        dialect=Dialect(
-            request=RequestFormat(
-                model="rerank_model",
-                query="datas.0.query",
-                documents=Documents("datas", wrap=Item("content", query="query")),
-                top_n=None,
-                return_documents=None,
-                instruction=Field("rerank_instruction"),
-            ),
-            response=ResponseFormat(
-                rows="data.scores",
-                document="",
-                shape=SCORES_IN_ORDER,
-                id="request_id",
-                usage={"total_tokens": "data.token_usage"},
-            ),
-            errors=ErrorFormat(
-                message="message", code="code", request_id="request_id", is_error_body=is_volcengine_error
-            ),
-        ),
-        endpoint=Endpoint("https://api-knowledgebase.mlp.cn-beijing.volces.com/api/knowledge/service/rerank"),
-        auth=bearer(),
-        default_model="doubao-seed-rerank",
-        unknown_model=Model(score_kind="probability", limits=Limits(documents=50)),
-    )
-
-
-def is_cloudflare_error(body: object) -> bool:
-    return is_object(body) and body.get("success") is False
-
-
-def cloudflare() -> Provider:
-    """Cloudflare Workers AI: contexts, and a position called id."""
-    return Provider(
-        name="cloudflare-like",
-        dialect=Dialect(
-            request=RequestFormat(
-                model=None, documents=Documents("contexts", wrap="text"), top_n="top_k", return_documents=None
-            ),
-            response=ResponseFormat(rows="result.response", index="id", score="score", document=""),
-            errors=ErrorFormat(
-                message="errors", is_error_body=lambda body: is_object(body) and body.get("success") is False
-            ),
-        ),
-        endpoint=Endpoint("https://api.cloudflare.com/client/v4/accounts/a/ai/run/{model:path}"),
-        auth=bearer(),
-        default_model="@cf/baai/bge-reranker-base",
-        unknown_model=Model(score_kind="probability"),
-    )
-
-
-def gitee_multimodal() -> Provider:
-    """Gitee's multimodal route: a bare list that counts from one."""
-    return Provider(
-        name="gitee-like",
-        dialect=Dialect(
-            request=RequestFormat(return_documents=None, truncation=Choice("truncate", {True: "END", False: "NONE"})),
-            response=ResponseFormat(rows="", score="score", document="", shape=positions_from_one("index")),
-        ),
-        endpoint=Endpoint("https://api.moark.com/v1/rerank/multimodal"),
-        auth=bearer(),
-        default_model="jina-reranker-m0",
-    )
-
 
 QUESTION = "Is the document relevant to the query?"
 
@@ -234,15 +63,6 @@ def decisions() -> Provider:
     )
 
 
-FAMILIES = (discovery_engine, bedrock, watsonx, volcengine, cloudflare, gitee_multimodal, decisions)
-
-
-@pytest.mark.parametrize("declare", FAMILIES)
-def test_a_declaration_passes_the_contract(declare: Callable[[], Provider]) -> None:
-    assert len(inspect.getsource(declare).splitlines()) <= 35
-    assert_provider_contract(declare(), max_examples=examples_for_each(35, len(FAMILIES)))
-
-
 def request(**more: Any) -> ru.RerankRequest:
     return ru.RerankRequest(query="q", documents=["a", {"text": "b"}], top_n=1, return_documents=False, **more)
 
@@ -252,7 +72,7 @@ def read(provider: Provider, body: bytes, **more: Any) -> list[tuple[int, float]
 
 
 def test_discovery_engine_responds_with_our_ids() -> None:
-    provider = discovery_engine()
+    provider = ru.provider("discovery-engine")
     assert provider.encode_request(request()) == {
         "model": "semantic-ranker-default-004",
         "query": "q",
@@ -269,7 +89,7 @@ def test_discovery_engine_responds_with_our_ids() -> None:
 
 
 def test_bedrock_nests_what_others_name() -> None:
-    provider = bedrock()
+    provider = ru.provider("bedrock")
     source = {"type": "INLINE", "inlineDocumentSource": {"type": "TEXT", "textDocument": {"text": "a"}}}
     body = provider.encode_request(request())
     assert body["queries"] == [{"type": "TEXT", "textQuery": {"text": "q"}}]
@@ -289,10 +109,8 @@ def test_bedrock_nests_what_others_name() -> None:
 
 
 def test_watsonx_requests_the_parts_of_the_response() -> None:
-    provider = watsonx()
-    body = provider.encode_request(
-        request(max_tokens_per_doc=512, provider_options={"watsonx-like": {"project_id": "p"}})
-    )
+    provider = ru.provider("watsonx")
+    body = provider.encode_request(request(max_tokens_per_doc=512, provider_options={"watsonx": {"project_id": "p"}}))
     assert body["inputs"] == [{"text": "a"}, {"text": "b"}]
     assert body["parameters"] == {"truncate_input_tokens": 512, "return_options": {"top_n": 1, "inputs": False}}
     assert body["project_id"] == "p"
@@ -302,7 +120,7 @@ def test_watsonx_requests_the_parts_of_the_response() -> None:
 
 
 def test_volcengine_scores_are_in_the_order_of_the_request() -> None:
-    provider = volcengine()
+    provider = ru.provider("volcengine")
     assert provider.encode_request(request())["datas"] == [
         {"query": "q", "content": "a"},
         {"query": "q", "content": "b"},
@@ -319,21 +137,27 @@ def test_volcengine_scores_are_in_the_order_of_the_request() -> None:
 
 
 def test_cloudflare_keeps_the_slashes_of_a_model() -> None:
-    call = cloudflare().prepare(request(), api_key="k")
+    call = ru.provider("cloudflare").prepare(
+        request(), api_key="k", base_url="https://api.cloudflare.com/client/v4/accounts/a"
+    )
     assert call.http.url.endswith("/ai/run/@cf/baai/bge-reranker-base")
-    assert read(cloudflare(), b'{"success":true,"errors":[],"result":{"response":[{"id":1,"score":0.9}]}}') == [
-        (1, 0.9)
-    ]
+    assert read(
+        ru.provider("cloudflare"), b'{"success":true,"errors":[],"result":{"response":[{"id":1,"score":0.9}]}}'
+    ) == [(1, 0.9)]
     with pytest.raises(ru.RerankError, match="Invalid input"):
-        cloudflare().decode(
+        ru.provider("cloudflare").decode(
             200, {}, b'{"success":false,"errors":[{"message":"Invalid input"}],"result":null}', request()
         )
 
 
 def test_positions_may_count_from_one() -> None:
-    assert read(gitee_multimodal(), b'[{"index":2,"score":0.9},{"index":1,"score":0.1}]') == [(1, 0.9)]
+    assert read(ru.provider("moark-multimodal"), b'[{"index":2,"score":0.9},{"index":1,"score":0.1}]') == [(1, 0.9)]
     with pytest.raises(ru.InvalidResponseError, match=r"\[0\]\.index is out of range"):
-        gitee_multimodal().decode(200, {}, b'[{"index":0,"score":0.9}]', request())
+        ru.provider("moark-multimodal").decode(200, {}, b'[{"index":0,"score":0.9}]', request())
+
+
+def test_questions_in_order_pass_the_contract() -> None:
+    assert_provider_contract(decisions(), max_examples=12)
 
 
 def test_the_wording_of_a_question_can_be_replaced() -> None:

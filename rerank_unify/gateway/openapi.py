@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from html import escape
 from typing import Any, Final
@@ -84,9 +85,10 @@ def _operation(path: str, dialect: Provider) -> dict[str, Any]:
     content = {"application/json": {"schema": {**_schema(failed), "required": list(failed)}, "example": failed}}
     for status, response in described["responses"].items():
         response["content"] = {"application/json": {"example": example}} if status == "200" else content
-    if "{model" in path:
-        parameter = {"name": "model", "in": "path", "required": True, "schema": {"type": "string"}}
-        described["parameters"] = [parameter]
+    described["parameters"] = [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        for name in re.findall(r"{(\w+)", path)
+    ]
     return described
 
 

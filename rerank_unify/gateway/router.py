@@ -49,7 +49,12 @@ class Router:
     ) -> None:
         self._settings, self._environ, self._sender, self._metrics = settings, environ, sender, metrics
         self._health = Health()  # shared by the routes and the default
-        self.keyed = [name for name in provider_names() if provider_by_name(name).key(environ) is not None]
+        # A cloud's credentials are set for other services too: such a provider has to be named in a route.
+        self.keyed = [
+            name
+            for name in provider_names()
+            if not provider_by_name(name).auth.shared and provider_by_name(name).key(environ) is not None
+        ]
         self.offline = not self.keyed and not settings.models and settings.default == "keys"
         self._configured = self._configured_providers()
         self._named = lru_cache(maxsize=1024)(self._client_for_name)

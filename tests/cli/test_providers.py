@@ -40,7 +40,7 @@ def test_providers_on_a_terminal_are_a_table(on_terminal: Any) -> None:
         assert word in screen
     for word in ("1,000 documents", "600,000 tokens in all", "probability, by model", "inproc://local/v1/rerank"):
         assert word in screen
-    assert json.loads(on_terminal("providers", "--json"))[0]["name"] == "cohere"
+    assert json.loads(on_terminal("providers", "--json"))[0]["name"] == ru.provider_names()[0]
 
 
 def test_a_narrow_terminal_folds_and_leaves_nothing_out() -> None:

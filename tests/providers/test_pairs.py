@@ -1,4 +1,4 @@
-"""Requests, responses and errors of pairs of dialects: sampled by default, all pairs in a thorough run."""
+"""Requests, responses and errors between two dialects: pairs are sampled, and in a thorough run all are tried."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ def ranked(request: ru.RerankRequest) -> list[Any]:
 
 
 def check_request(client: str, provider: str, request: ru.RerankRequest) -> tuple[ru.RerankRequest, Any] | None:
-    """Translate a request; return it as the client sent it, and translated, or None where it is refused."""
+    """Translate a request; return it as the client's body has it and as it is sent, or None where it is refused."""
     speaks, serves = ru.provider(client), ru.provider(provider)
     body = json.dumps(speaks.encode_request(request)).encode()
-    asked = speaks.decode_request(body)
+    received = speaks.decode_request(body)
     through = ru.transcoder(client, provider, model="a-model")
     try:
         sent = through.request(body)
@@ -52,28 +52,28 @@ def check_request(client: str, provider: str, request: ru.RerankRequest) -> tupl
         assert isinstance(speaks.decode_error(status, {}, refusal), errors.BadRequestError)
         return None
     arrived = serves.decode_request(sent.content)
-    kept = sent.context.sent_indices
-    texts = ranked(asked)
-    assert ranked(arrived) == (texts if kept is None else [texts[index] for index in kept])
+    indices = sent.context.sent_indices
+    texts = ranked(received)
+    assert ranked(arrived) == (texts if indices is None else [texts[index] for index in indices])
     lost = {loss.field for loss in sent.losses}
     for hint in HINTS:
-        value = getattr(asked, hint)
+        value = getattr(received, hint)
         assert value in (None, "") or hint in lost or getattr(arrived, hint) == value, hint
-    return asked, sent
+    return received, sent
 
 
-def check_response(client: str, provider: str, asked: ru.RerankRequest, sent: Any, scores: list[float]) -> None:
+def check_response(client: str, provider: str, received: ru.RerankRequest, sent: Any, scores: list[float]) -> None:
     """Translate a response to that request: the ranking is the same, and so are the documents."""
     speaks, serves = ru.provider(client), ru.provider(provider)
-    kept: Any = sent.context.sent_indices or range(len(asked.documents))
-    rows = [ru.Result(at, scores[at]) for at in range(len(kept))]
+    indices: Any = sent.context.sent_indices or range(len(received.documents))
+    rows = [ru.Result(at, scores[at]) for at in range(len(indices))]
     reply = json.dumps(serves.encode_response(ru.RerankResponse(rows))).encode()
     status, headers, body = ru.transcoder(client, provider, model="a-model").response(200, {}, reply, sent)
     assert status == 200, body
-    got = speaks.decode(status, headers, body, asked)
-    expected = sorted(((-scores[at], index) for at, index in enumerate(kept)))[: asked.top_n]
+    got = speaks.decode(status, headers, body, received)
+    expected = sorted(((-scores[at], index) for at, index in enumerate(indices)))[: received.top_n]
     assert [(-row.relevance_score, row.index) for row in got] == expected
-    assert all((row.document is not None) == asked.return_documents for row in got)
+    assert all((row.document is not None) == received.return_documents for row in got)
 
 
 def check_errors(client: str, provider: str, sent: Any) -> None:
