@@ -137,8 +137,11 @@ class Client:
             return list(pool.map(partial(self._send_one, attempt), calls))
 
     def _send_one(self, attempt: Running, call: Call) -> HttpResponse:
-        in_process = call.provider.sender
-        return in_process(call.http) if in_process else self._sender(call.http, attempt.seconds_left())
+        if call.provider.sender is not None:
+            return call.provider.sender(call.http)
+        exchange = attempt.token_request()
+        token = None if exchange is None else self._sender(exchange, attempt.seconds_left())
+        return self._sender(attempt.signed(call, token), attempt.seconds_left())
 
     def rerank_many(
         self,
@@ -324,7 +327,9 @@ class AsyncClient:
     async def _send_one(self, attempt: Running, call: Call) -> HttpResponse:
         in_process, seconds = call.provider.sender, attempt.seconds_left()
         if in_process is None:
-            return await self._sender(call.http, seconds)
+            exchange = attempt.token_request()
+            token = None if exchange is None else await self._sender(exchange, seconds)
+            return await self._sender(attempt.signed(call, token), attempt.seconds_left())
         from anyio import move_on_after, to_thread
 
         with move_on_after(seconds):  # in a thread, as it would block the event loop

@@ -9,7 +9,8 @@ from random import random
 from typing import TYPE_CHECKING, Final, TypeAlias, cast
 
 from .. import errors as e
-from .._http import HttpResponse
+from .._endpoint import plain_key
+from .._http import HttpRequest, HttpResponse
 from .._provider import Call, make_call
 from ..batching import fits, split_request
 from ..canonical import (
@@ -31,6 +32,7 @@ from .events import Observation
 if TYPE_CHECKING:
     from typing_extensions import Self
 
+_TOKEN_MARGIN: Final = 60.0  # seconds: a token that ends sooner may have ended when the call arrives
 _ADDRESSES: Final = 1024  # a URL may contain the model, and requests may name any model
 Merge: TypeAlias = Callable[[Sequence[RerankResponse]], RerankResponse]
 
@@ -83,6 +85,7 @@ class Running:
         self._timeout = settings.timeout if timeout is None else min(timeout, settings.timeout)
         self._ends = time.monotonic() + self._timeout
         self._calls: Sequence[Call] = ()
+        self._exchanges = False
         self._merge: Merge = itemgetter(0)
         self._observation: Observation | None = None
         self._response: RerankResponse | None = None
@@ -103,13 +106,42 @@ class Running:
         self._observation = Observation(settings.observers, self._attempt, self._calls, self._timeout)
         return self._calls
 
+    def token_request(self) -> HttpRequest | None:
+        """Return the request for a token; None where the target needs none, or has one that lasts for a minute more."""
+        target, now = self._attempt.target, time.time()
+        token = self._settings.tokens.get(target.identity)
+        lasts = token is not None and token.expires_at > now + _TOKEN_MARGIN
+        if lasts or target.auth_header is not None:
+            return None
+        self._settings.tokens.pop(target.identity, None)
+        exchange = target.resolved_provider.auth.token_request(plain_key(target.api_key), now)
+        self._exchanges = exchange is not None
+        return exchange
+
+    def signed(self, call: Call, token_response: HttpResponse | None = None) -> HttpRequest:
+        """Return the request of a call, signed where the provider needs that.
+
+        Args:
+            call: the call.
+            token_response: the response to `token_request`.
+
+        Raises:
+            RerankError: that response has no token, or the key is not of the form that the provider needs.
+        """
+        target, now = self._attempt.target, time.time()
+        auth, tokens = target.resolved_provider.auth, self._settings.tokens
+        if token_response is not None:
+            tokens[target.identity] = auth.token_from(token_response, now)
+        token = tokens.get(target.identity)
+        return auth.sign(call.http, plain_key(target.api_key) if token is None else token.value, now)
+
     def seconds_left(self) -> float:
-        """Return the seconds that are left for a call: of several calls, those that wait get less.
+        """Return the seconds that are left for a call: of several requests, those that wait get less.
 
         Raises:
             TimeoutError: there are none.
         """
-        if len(self._calls) == 1:
+        if len(self._calls) == 1 and not self._exchanges:
             return self._timeout
         left = self._ends - time.monotonic()
         if left <= 0:
@@ -143,6 +175,8 @@ class Running:
             outcome.__traceback__ = None  # its frames hold the raw response, which may repeat a key
         elif self._attempt.target is not self._plan.targets[0]:
             outcome = _with_kind_warning(outcome, self._plan.targets[0])
+        if isinstance(outcome, e.AuthenticationError):
+            self._settings.tokens.pop(self._attempt.target.identity, None)  # revoked before its time
         refused = self._plan.record(self._attempt, outcome, now)
         if self._observation is not None:
             self._observation.ended(refused, self._response)
@@ -153,7 +187,7 @@ def _call(settings: Settings, target: Target, fields: RequestFields, model: str 
     """Prepare a call as `Provider.prepare` does, with URL and headers from the cache."""
     provider = target.resolved_provider
     encoded = provider.encode_fields(fields, model=model, base_model=target.base_model, echo_documents=False)
-    key = (target.identity, encoded.model if "{model}" in provider.endpoint.url else None)
+    key = (target.identity, encoded.model if provider.endpoint.varies_by_model else None)
     address = settings.addresses.get(key)
     if address is None:
         address = address_of(target, encoded.model, settings.headers)

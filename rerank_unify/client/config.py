@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeAlias
 
 from typing_extensions import TypedDict
 
-from .._endpoint import Key
+from .._endpoint import Key, Token
 from .._http import Headers, validate_headers
 from .._provider import Provider, address_of_call
 from ..batching import Estimate, estimate_tokens
@@ -31,7 +31,8 @@ class Settings:
 
     Attributes:
         observers: the hooks, the log and the spans.
-        addresses: URL and headers by target and, where the URL contains the model, by model.
+        addresses: URL and headers by target and, where the URL depends on the model, by model.
+        tokens: tokens by target, where a key is exchanged for one.
     """
 
     targets: tuple[Target, ...]
@@ -51,6 +52,7 @@ class Settings:
     on_attempt_end: Ended | None = None
     observers: Observers = field(init=False, repr=False)
     addresses: dict[tuple[object, ...], Address] = field(init=False, repr=False)
+    tokens: dict[tuple[object, ...], Token] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         for name in ("timeout", "connect_timeout", "read_timeout", "deadline"):
@@ -61,6 +63,7 @@ class Settings:
         validate_headers(self.headers)
         object.__setattr__(self, "observers", observers(self.on_attempt_start, self.on_attempt_end))
         object.__setattr__(self, "addresses", {})
+        object.__setattr__(self, "tokens", {})
 
     @cached_property
     def providers(self) -> Mapping[str, Provider]:
@@ -136,11 +139,14 @@ def checked_count(number: int, name: str) -> int:
 
 
 def _with_key(target: Target, *, env_keys: bool) -> Target:
-    """Return the target with an API key, from the environment where the target has none.
+    """Return the target with an API key and the provider's base URL, from the environment where it has none.
 
     A key from the environment goes to the provider's own host alone, unless ``env_keys`` is set.
     """
     provider = target.resolved_provider
+    if target.url is None and target.base_url is None:
+        found = provider.endpoint.base_url_in(os.environ)
+        target = target if found is None else replace(target, base_url=found)
     url = target.url or target.base_url
     if target.api_key is None and (url is None or provider.endpoint.serves(url) or env_keys):
         target = replace(target, api_key=provider.key(os.environ))
