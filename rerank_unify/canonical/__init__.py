@@ -1,17 +1,7 @@
 """The canonical format, Jina's: the request, the response, and their parts."""
 
 from .attempt import AttemptRecord
-from .document_text import (
-    MAX_NODES,
-    as_text,
-    count_nodes,
-    cut_at_word,
-    estimate_tokens,
-    has_data,
-    is_data,
-    select_fields,
-    without_data,
-)
+from .document_text import MAX_NODES, as_text, count_nodes, has_data, is_data, select_fields, without_data
 from .request import (
     ALIASES,
     FIELD_NAMES,
@@ -68,8 +58,6 @@ __all__ = [
     "check_number",
     "checked_fields",
     "count_nodes",
-    "cut_at_word",
-    "estimate_tokens",
     "fields_of",
     "has_data",
     "is_data",

@@ -94,10 +94,7 @@ def without_arrays(value: Any) -> Any:
         convert = getattr(value, name, None)
         if callable(convert):
             return convert()
-    given: object = value
-    if isinstance(given, Sequence) and not isinstance(given, _NO_LISTS):
-        return list(given)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType] - of anything
-    return value
+    return list(value) if isinstance(value, Sequence) and not isinstance(value, _NO_LISTS) else value
 
 
 _NO_LISTS: Final = (str, bytes, bytearray, memoryview)

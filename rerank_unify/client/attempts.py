@@ -85,6 +85,7 @@ class Running:
         self._timeout = settings.timeout if timeout is None else min(timeout, settings.timeout)
         self._ends = time.monotonic() + self._timeout
         self._calls: Sequence[Call] = ()
+        self._exchanges = False
         self._merge: Merge = itemgetter(0)
         self._observation: Observation | None = None
         self._response: RerankResponse | None = None
@@ -106,12 +107,12 @@ class Running:
         return self._calls
 
     def seconds_left(self) -> float:
-        """Return the seconds that are left for a call: of several calls, those that wait get less.
+        """Return the seconds that are left for a call: of several requests, those that wait get less.
 
         Raises:
             TimeoutError: there are none.
         """
-        if len(self._calls) == 1:
+        if len(self._calls) == 1 and not self._exchanges:
             return self._timeout
         left = self._ends - time.monotonic()
         if left <= 0:
@@ -122,8 +123,9 @@ class Running:
         """Return the request for a token, where the provider takes one in place of the key and none is at hand."""
         target, now = self._attempt.target, time.time()
         token = self._settings.tokens.get(target.identity)
-        if token is not None and now < token.expires_at - _EARLY:
+        if target.auth_header is not None or (token is not None and now < token.expires_at - _EARLY):
             return None
+        self._exchanges = True
         return call.provider.auth.token_request(plain_key(target.api_key), now)
 
     def take_token(self, call: Call, response: HttpResponse) -> None:
@@ -165,7 +167,7 @@ class Running:
             outcome.provider = outcome.provider or self._attempt.target.name
             outcome.__traceback__ = None  # its frames hold the raw response, which may repeat a key
             if isinstance(outcome, e.AuthenticationError):
-                self._settings.tokens.pop(self._attempt.target.identity, None)
+                self._settings.tokens.pop(self._attempt.target.identity, None)  # revoked before its time
         elif self._attempt.target is not self._plan.targets[0]:
             outcome = _with_kind_warning(outcome, self._plan.targets[0])
         refused = self._plan.record(self._attempt, outcome, now)
@@ -178,7 +180,7 @@ def _call(settings: Settings, target: Target, fields: RequestFields, model: str 
     """Prepare a call as `Provider.prepare` does, with URL and headers from the cache."""
     provider = target.resolved_provider
     encoded = provider.encode_fields(fields, model=model, base_model=target.base_model, echo_documents=False)
-    key = (target.identity, encoded.model if "{model}" in provider.endpoint.url else None)
+    key = (target.identity, encoded.model if provider.endpoint.varies_by_model else None)
     address = settings.addresses.get(key)
     if address is None:
         address = address_of(target, encoded.model, settings.headers)

@@ -31,8 +31,8 @@ class Settings:
 
     Attributes:
         observers: the hooks, the log and the spans.
-        addresses: URL and headers by target and, where the URL contains the model, by model.
-        tokens: by target, for providers that take a token in place of the key.
+        addresses: URL and headers by target and, where the URL depends on the model, by model.
+        tokens: tokens by target, where a key is exchanged for one.
     """
 
     targets: tuple[Target, ...]
@@ -139,11 +139,14 @@ def checked_count(number: int, name: str) -> int:
 
 
 def _with_key(target: Target, *, env_keys: bool) -> Target:
-    """Return the target with an API key, from the environment where the target has none.
+    """Return the target with an API key and the provider's base URL, from the environment where it has none.
 
     A key from the environment goes to the provider's own host alone, unless ``env_keys`` is set.
     """
     provider = target.resolved_provider
+    if target.url is None and target.base_url is None:
+        found = provider.endpoint.base_url_in(os.environ)
+        target = target if found is None else replace(target, base_url=found)
     url = target.url or target.base_url
     if target.api_key is None and (url is None or provider.endpoint.serves(url) or env_keys):
         target = replace(target, api_key=provider.key(os.environ))

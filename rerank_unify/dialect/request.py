@@ -183,7 +183,7 @@ class RequestFormat:
         for name, options in given.items():
             if isinstance(options, DialectOptions):
                 self._note_unsent(draft, name, options)
-        options = given.get(draft.provider) or {}
+        options = given.get(draft.provider)
         if isinstance(options, DialectOptions):
             options = {key: value for key, value in options.items() if key not in self.ignored_fields}
         if options:
