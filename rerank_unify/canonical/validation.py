@@ -208,7 +208,8 @@ def query_object(value: Any) -> dict[str, str]:
 
 def document_object(value: Any) -> dict[str, Any]:
     """Check and copy a document that is no string: JSON values, with ``text`` and ``image`` strings or null."""
-    value = from_content_parts(value)
+    if not is_object(value) or "type" in value or "content" in value or "image_url" in value:
+        value = from_content_parts(value)
     if not is_object(value):
         raise _inside("", f"expected a string or an object, not {describe(value)}")
     for key in ("text", "image"):

@@ -167,11 +167,10 @@ class ResponseFormat:
         declared = [(path, name) for name, paths in self._usage_paths for path in paths]
         known = {path for path, _ in declared} | set(map(compile_path, self.usage_copies))
         common = [(compile_path(path), name) for name, paths in _COMMON_USAGE.items() for path in paths]
-        grouped: dict[tuple[bool, Path], list[tuple[str, str, Read]]] = {}  # the declared paths are read first
+        grouped: dict[Path, list[tuple[str, str, Read]]] = {}
         for path, name in (*declared, *(one for one in common if one[0] not in known)):
-            leaf = (path[-1], name, _READS.get(name, _count))
-            grouped.setdefault((path in known, path[:-1]), []).append(leaf)
-        return tuple((parent, tuple(leaves)) for (_, parent), leaves in grouped.items())
+            grouped.setdefault(path[:-1], []).append((path[-1], name, _READS.get(name, _count)))
+        return tuple((parent, tuple(leaves)) for parent, leaves in grouped.items())
 
     @cached_property
     def _usage_writes(self) -> tuple[tuple[Path, tuple[tuple[str, str], ...]], ...]:
