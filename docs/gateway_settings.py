@@ -36,7 +36,7 @@ def _rows() -> Iterator[str]:
     for place, model in _PLACES:
         for name, field in model.model_fields.items():
             if field.description is not None:  # parts have rows of their own
-                yield f"| `{place}{name}` | {_default(field)} | {field.description} |"
+                yield f"| `{place}{name}` | {_default(field)} | {' '.join(field.description.split())} |"
 
 
 def _default(field: FieldInfo) -> str:

@@ -117,4 +117,6 @@ provider = Provider(
         "jina-colbert-v1-en": _COLBERT,
     },
     docs="https://jina.ai/reranker",
+    # The ids of GET https://api.jina.ai/v1/models are jina-ai/NAME, November 2026.
+    organizations=("jina-ai",),
 )

@@ -79,4 +79,6 @@ provider = Provider(
     models=models,
     unknown_model=Model(limits=_ANY),
     docs="https://docs.voyageai.com/reference/reranker-api",
+    # Its names on GitHub (the SDK's repository) and Hugging Face (voyageai/rerank-3-lite), November 2026.
+    organizations=("voyage-ai", "voyageai"),
 )

@@ -46,6 +46,8 @@ class Provider:
         models: the declared models, by name. Other names are sent unchanged; nothing is assumed about them.
         unknown_model: the declaration for every model that is not in ``models``.
         docs: the URL of its documentation.
+        organizations: lower-case names of its company that may stand before a model's name, as in
+            ``voyage-ai/rerank-2.5``.
         sdk_routes: further GET routes that its official client calls, so that the gateway can serve that client: paths,
             with ``{model}`` for a name, each with the function that returns the JSON response.
         sender: the function that handles an `HttpRequest` inside this process; None to send it by HTTP.
@@ -59,6 +61,7 @@ class Provider:
     models: Mapping[str, Model] = field(default_factory=dict[str, Model])
     unknown_model: Model = _NOTHING_KNOWN
     docs: str = ""
+    organizations: tuple[str, ...] = ()
     sdk_routes: Mapping[str, SdkRoute] = field(default_factory=dict[str, "SdkRoute"])
     sender: Callable[[HttpRequest], HttpResponse] | None = None
 

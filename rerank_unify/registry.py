@@ -8,7 +8,7 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING
 
-from .errors import InvalidRequestError, UnknownProviderError
+from .errors import InvalidRequestError, UnknownProviderError, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 GROUP = "rerank_unify.providers"
 UNAVAILABLE = "rerank_unify.unavailable"
+BUILT_IN = "rerank_unify.providers."
 
 # Providers that this process registered, by name.
 _registered: dict[str, Provider] = {}
@@ -26,11 +27,19 @@ _registered: dict[str, Provider] = {}
 
 @cache
 def entry_points() -> dict[str, EntryPoint]:
-    """Return the entry points of all installed providers by name, sorted. They are read once per process."""
+    """Return the entry points of all installed providers by name, sorted. They are read once per process.
+
+    Of two with one name, the built-in one counts, else the first; a warning names the other one.
+    """
     # Imported here because it costs more than this whole package, and `import rerank_unify` does not need it.
     from importlib import metadata
 
-    return {point.name: point for point in sorted(metadata.entry_points(group=GROUP), key=lambda point: point.name)}
+    points: dict[str, EntryPoint] = {}
+    found = metadata.entry_points(group=GROUP)
+    for point in sorted(found, key=lambda point: (point.name, not point.value.startswith(BUILT_IN), point.value)):
+        if points.setdefault(point.name, point).value != point.value:
+            _warn(point, "another installed provider has this name")
+    return points
 
 
 def register(provider: Provider) -> None:
@@ -109,10 +118,43 @@ def _installed(name: str) -> Provider:
     point = entry_points().get(name)
     if point is None:
         raise UnknownProviderError(unknown_provider(name), name=name)
-    loaded: Provider = point.load()
+    loaded = _load(point)
+    if isinstance(loaded, str):
+        raise UnknownProviderError(f"the provider {name!r} of {point.value} cannot be used: {loaded}", name=name)
     return loaded
 
 
+@cache
+def _load(point: EntryPoint) -> Provider | str:
+    """Return the provider of an entry point, or why it cannot be used."""
+    try:
+        loaded: Provider = point.load()
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - another package may raise anything
+        return one_line(f"{type(error).__name__}: {error}")[:200]
+    if not hasattr(loaded, "dialect") or not hasattr(loaded, "name"):
+        return f"expected a Provider, not a {type(loaded).__name__}"
+    return loaded if loaded.name == point.name else f"its name is {loaded.name!r}"
+
+
+@cache
+def _is_usable(name: str) -> bool:
+    """Return whether an installed provider can be loaded; a warning names the one that cannot, once per process."""
+    loaded = _load(entry_points()[name])
+    if isinstance(loaded, str):
+        _warn(entry_points()[name], loaded)
+    return not isinstance(loaded, str)
+
+
+def _warn(point: EntryPoint, reason: str) -> None:
+    import warnings
+
+    message = f"the provider {point.name} of {point.value} is left out: {reason}"
+    warnings.warn(message, RuntimeWarning, stacklevel=2)
+
+
 def provider_names() -> list[str]:
-    """Return the names of all providers, installed and registered, sorted."""
-    return sorted({*entry_points(), *_registered})
+    """Return the names of all providers, installed and registered, sorted.
+
+    An installed provider that cannot be loaded is left out, and a `RuntimeWarning` names it.
+    """
+    return sorted({*filter(_is_usable, entry_points()), *_registered})

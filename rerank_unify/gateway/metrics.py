@@ -8,7 +8,7 @@ from ..canonical import Loss
 from ..client import AttemptEnded
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)  # seconds
 
 
 class Metrics:
@@ -19,28 +19,20 @@ class Metrics:
         from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
         registry = self._registry = CollectorRegistry()
-        self._requests = Counter(
-            "rerank_requests",
-            "Requests by the client's dialect and the response status.",
-            ("dialect", "status"),
-            registry=registry,
-        )
-        self._seconds = Histogram(
-            "rerank_request_seconds", "Seconds from a request to its response.", ("dialect",), buckets=_SECONDS,
-            registry=registry,
-        )  # fmt: skip
-        self._attempts = Counter(
-            "rerank_attempts", "Attempts by provider and outcome.", ("provider", "outcome"), registry=registry
-        )
+        about = "Requests by the client's dialect and the response status."
+        self._requests = Counter("rerank_requests", about, ("dialect", "status"), registry=registry)
+        about = "Seconds from a request to its response."
+        self._seconds = Histogram("rerank_request_seconds", about, ("dialect",), buckets=_BUCKETS, registry=registry)
+        about = "Attempts by provider and outcome."
+        self._attempts = Counter("rerank_attempts", about, ("provider", "outcome"), registry=registry)
+        about = "Seconds of an attempt."
         self._attempt_seconds = Histogram(
-            "rerank_attempt_seconds", "Seconds of an attempt.", ("provider",), buckets=_SECONDS, registry=registry
+            "rerank_attempt_seconds", about, ("provider",), buckets=_BUCKETS, registry=registry
         )
-        self._losses = Counter(
-            "rerank_losses", "Losses by canonical field and action.", ("field", "action"), registry=registry
-        )
-        self.under_way = Gauge(
-            "rerank_requests_under_way", "Requests in progress.", multiprocess_mode="livesum", registry=registry
-        )
+        about = "Losses by canonical field and action."
+        self._losses = Counter("rerank_losses", about, ("field", "action"), registry=registry)
+        about = "Requests in progress."
+        self.under_way = Gauge("rerank_requests_under_way", about, multiprocess_mode="livesum", registry=registry)
 
     def request(self, dialect: str, status: int, seconds: float) -> None:
         """Count a finished request."""

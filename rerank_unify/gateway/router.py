@@ -3,8 +3,9 @@
 1. A route of the settings, by its name.
 2. ``provider/model``, or a name that a provider declares: that provider, if it is configured. A provider is configured
    if its key is set, or if a route names it without another key.
-3. The default: the route of the settings, else every provider whose key is set.
-4. With no key and no route, `local` serves every name, so that a new installation works offline.
+3. Any other name: the only configured provider gets it unchanged; with several, it is refused (`unknown_model`).
+4. No name: the default chain, which is the route of the settings, else every provider whose key is set.
+5. With no key and no route, `local` ranks every request, so that a new installation works offline.
 
 `local` joins a chain only if the settings or the client name it: an outage of a provider must not silently turn into a
 weaker ranking.
@@ -12,8 +13,9 @@ weaker ranking.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from difflib import get_close_matches
 from functools import lru_cache
 
 from .._provider import Provider
@@ -25,10 +27,11 @@ from ..registry import provider_names
 from ..transport import AsyncSender
 from .auth import AuthenticatedClient
 from .metrics import Metrics
-from .settings import EnvironmentValue, GatewaySettings, RouteSettings, TargetSettings
+from .settings import GatewaySettings, RouteSettings, TargetSettings
 
 LOCAL = "local"
 LONGEST = 200  # characters of a model name; names are cached
+_DEFAULT = ""  # the default chain among the routes; no client can send this name
 
 
 class Router:
@@ -40,6 +43,10 @@ class Router:
         sender: the HTTP sender of all clients.
         metrics: counts each attempt.
 
+    Attributes:
+        keyed: the providers whose key is set.
+        offline: whether `local` ranks every request, because nothing is configured.
+
     Raises:
         InvalidRequestError: a key is missing; the message names the route and the variable.
     """
@@ -48,28 +55,39 @@ class Router:
         self, settings: GatewaySettings, environ: Mapping[str, str], sender: AsyncSender, metrics: Metrics
     ) -> None:
         self._settings, self._environ, self._sender, self._metrics = settings, environ, sender, metrics
-        self._health = Health()  # shared by the routes and the default
+        self._health = Health()  # shared by the routes and the default chain
+        self._routes = dict(settings.models)
+        if settings.default is not None:
+            self._routes[_DEFAULT] = settings.default
+        providers = [provider_by_name(name) for name in provider_names()]
         # A cloud's credentials are set for other services too: such a provider has to be named in a route.
-        self.keyed = [
-            name
-            for name in provider_names()
-            if not provider_by_name(name).auth.shared and provider_by_name(name).key(environ) is not None
-        ]
-        self.offline = not self.keyed and not settings.models and settings.default == "keys"
+        self.keyed = [one.name for one in providers if not one.auth.shared and one.key(environ) is not None]
+        self.offline = not self.keyed and not self._routes and settings.unknown_model != "reject"
+        self._targets: dict[str, list[Target]] = {}
+        self._clients: dict[str, AsyncClient] = {}  # by route; a relayed key needs a client per request
+        for name, route in self._routes.items():
+            self._add_route(name, route)
         self._configured = self._configured_providers()
-        self._named = lru_cache(maxsize=1024)(self._client_for_name)
-        self._routes = {name: self._of_route(route, f"models.{name}") for name, route in settings.models.items()}
-        self._default = self._of_default()
+        if settings.default is None and (self.keyed or self.offline):
+            # One provider per company: two dialects of one company fail together.
+            chain = {_company(name): self._configured[name] for name in reversed(self.keyed)}
+            self._clients[_DEFAULT] = self._client([*reversed(chain.values())] or [Target(LOCAL)], self._health)
+        self._by_name = lru_cache(maxsize=1024)(self._client_for_name)
 
     @property
     def names(self) -> list[tuple[str, str]]:
         """The model names that are served, each with its first provider."""
-        listed: dict[str, str] = {}
-        for name in [LOCAL] if self.offline else self.keyed:
+        owners: dict[str, str] = {}
+        for name in reversed([LOCAL] if self.offline else self.keyed):
             provider = provider_by_name(name)
-            listed |= dict.fromkeys([*provider.models, *filter(None, [provider.default_model])], name)
-        listed |= {name: route.targets[0].provider for name, route in self._settings.models.items()}
-        return sorted(listed.items())
+            owners |= dict.fromkeys([*provider.models, *filter(None, [provider.default_model])], name)
+        owners |= {name: route.targets[0].provider for name, route in self._settings.models.items()}
+        return sorted(owners.items())
+
+    @property
+    def has_default_chain(self) -> bool:
+        """Whether requests without a model are served."""
+        return _DEFAULT in self._clients or _DEFAULT in self._routes
 
     def find(self, model: str | None, authenticated: AuthenticatedClient) -> tuple[AsyncClient, bool]:
         """Find the client for a model name.
@@ -83,46 +101,67 @@ class Router:
 
         Raises:
             ModelNotFoundError: no configured provider serves the name.
+            InvalidRequestError: there is no name and no default chain.
             AuthenticationError: the route relays the client's own key, and the client sent none.
         """
-        if model is not None and (len(model) > LONGEST or not model.isprintable()):
-            raise ModelNotFoundError("model: the name is too long or has control characters", status=404)
-        route = self._settings.models.get(model or "")
-        if route is None and isinstance(self._settings.default, RouteSettings) and self._pinned(model) is None:
-            route = self._settings.default
-        if route is not None and any(target.relay for target in route.targets):
-            if authenticated.provider_key is None:
-                raise AuthenticationError(
-                    "this model needs your own provider key: send Authorization: Bearer KEY", status=401
-                )
-            # A client's key stays out of shared state: this client has its own health and ends with the request.
-            client = self._client([self._target(one, authenticated.provider_key) for one in route.targets], Health())
-            return client, len(route.targets) == 1
-        return self._routes.get(model or "") or self._named(model), False
+        name = model or _DEFAULT
+        if name not in self._routes:
+            if len(name) > LONGEST or not name.isprintable():
+                raise ModelNotFoundError("model: the name is too long or has control characters", status=404)
+            client = self._by_name(name) if name else None
+            if client is not None:
+                return client, False
+            name = _DEFAULT
+        if name in self._clients:
+            return self._clients[name], False
+        if name not in self._routes:
+            raise InvalidRequestError("model: expected a model name", field="model")
+        if authenticated.provider_key is None:
+            raise AuthenticationError(
+                "this model needs your own provider key: send Authorization: Bearer KEY", status=401
+            )
+        # A client's key stays out of shared state: this client has its own health and ends with the request.
+        settings, key = self._routes[name].targets, authenticated.provider_key
+        pairs = zip(settings, self._targets[name], strict=True)
+        targets = [replace(target, api_key=key) if one.relay else target for one, target in pairs]
+        return self._client(targets, Health()), len(targets) == 1
 
-    def _client_for_name(self, model: str | None) -> AsyncClient:
-        pinned = self._pinned(model)
-        if pinned is not None:
+    # --- names that are no route
+
+    def _client_for_name(self, model: str) -> AsyncClient | None:
+        """Return the client for a name that is no route; None for the default chain."""
+        if self.offline:
+            return None
+        target = self._target_for_name(model)
+        if target is not None:
             # Clients can make names up, so their health must not accumulate: it is dropped with this client.
-            return self._client([pinned], Health())
-        if self._default is None:
-            reason = f"no configured provider serves {model!r}" if model else "expected a model name"
-            raise ModelNotFoundError(f"model: {reason}", status=404)
-        return self._default
-
-    def _pinned(self, model: str | None) -> Target | None:
-        """Return the target for ``provider/model`` or for a name that a provider declares."""
-        if model is None or self.offline:
+            return self._client([target], Health())
+        if self._settings.unknown_model == "default-chain" and self.has_default_chain:
             return None
         head, _, tail = model.partition("/")
-        if tail and head in self._configured:
-            return replace(self._configured[head], model=tail)
         if tail and head in provider_names():
             raise ModelNotFoundError(f"model: {head} is not configured here", status=404)
-        for target in self._configured.values():
-            if model in target.resolved_provider.models or model == target.resolved_provider.default_model:
-                return replace(target, model=model)
-        return None
+        served = {name.lower(): name for name, _ in self.names}
+        near = " or ".join(repr(served[name]) for name in get_close_matches(model.lower(), served))
+        hint = f"did you mean {near}?" if near else "GET /v1/models lists the names"
+        raise ModelNotFoundError(f"model: no configured provider serves {model!r}; {hint}", status=404)
+
+    def _target_for_name(self, model: str) -> Target | None:
+        """Return the target for ``provider/model``, for a declared name, or for any name if there is one provider."""
+        head, _, tail = model.partition("/")
+        targets = self._configured.values()
+        for target in targets:
+            provider = target.resolved_provider
+            if tail and head.lower() in (provider.name, *provider.organizations):
+                return replace(target, model=next(_declared(provider, tail, str.lower), tail))
+        for spelling in (str, str.lower):
+            for target in targets:
+                for declared in _declared(target.resolved_provider, model, spelling):
+                    return replace(target, model=declared)
+        routed = (target.name for chain in self._targets.values() for target in chain)
+        companies = {_company(name) for name in (*self.keyed, *routed)}
+        only = len(companies) == 1 and self._settings.unknown_model is None
+        return next((replace(target, model=model) for target in targets if only), None)
 
     def _configured_providers(self) -> dict[str, Target]:
         """Return the providers that a client may name, each as a target without a model.
@@ -132,43 +171,33 @@ class Router:
         route alone.
         """
         configured = {name: Target(name, None, provider_by_name(name).key(self._environ)) for name in self.keyed}
-        routes = [*self._settings.models.values(), self._settings.default]
-        for one in (one for route in routes if isinstance(route, RouteSettings) for one in route.targets):
-            if one.key_env is None and not one.relay and not one.headers:
-                target = Target(
-                    one.provider, base_url=one.base_url, url=one.url, auth_header=one.auth_header, timeout=one.timeout
-                )
-                configured.setdefault(one.provider, target)
+        for name, route in self._routes.items():
+            for one, target in zip(route.targets, self._targets[name], strict=True):
+                if one.key_env is None and not one.relay and not one.headers:
+                    configured.setdefault(one.provider, replace(target, model=None, base_model=None))
         return configured
 
-    def _of_route(self, route: RouteSettings, place: str) -> AsyncClient | None:
-        """Create the client of a route; None if a target relays the client's key, which needs a client per request."""
+    # --- routes
+
+    def _add_route(self, name: str, route: RouteSettings) -> None:
         try:
-            targets = [self._target(one, None) for one in route.targets if not one.relay]
-            return self._client(targets, self._health) if len(targets) == len(route.targets) else None
+            targets = self._targets[name] = [self._target(one) for one in route.targets]
+            if not any(one.relay for one in route.targets):
+                self._clients[name] = self._client(targets, self._health)
         except InvalidRequestError as error:
-            raise InvalidRequestError(f"{place}: {error.message}") from None
+            where = f"models.{name}" if name else "default"
+            raise InvalidRequestError(f"{where}: {error.message}") from None
 
-    def _of_default(self) -> AsyncClient | None:
-        default = self._settings.default
-        if isinstance(default, RouteSettings):
-            return self._of_route(default, "default")
-        if default == "none":
-            return None
-        if self.offline:
-            return self._client([Target(LOCAL)], self._health)
-        # One provider per key: two dialects of one company fail together.
-        providers = {provider_by_name(name).env: provider_by_name(name) for name in reversed(self.keyed)}
-        targets = [Target(one.name, None, one.key(self._environ)) for one in reversed(providers.values())]
-        return self._client(targets, self._health) if targets else None
-
-    def _target(self, one: TargetSettings, provider_key: str | None) -> Target:
+    def _target(self, one: TargetSettings) -> Target:
         provider = provider_by_name(one.provider)
-        headers = {name: self._header(name, value) for name, value in one.headers.items()}
+        headers = {
+            name: value if isinstance(value, str) else self._variable(value.env, f"the header {name} needs")
+            for name, value in one.headers.items()
+        }
         return Target(
             one.provider,
             one.model or provider.default_model,  # never the public name
-            provider_key if one.relay else self._key(one, provider),
+            None if one.relay else self._key(one, provider),
             base_url=one.base_url,
             timeout=one.timeout,
             weight=one.weight,
@@ -178,20 +207,15 @@ class Router:
             auth_header=one.auth_header,
         )
 
-    def _header(self, name: str, value: str | EnvironmentValue) -> str:
-        if isinstance(value, str):
-            return value
-        header = self._environ.get(value.env, "").strip()
-        if not header:
-            raise InvalidRequestError(f"the header {name} needs {value.env}, which is not set")
-        return header
+    def _variable(self, name: str, user: str) -> str:
+        value = self._environ.get(name, "").strip()
+        if not value:
+            raise InvalidRequestError(f"{user} {name}, which is not set")
+        return value
 
     def _key(self, one: TargetSettings, provider: Provider) -> str | None:
         if one.key_env is not None:
-            named_key = self._environ.get(one.key_env, "").strip()
-            if not named_key:
-                raise InvalidRequestError(f"{one.provider} needs the key in {one.key_env}, which is not set")
-            return named_key
+            return self._variable(one.key_env, f"{one.provider} needs the key in")
         url = one.url or one.base_url
         if url is not None and not provider.endpoint.serves(url):
             return None  # another host: it gets no key that the route does not name, and may need none
@@ -216,3 +240,14 @@ class Router:
             split=upstream.split,
             on_attempt_end=self._metrics.attempt,
         )
+
+
+def _declared(provider: Provider, model: str, spelling: Callable[[str], str]) -> Iterator[str]:
+    """Yield the names that a provider declares and that are spelled like this one."""
+    names = (*provider.models, provider.default_model or "")
+    return (name for name in names if spelling(name) == spelling(model))
+
+
+def _company(provider: str) -> object:
+    """Return what the dialects of one company share: the variables of its key."""
+    return provider_by_name(provider).env or provider

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import json
 import logging
-import logging.config
 import multiprocessing
 import os
 import signal
 import socket
 import sys
 import time
-from collections.abc import Generator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, nullcontext, suppress
 from functools import partial
 from math import ceil
 from pathlib import Path
@@ -38,24 +37,10 @@ from .settings import GatewaySettings
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
+    from .app import Gateway
+
 LOG: Final = logging.getLogger("rerank_unify.gateway")
 COUNTERS: Final = "PROMETHEUS_MULTIPROC_DIR"
-LOGGING: Final[dict[str, Any]] = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
-    "handlers": {
-        "stderr": {
-            "class": "logging.StreamHandler",
-            "formatter": "line",
-            "level": "INFO",  # bm25s sets its logger to DEBUG
-            "stream": "ext://sys.stderr",
-        }
-    },
-    "root": {"handlers": ["stderr"], "level": "INFO"},
-    "loggers": {"_granian": {}},  # without this entry Granian adds a handler that writes to stdout
-}
-"""Logging of all processes: lines of INFO and above go to stderr."""
 
 
 def http_options() -> dict[str, Any]:
@@ -72,6 +57,8 @@ def http_options() -> dict[str, Any]:
         ),
         "backlog": 2048,
         "backpressure": 8192,  # open connections of one worker; further ones wait in the backlog
+        # Its lines go to the handlers of the root logger; without a configuration it writes to stdout.
+        "log_dictconfig": {"version": 1, "incremental": True, "handlers": {}, "loggers": {"_granian": {}}},
     }
 
 
@@ -85,11 +72,14 @@ def serve(settings: GatewaySettings) -> None:
     """
     signal.signal(signal.SIGTERM, _exit)  # until Granian handles it
     settings.checked_host()
-    logging.config.dictConfig(LOGGING)
+    configure_logging()
     if sys.platform == "linux":
         # Workers share the memory of what is imported here. Elsewhere fork is not safe, and Python's default is used.
         multiprocessing.set_start_method("fork", force=True)
-    with reserve_port(settings) as reserved, _counters(settings.workers):
+    counters = TemporaryDirectory(prefix="rerank-unify-") if settings.workers > 1 else nullcontext()
+    with reserve_port(settings) as reserved, counters as directory:
+        if directory is not None:
+            os.environ[COUNTERS] = directory
         host, port = reserved.getsockname()[:2]
         server = Server(
             "rerank_unify.gateway",  # named in Granian's messages; the loader creates the app
@@ -97,15 +87,22 @@ def serve(settings: GatewaySettings) -> None:
             port=port,
             workers=settings.workers,
             log_level=LogLevels.warning,
-            log_dictconfig=LOGGING,
             respawn_failed_workers=True,
             workers_kill_timeout=ceil(settings.drain_seconds),
             **http_options(),
         )
-        app = create_app(settings)  # wrong settings and missing packages are reported once, and not by each worker
-        app.state.gateway.warm()
-        Thread(target=_announce, args=(settings, app.state.gateway.router, reserved), daemon=True).start()
+        gateway = create_app(settings).state.gateway  # wrong settings are reported once, and not by each worker
+        gateway.warm()
+        Thread(target=_announce, args=(gateway, host, port), daemon=True).start()
         server.serve(target_loader=partial(load_app, settings.model_dump_json()), wrap_loader=False)
+
+
+def configure_logging() -> None:
+    """Write lines of INFO and above to stderr."""
+    handler = logging.StreamHandler()
+    handler.setLevel(logging.INFO)  # libraries such as bm25s set their loggers to DEBUG
+    line = "%(asctime)s %(levelname)s %(name)s %(message)s"
+    logging.basicConfig(level=logging.INFO, format=line, handlers=[handler])
 
 
 def load_app(settings_json: str) -> ASGIApp:
@@ -114,6 +111,7 @@ def load_app(settings_json: str) -> ASGIApp:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     if sys.platform != "win32":
         os.setsid()  # Ctrl-C reaches the first process alone, which ends the workers in order
+    configure_logging()
     Thread(target=_end_with_parent, daemon=True).start()
     _drop_gauges_of_dead_workers()
     LOG.info("worker %d starts", os.getpid())
@@ -152,65 +150,53 @@ def reserve_port(settings: GatewaySettings) -> socket.socket:
         InvalidRequestError: the address cannot be bound.
     """
     try:
-        family, kind, protocol, _, address = socket.getaddrinfo(
-            settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        reserved = socket.socket(family, kind, protocol)
-        try:
+        family, _, _, _, address = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0]
+        with ExitStack() as on_error:
+            reserved = on_error.enter_context(socket.socket(family))
             reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             reserved.bind(address)
             # After the bind: set before, a second gateway on this port would share its connections unnoticed.
             if sys.platform != "win32":
                 reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        except OSError:
-            reserved.close()
-            raise
+            on_error.pop_all()
+            return reserved
     except OSError as error:
         reason = (error.strerror or type(error).__name__).partition(" (")[0]
         message = f"cannot listen on {settings.host}:{settings.port}: {reason}"
         raise InvalidRequestError(message, field="port") from None
-    return reserved
 
 
-@contextmanager
-def _counters(workers: int) -> Generator[None]:
-    """Give several workers a directory in which they share their counters."""
-    if workers == 1:
-        yield
-        return
-    with TemporaryDirectory(prefix="rerank-unify-") as directory:
-        os.environ[COUNTERS] = directory
-        yield
-
-
-def _announce(settings: GatewaySettings, router: Any, reserved: socket.socket) -> None:
-    """Log where the gateway listens, once a worker accepts connections, what it serves, and a command to try it."""
-    host: str = reserved.getsockname()[0]
-    port: int = reserved.getsockname()[1]
-    reachable: str = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not bound
-    while not _accepts(reserved.family, reachable, port):
+def _announce(gateway: Gateway, host: str, port: int) -> None:
+    """Log the lines of `start_up_lines` once a worker accepts connections."""
+    reachable = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not bound
+    while True:
+        with suppress(OSError), socket.create_connection((reachable, port)):
+            break
         time.sleep(0.05)
-    LOG.info("running on %s", _url(host, port))
+    url, local_url = (
+        f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}" for name in (host, reachable)
+    )
+    LOG.info("running on %s", url)
+    for line in start_up_lines(gateway, local_url):
+        LOG.info(line)
+
+
+def start_up_lines(gateway: Gateway, url: str) -> Iterator[str]:
+    """Yield what is served, who may send requests, and a command to try it."""
+    settings, router = gateway.settings, gateway.router
     if router.offline:
-        LOG.warning("no key of any provider is set: local ranks, for every model name")
+        yield "no key of any provider is set: local ranks, for every model name"
     else:
-        LOG.info("keys for %s; models %s", ", ".join(router.keyed) or "none", ", ".join(settings.models) or "by name")
+        yield f"providers with a key: {', '.join(router.keyed) or 'none'}"
+    for name, route in settings.models.items():
+        yield f"model {name}: {', '.join(target.provider for target in route.targets)}"
     if not settings.keys:
-        LOG.info("no gateway keys are set: every client that reaches %s may send requests", settings.host)
+        yield f"no gateway keys are set: every client that reaches {settings.host} may send requests"
     body: dict[str, Any] = {"query": "skin", "documents": ["motor oil", "skin cream"]}
-    names = list(settings.models) or ([name for name, _ in router.names] if settings.default == "none" else [])
-    content = quote(json.dumps({"model": names[0], **body} if names else body))
+    if not router.has_default_chain:
+        body = {"model": next(iter(settings.models), "NAME"), **body}
     key = " -H 'authorization: Bearer KEY'" if settings.keys else ""
-    LOG.info("try: curl %s/v1/rerank%s -H 'content-type: application/json' -d %s", _url(reachable, port), key, content)
-
-
-def _accepts(family: int, host: str, port: int) -> bool:
-    with socket.socket(family) as probe:
-        return probe.connect_ex((host, port)) == 0
-
-
-def _url(host: str, port: int) -> str:
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    yield f"try: curl {url}/v1/rerank{key} -H 'content-type: application/json' -d {quote(json.dumps(body))}"
 
 
 def _end_with_parent() -> None:
@@ -223,18 +209,15 @@ def _end_with_parent() -> None:
 
 def _drop_gauges_of_dead_workers() -> None:
     """Forget the running requests of workers that were killed. Their counters stay."""
+    from prometheus_client import multiprocess
+
     for file in Path(os.environ.get(COUNTERS, os.devnull)).glob("gauge_live*_*.db"):
-        with suppress(FileNotFoundError):  # another worker that starts does the same
-            if not _runs(int(file.stem.rpartition("_")[2])):
-                file.unlink()
-
-
-def _runs(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
+        pid = int(file.stem.rpartition("_")[2])
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            with suppress(FileNotFoundError):  # another worker that starts does the same
+                multiprocess.mark_process_dead(pid)  # type: ignore[no-untyped-call]  # pyright: ignore[reportUnknownMemberType]
 
 
 def _exit(*_: object) -> None:

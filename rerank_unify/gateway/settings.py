@@ -2,6 +2,7 @@
 
 A flag overrides a variable, a variable overrides the file. Variables are named ``RERANK_UNIFY_PORT``, and for nested
 settings ``RERANK_UNIFY_LIMITS__DOCUMENTS``. Settings hold no provider keys, only the names of the variables with keys.
+The docstrings of the fields are the table in docs/gateway.md.
 """
 
 from __future__ import annotations
@@ -13,24 +14,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Discriminator,
-    Field,
-    Tag,
-    ValidationError,
-    model_validator,
-)
-from pydantic_settings import (
-    BaseSettings,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-    SettingsError,
-    TomlConfigSettingsSource,
-)
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError, TomlConfigSettingsSource
 from typing_extensions import Self
 
 from .. import errors
@@ -40,8 +25,7 @@ from ..errors import InvalidRequestError, ProviderOverloadedError, RateLimitErro
 from ..fallback import DEFAULT_POLICY, FallbackPolicy, Rule
 from ..registry import provider as provider_by_name
 
-_HASH = re.compile(r"sha256:[0-9a-f]{64}")
-_PROBE = RerankRequest(query="q", documents=["d"])
+_PROBE: Final = RerankRequest(query="q", documents=["d"])
 
 
 def _number(value: Any) -> Any:
@@ -54,27 +38,16 @@ _Number = BeforeValidator(_number)
 Seconds = Annotated[float, _Number, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, _Number, Field(ge=0, allow_inf_nan=False)]
 Count = Annotated[int, _Number, Field(ge=1)]
-
-
-def _hashed(value: str) -> str:
-    if not _HASH.fullmatch(value):
-        raise ValueError("expected sha256: and 64 hex digits, as `rerank-unify key` prints them, not the key itself")
-    return value
-
-
-KeyHash = Annotated[str, AfterValidator(_hashed)]
+Retries = Annotated[int, _Number, Field(ge=0)]
+KeyHash = Annotated[str, Field(pattern="^sha256:[0-9a-f]{64}$")]
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, use_attribute_docstrings=True)
 
 
 class EnvironmentValue(_Part):
-    """A value that an environment variable holds.
-
-    Attributes:
-        env: the variable's name.
-    """
+    """A value that an environment variable holds."""
 
     env: str
 
@@ -94,33 +67,28 @@ HeaderValue = Annotated[str | EnvironmentValue, BeforeValidator(_header_value)]
 class TargetSettings(_Part):
     """One provider to try."""
 
-    provider: str = Field(description="A provider's name, such as cohere; `rerank-unify providers` lists them.")
-    model: str | None = Field(default=None, description="The model to send; the provider's default without it.")
-    key_env: str | None = Field(
-        default=None,
-        description="The environment variable with the key. Without it the provider's own variable, at its own host.",
-    )
-    base_url: str | None = Field(
-        default=None,
-        description="The server to call instead of the provider's own; the provider's path is joined to it.",
-    )
-    url: str | None = Field(default=None, description="The whole URL to call, never changed; excludes `base_url`.")
-    headers: dict[str, HeaderValue] = Field(
-        default={},
-        repr=False,
-        description='Further headers. A value is a string, or `{ env = "VARIABLE" }` for an environment variable.',
-    )
-    auth_header: str | None = Field(
-        default=None, description="The header that carries the key, instead of the provider's own."
-    )
-    timeout: Seconds | None = Field(default=None, description="Seconds for one attempt.")
-    weight: NotNegative = Field(
-        default=1.0, description='Order of targets with `upstream.order = "weight"`, heaviest first.'
-    )
-    base_model: str | None = Field(
-        default=None, description="The known model behind an alias, such as a Xinference UID."
-    )
-    relay: bool = Field(default=False, description="Send the client's own provider key to this target.")
+    provider: str
+    """A provider's name, such as cohere; `rerank-unify providers` lists them."""
+    model: str | None = None
+    """The model to send; the provider's default without it."""
+    key_env: str | None = None
+    """The environment variable with the key. Without it the provider's own variable, at its own host."""
+    base_url: str | None = None
+    """The server to call instead of the provider's own; the provider's path is joined to it."""
+    url: str | None = None
+    """The whole URL to call, never changed; excludes `base_url`."""
+    headers: dict[str, HeaderValue] = Field(default={}, repr=False)
+    """Further headers. A value is a string, or `{ env = "VARIABLE" }` for an environment variable."""
+    auth_header: str | None = None
+    """The header that carries the key, instead of the provider's own."""
+    timeout: Seconds | None = None
+    """Seconds for one attempt."""
+    weight: NotNegative = 1.0
+    """Order of targets with `upstream.order = "weight"`, heaviest first."""
+    base_model: str | None = None
+    """The known model behind an alias, such as a Xinference UID."""
+    relay: bool = False
+    """Send the client's own provider key to this target."""
 
     @model_validator(mode="after")
     def _known(self) -> Self:
@@ -128,15 +96,13 @@ class TargetSettings(_Part):
             raise ValueError("relay and key_env exclude each other: the key is the client's or the gateway's")
         try:
             provider = provider_by_name(self.provider)
-            model = self.model or provider.default_model or "m"
-            headers = {name: value if isinstance(value, str) else "v" for name, value in self.headers.items()}
             provider.prepare(
                 _PROBE,
-                model=model,
+                model=self.model or provider.default_model or "m",
                 api_key="k",
                 base_url=self.base_url,
                 url=self.url,
-                headers=headers,
+                headers={name: value if isinstance(value, str) else "v" for name, value in self.headers.items()},
                 auth_header=self.auth_header,
             )
         except RerankError as error:
@@ -147,11 +113,12 @@ class TargetSettings(_Part):
 class RouteSettings(_Part):
     """The targets of a model name, tried in order."""
 
-    targets: tuple[TargetSettings, ...] = Field(description="The targets, tried in order; one or more tables.")
+    targets: tuple[TargetSettings, ...]
+    """The targets, tried in order; one or more tables."""
 
     @model_validator(mode="after")
-    def _counted(self) -> Self:
-        if not self.targets:  # checked here: as a constraint pydantic would report it beside a wrong target
+    def _usable(self) -> Self:
+        if not self.targets:
             raise ValueError("targets: expected one or more")
         if sum(target.relay for target in self.targets) > 1:
             raise ValueError("relay: at most one target per route, or a client's key would go to several providers")
@@ -161,25 +128,27 @@ class RouteSettings(_Part):
 class LimitSettings(_Part):
     """Limits of requests. The gateway refuses a request beyond a limit at once."""
 
-    body_bytes: Count = Field(default=8 * 2**20, description="Bytes in a request body; more is 413.")
-    body_seconds: Seconds = Field(default=30.0, description="Seconds for a client to send its body; more is 408.")
-    documents: Count = Field(default=10_000, description="Documents in a request; more is 413.")
-    concurrency: Count = Field(default=256, description="Concurrent requests per worker; more is 503 with Retry-After.")
-    concurrency_per_key: Count | None = Field(
-        default=None, description="Concurrent requests per gateway key (without keys: in total); more is 429."
-    )
+    body_bytes: Count = 8 * 2**20
+    """Bytes in a request body; more is 413."""
+    body_seconds: Seconds = 30.0
+    """Seconds for a client to send its body; more is 408."""
+    documents: Count = 10_000
+    """Documents in a request; more is 413."""
+    concurrency: Count = 256
+    """Concurrent requests per worker; more is 503 with Retry-After."""
+    concurrency_per_key: Count | None = None
+    """Concurrent requests per gateway key (without keys: in total); more is 429."""
 
 
 class RuleSettings(_Part):
     """The rule for one error class. An absent field keeps its value from the gateway's default rules."""
 
-    action: Literal["stop", "next"] | None = Field(
-        default=None, description="`stop`: return the error to the client. `next`: try the next target."
-    )
-    retries: Annotated[int, _Number, Field(ge=0)] | None = Field(
-        default=None, description="How often the same target is retried."
-    )
-    waits: bool | None = Field(default=None, description="Wait for the error's Retry-After and retry the same target.")
+    action: Literal["stop", "next"] | None = None
+    """`stop`: return the error to the client. `next`: try the next target."""
+    retries: Retries | None = None
+    """How often the same target is retried."""
+    waits: bool | None = None
+    """Wait for the error's Retry-After and retry the same target."""
 
 
 # Official SDKs retry and wait for Retry-After. Retries here as well would multiply the calls.
@@ -193,86 +162,57 @@ RULES: Final[Mapping[type[RerankError], Rule]] = {
 class UpstreamSettings(_Part):
     """How the gateway calls providers."""
 
-    timeout: Seconds = Field(default=60.0, description="Seconds for one attempt.")
-    connect_timeout: Seconds = Field(default=5.0, description="Seconds to connect.")
-    deadline: Seconds = Field(default=90.0, description="Seconds for one request, all attempts included.")
-    retries: Annotated[int, _Number, Field(ge=0)] | None = Field(
-        default=None, description="Retries per target; without it 1 for a single target, else 0."
-    )
-    rules: dict[str, RuleSettings] = Field(default={}, description="Rules by the name of the error class.")
-    max_wait: NotNegative = Field(default=1.0, description="Longest wait for a target in cool-down, in seconds.")
-    max_cool_down: NotNegative = Field(
-        default=600.0, description="Longest cool-down of a target after its Retry-After, in seconds."
-    )
-    hedge_after: Seconds | None = Field(
-        default=None, description="Seconds after which the next target is called beside a slow one."
-    )
-    incomplete: Literal["accept", "next"] = Field(
-        default="accept",
-        description="What to do with a response that lacks documents: accept it, or try the next target.",
-    )
-    order: Literal["given", "weight"] = Field(
-        default="given", description="Order of the targets: as listed, or by weight."
-    )
-    split: Literal["pointwise", "always"] = Field(
-        default="pointwise",
-        description="Which models a request too large for one call is split for: those that score each document "
-        "separately, or all.",
-    )
-    max_response_bytes: Count = Field(default=64 * 2**20, description="Most bytes to read of a provider's response.")
-    trust_env: bool = Field(default=False, description="Use the proxies that environment variables name.")
+    timeout: Seconds = 60.0
+    """Seconds for one attempt."""
+    connect_timeout: Seconds = 5.0
+    """Seconds to connect."""
+    deadline: Seconds = 90.0
+    """Seconds for one request, all attempts included."""
+    retries: Retries | None = None
+    """Retries per target; without it 1 for a single target, else 0."""
+    rules: dict[str, RuleSettings] = {}
+    """Rules by the name of the error class."""
+    max_wait: NotNegative = 1.0
+    """Longest wait for a target in cool-down, in seconds."""
+    max_cool_down: NotNegative = 600.0
+    """Longest cool-down of a target after its Retry-After, in seconds."""
+    hedge_after: Seconds | None = None
+    """Seconds after which the next target is called beside a slow one."""
+    incomplete: Literal["accept", "next"] = "accept"
+    """What to do with a response that lacks documents: accept it, or try the next target."""
+    order: Literal["given", "weight"] = "given"
+    """Order of the targets: as listed, or by weight."""
+    split: Literal["pointwise", "always"] = "pointwise"
+    """Which models a request too large for one call is split for: `pointwise` models, which score each document
+    separately, or `always` all."""
+    max_response_bytes: Count = 64 * 2**20
+    """Most bytes to read of a provider's response."""
+    trust_env: bool = False
+    """Use the proxies that environment variables name."""
 
     @model_validator(mode="after")
     def _known_classes(self) -> Self:
         for name in self.rules:
-            error_class(name)
+            _error_class(name)
         return self
 
     def policy(self, *, targets: int) -> FallbackPolicy:
-        """Return the fallback policy of a route.
-
-        Args:
-            targets: the number of its targets.
-        """
+        """Return the fallback policy of a route with so many targets."""
         rules = dict(RULES)
         for name, settings in self.rules.items():
-            kind = error_class(name)
+            kind = _error_class(name)
             rule = rules.get(kind) or FallbackPolicy(rules=RULES).rule(kind)
             rules[kind] = replace(rule, **settings.model_dump(exclude_none=True))
-        return FallbackPolicy(
-            rules=rules,
-            retries=int(targets == 1) if self.retries is None else self.retries,
-            max_wait=self.max_wait,
-            max_cool_down=self.max_cool_down,
-            hedge_after=self.hedge_after,
-            incomplete=self.incomplete,
-            order=self.order,
-        )
+        same = self.model_dump(include={"max_wait", "max_cool_down", "hedge_after", "incomplete", "order"})
+        retries = int(targets == 1) if self.retries is None else self.retries
+        return FallbackPolicy(rules=rules, retries=retries, **same)
 
 
-def error_class(name: str) -> type[RerankError]:
-    """Return the error class with this name.
-
-    Raises:
-        ValueError: no error class has this name.
-    """
+def _error_class(name: str) -> type[RerankError]:
     kind = getattr(errors, name, None)
     if isinstance(kind, type) and issubclass(kind, RerankError):
         return kind
     raise ValueError(f"rules: no error class has the name {name[:40]!r}; docs/contract.md lists them")
-
-
-KINDS: Final = ("a route", "a word")
-"""Tags of the two forms of ``default``, for pydantic. They are left out of the field names in messages."""
-
-
-def _kind(value: Any) -> str:
-    return KINDS[1] if isinstance(value, str) else KINDS[0]
-
-
-Default = Annotated[
-    Annotated[RouteSettings, Tag(KINDS[0])] | Annotated[Literal["keys", "none"], Tag(KINDS[1])], Discriminator(_kind)
-]
 
 
 class GatewaySettings(BaseSettings):
@@ -284,49 +224,36 @@ class GatewaySettings(BaseSettings):
         extra="forbid",
         frozen=True,
         hide_input_in_errors=True,
+        use_attribute_docstrings=True,
         validate_default=False,
     )
 
-    host: str = Field(default="127.0.0.1", description="Address to listen on; other than loopback only with keys.")
-    port: Annotated[int, _Number, Field(ge=0, le=65535)] = Field(
-        default=8080, description="Port to listen on; 0 for a free port."
-    )
-    workers: Count = Field(default=1, description="Number of processes.")
-    drain_seconds: Seconds = Field(
-        default=30.0, description="Seconds for requests in progress to finish when the gateway stops."
-    )
-    keys: dict[str, KeyHash] = Field(
-        default={}, description="Hashes of the gateway's keys, by name; without any, every client is accepted."
-    )
-    models: dict[str, RouteSettings] = Field(default={}, description="Routes, by the model name that clients send.")
-    default: Default = Field(
-        default="keys",
-        description="What to do with unknown model names: a route, `keys` (all providers with a key), or `none` (404).",
-    )
+    host: str = "127.0.0.1"
+    """Address to listen on; other than loopback only with keys."""
+    port: Annotated[int, _Number, Field(ge=0, le=65535)] = 8080
+    """Port to listen on; 0 for a free port."""
+    workers: Count = 1
+    """Number of processes."""
+    drain_seconds: Seconds = 30.0
+    """Seconds for requests in progress to finish when the gateway stops."""
+    keys: dict[str, KeyHash] = {}
+    """Hashes of the gateway's keys, by name; without any, every client is accepted."""
+    models: dict[str, RouteSettings] = {}
+    """Routes, by the model name that clients send."""
+    default: RouteSettings | None = None
+    """The default chain: the route for requests without a model. Without it, every provider whose key is set."""
+    unknown_model: Literal["default-chain", "reject"] | None = None
+    """What to do with unknown model names: `default-chain`, or `reject` (404). Without it, the only configured provider
+    gets the name unchanged, and with several providers it is 404."""
     limits: LimitSettings = LimitSettings()
     upstream: UpstreamSettings = UpstreamSettings()
 
     @classmethod
     def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic-settings' signature
-        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        cls, settings_cls: type[BaseSettings], init_settings: Any, env_settings: Any, *_: Any, **__: Any
+    ) -> tuple[Any, ...]:
         """Return the sources by priority: flags, variables, file."""
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
-
-    @property
-    def on_loopback(self) -> bool:
-        """Whether only this machine can connect."""
-        if self.host == "localhost":
-            return True
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return False
 
     def checked_host(self) -> str:
         """Return the host to listen on.
@@ -334,18 +261,22 @@ class GatewaySettings(BaseSettings):
         Raises:
             InvalidRequestError: the host is not loopback, and there are no gateway keys.
         """
-        if self.on_loopback or self.keys:
+        try:
+            on_loopback = self.host == "localhost" or ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            on_loopback = False
+        if on_loopback or self.keys:
             return self.host
-        raise InvalidRequestError(
-            f"host: other machines can reach {self.host}, and no key is set: make one with `rerank-unify key`",
-            field="host",
-        )
+        reason = f"other machines can reach {self.host}, and no key is set: make one with `rerank-unify key`"
+        raise InvalidRequestError(f"host: {reason}", field="host")
 
 
 _FIELD: Final = re.compile(r'field "(\w+)"')  # in the message of pydantic-settings
+_NO_HASH: Final = "expected sha256: and 64 hex digits, as `rerank-unify key` prints them, not the key itself"
 _MESSAGES: Final = {
     "extra_forbidden": "unknown setting",
     "missing": "required",
+    "string_pattern_mismatch": _NO_HASH,
     **dict.fromkeys(("dict_type", "model_type", "model_attributes_type"), "expected a table"),
 }
 
@@ -368,11 +299,15 @@ def read_settings(
         return source
     kind = GatewaySettings
     if isinstance(source, (str, Path)):
-        Path(source).read_bytes()  # pydantic-settings reads a missing file as an empty one
-        kind = _from_file(Path(source))
-    values = dict(source) if isinstance(source, Mapping) else {}
+        path = Path(source)
+        path.read_bytes()  # pydantic-settings reads a missing file as an empty one
+
+        class FromFile(GatewaySettings):
+            model_config = SettingsConfigDict(toml_file=path)
+
+        kind = FromFile
     try:
-        return kind(**{**values, **flags})
+        return kind(**{**(source if isinstance(source, Mapping) else {}), **flags})
     except ValidationError as error:
         raise InvalidRequestError("; ".join(map(_sentence, error.errors(include_url=False)))) from None
     except SettingsError as error:
@@ -383,14 +318,7 @@ def read_settings(
         raise InvalidRequestError(f"{source}: not TOML: {error}") from None
 
 
-def _from_file(path: Path) -> type[GatewaySettings]:
-    class FromFile(GatewaySettings):
-        model_config = SettingsConfigDict(toml_file=path)
-
-    return FromFile
-
-
 def _sentence(problem: Any) -> str:
-    field = ".".join(str(step) for step in problem["loc"] if step not in KINDS) or "settings"
+    field = ".".join(map(str, problem["loc"])) or "settings"
     message = _MESSAGES.get(problem["type"]) or problem["msg"].removeprefix("Value error, ")
     return f"{field}: {message[0].lower()}{message[1:]}"

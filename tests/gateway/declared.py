@@ -1,4 +1,4 @@
-"""Providers that nobody knew, as another package declares them."""
+"""Providers that are not built in, as another package declares them."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ BODY: Final[Mapping[str, Any]] = {"model": "m", "query": "skin", "documents": ["
 
 
 def plain_paths() -> dict[str, str]:
-    """Paths whose dialects take `BODY`, one for each form of their errors."""
+    """Return the paths whose dialects accept `BODY`, one for each form of errors, with the name of the dialect."""
     chosen: dict[Any, tuple[str, str]] = {}
     for path, name in rerank_paths().items():
         dialect = provider_by_name(name).dialect
@@ -48,7 +48,7 @@ def plain_paths() -> dict[str, str]:
     return dict(chosen.values())
 
 
-NEVER: Final = Play(delay=3600)  # an answer for which nobody waits
+NEVER: Final = Play(delay=3600)  # a response that never comes
 
 
 # --- settings --------------------------------------------------------------------------------------------------------
@@ -59,7 +59,7 @@ def target(server: ScriptedServer, provider: str = "jina", **more: Any) -> dict[
 
 
 def routed(*targets: Mapping[str, Any], **settings: Any) -> dict[str, Any]:
-    """Settings in which the model `m` leads to these targets; one try each, unless told otherwise."""
+    """Return settings in which the model `m` leads to these targets, without retries."""
     return {"models": {"m": {"targets": targets}}, "upstream": {"retries": 0}, **settings}
 
 
@@ -75,28 +75,16 @@ def client(config: Any = None) -> Generator[TestClient, None, None]:
 # --- over a socket ---------------------------------------------------------------------------------------------------
 
 
-# Levels alone: with a whole configuration Granian would replace the handlers that pytest reads.
-_LOGGING: Final[dict[str, Any]] = {
-    "version": 1,
-    "incremental": True,
-    "formatters": {},
-    "handlers": {},
-    "loggers": {"_granian": {}},
-}
-
-
 @contextmanager
 def serving(
     config: Any = None, *, heads: HTTP1Settings | None = None, app: Starlette | None = None, port: int = 0
 ) -> Generator[int, None, None]:
-    """A gateway that listens, as the command runs it but in a thread; its port."""
+    """Serve a gateway in a thread, with the server that the command uses; yield its port."""
     app = app or create_app(config or {})
     options: dict[str, Any] = http_options() | ({} if heads is None else {"http1_settings": heads})
     with reserve_port(GatewaySettings(port=port)) as reserved:
         port = reserved.getsockname()[1]
-        server = Server(
-            check_heads(app), port=port, log_level=LogLevels.error, log_dictconfig=_LOGGING, **options
-        )  # fmt: skip
+        server = Server(check_heads(app), port=port, log_level=LogLevels.error, **options)
         loop = asyncio.new_event_loop()
         thread = Thread(target=_run, args=(loop, server))
         thread.start()
@@ -115,7 +103,7 @@ def _run(loop: asyncio.AbstractEventLoop, server: Server) -> None:
 
 
 def refuses(port: int) -> bool:
-    """Whether nothing listens at this port of the loopback."""
+    """Return whether nothing listens at this port of the loopback."""
     try:
         with socket.create_connection(("127.0.0.1", port), PATIENCE):
             return False
@@ -124,14 +112,14 @@ def refuses(port: int) -> bool:
 
 
 def until(true: Callable[[], bool]) -> None:
-    """Ask again and again, with a pause for the other side."""
+    """Wait until the condition is true."""
     condition = Condition()
     with condition:
         assert any(true() or condition.wait(0.02) for _ in range(int(PATIENCE / 0.02)))
 
 
 @dataclass(frozen=True)
-class Answer:
+class Response:
     status: int
     headers: Mapping[str, str]
     body: bytes
@@ -142,7 +130,7 @@ class Answer:
 
 
 class Wire:
-    """One connection, spoken over byte by byte."""
+    """One connection on which a test writes and reads bytes."""
 
     def __init__(self, port: int) -> None:
         self.socket = socket.create_connection(("127.0.0.1", port), PATIENCE)
@@ -152,14 +140,14 @@ class Wire:
         lines = [f"{method} {path} HTTP/1.1", *(f"{name}: {value}" for name, value in named.items()), "", ""]
         self.socket.sendall("\r\n".join(lines).encode("latin-1"))
 
-    def ask(self, body: Any = BODY, path: str = "/v1/rerank", **headers: str) -> Answer:
+    def rerank(self, body: Any = BODY, path: str = "/v1/rerank", **headers: str) -> Response:
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
         self.head(path, content_length=str(len(content)), **headers)
         self.socket.sendall(content)
-        return self.answer()
+        return self.response()
 
     def chunks(self, pieces: Iterable[bytes]) -> int:
-        """Send chunks until there are no more, or nobody takes them any more; how many bytes went out."""
+        """Send chunks until the last one or until the other end closes; return the number of bytes sent."""
         sent = 0
         try:
             for piece in pieces:
@@ -170,13 +158,13 @@ class Wire:
             pass
         return sent
 
-    def answer(self) -> Answer:
+    def response(self) -> Response:
         response = HTTPResponse(self.socket)
         response.begin()
-        return Answer(response.status, {k.lower(): v for k, v in response.getheaders()}, response.read())
+        return Response(response.status, {k.lower(): v for k, v in response.getheaders()}, response.read())
 
     def at_end(self) -> bool:
-        """Whether the other end hangs up without another byte."""
+        """Return whether the other end closes the connection without another byte."""
         try:
             return self.socket.recv(1) == b""
         except ConnectionError:
@@ -189,7 +177,7 @@ class Wire:
         self.socket.close()
 
 
-def ask(port: int, body: Any = BODY, path: str = "/v1/rerank", **headers: str) -> Answer:
-    """One request over a connection of its own."""
+def rerank(port: int, body: Any = BODY, path: str = "/v1/rerank", **headers: str) -> Response:
+    """Send one request over a new connection."""
     with Wire(port) as wire:
-        return wire.ask(body, path, **headers)
+        return wire.rerank(body, path, **headers)

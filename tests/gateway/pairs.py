@@ -34,29 +34,29 @@ every_client = pytest.mark.parametrize("client", DIALECTS)
 every_upstream = pytest.mark.parametrize("upstream", DIALECTS)
 
 CLIENT_KEY: Final = "client-key-0123456789abcdef"
-"""What clients send, though the gateway asks for no key: no provider may see it."""
+"""The key that clients send, though the gateway requires none: no provider may receive it."""
 
 ONCE: Final[Mapping[str, Any]] = {"retries": 0, "rules": {"ProviderOverloadedError": {"retries": 0}}}
 """Settings with which no target is tried twice."""
 
 
 def model_of(upstream: str) -> str:
-    """The name by which clients ask for a provider."""
+    """Return the model name that clients send for a provider."""
     return f"public-{upstream}"
 
 
 def default_model(upstream: str) -> str:
-    """The name that the provider gets instead."""
+    """Return the model name that the provider receives."""
     return f"own-model-of-{upstream}"
 
 
 def own_key(upstream: str) -> str:
-    """The gateway's key at that provider."""
+    """Return the gateway's key for that provider."""
     return f"gateway-key-at-{upstream}"
 
 
 def variable(upstream: str) -> str:
-    """The environment variable that holds it."""
+    """Return the environment variable that holds that key."""
     return f"PAIRS_{upstream.upper().replace('-', '_')}_KEY"
 
 
@@ -78,11 +78,11 @@ class Published:
         supports: all fields of a request, as far as they are documented.
         top_n: what it calls the number of rows.
         rows: what it calls the rows.
-        needs: for each field that an answer always has, by dotted path, the types that it may have.
-        may: further fields of an answer.
+        needs: for each field that an response always has, by dotted path, the types that it may have.
+        may: further fields of an response.
         row: for each field that a row always has, its types.
         row_may: further fields of a row.
-        echo: from a document, a string or an object, to what a row shows of it where that was asked for.
+        echo: from a document, a string or an object, to what a row shows of it where the request says so.
         objects: whether documents may be objects.
         withholds: whether empty texts are refused, so that none is sent.
         source, date: where that stands, and of which day it is.
@@ -104,7 +104,7 @@ class Published:
 
     @property
     def base(self) -> frozenset[str]:
-        """What an answer has at the top, at least."""
+        """The top-level fields that every response has."""
         return frozenset(path.split(".")[0] for path in self.needs)
 
 
@@ -192,17 +192,17 @@ PUBLISHED: Final[Mapping[str, Published]] = {
 }
 
 
-def assert_published(client: str, answer: Any) -> None:
-    """The answer has the shape that the client's API documents: all that it needs, and nothing else."""
+def assert_published(client: str, response: Any) -> None:
+    """Assert that a response has all fields that the client's API requires, and no undocumented field."""
     api = PUBLISHED[client]
-    assert api.base <= answer.keys() <= api.base | api.may
+    assert api.base <= response.keys() <= api.base | api.may
     for path, types in api.needs.items():
-        value = answer
+        value = response
         for step in path.split("."):
             assert step in value, f"{path} is missing"
             value = value[step]
         assert isinstance(value, types), f"{path}: {value!r}"
-    for row in answer[api.rows]:
+    for row in response[api.rows]:
         assert api.row.keys() <= row.keys() <= api.row.keys() | api.row_may
         assert all(type(row[key]) in types for key, types in api.row.items()), row
 
@@ -244,11 +244,11 @@ def target(upstream: str, server: ScriptedServer, **more: Any) -> dict[str, Any]
 def config_for(servers: Mapping[str, ScriptedServer], **more: Any) -> dict[str, Any]:
     """Settings with a route to each provider, none of which is tried twice."""
     routes = {model_of(name): {"targets": [target(name, server)]} for name, server in servers.items()}
-    return {"models": routes, "default": "none", "upstream": ONCE, **more}
+    return {"models": routes, "unknown_model": "reject", "upstream": ONCE, **more}
 
 
 def server_for(upstream: str) -> ScriptedServer:
-    """A provider that answers well, in its dialect."""
+    """Return a server that responds without errors, in the provider's dialect."""
     return ScriptedServer(respond=respond_as(upstream))
 
 
@@ -261,7 +261,7 @@ def request_body(client: str, upstream: str, query: str, documents: Sequence[Any
 
 
 def post(config: Mapping[str, Any], path: str, *bodies: bytes, key: str = CLIENT_KEY) -> list[httpx.Response]:
-    """What a new gateway answers, to one request after the other. Its half of the wire is in this process alone."""
+    """Send requests to a new gateway in this process, one after another; return its responses."""
     app = create_app(config)
     headers = {"authorization": f"Bearer {key}", "content-type": "application/json"}
 

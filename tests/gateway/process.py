@@ -74,3 +74,4 @@ def running(*flags: str, **environ: str) -> Generator[Running, None, None]:
         finally:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
+            log.all()  # the thread must not read from a closed pipe

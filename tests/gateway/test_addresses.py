@@ -17,7 +17,7 @@ ENV_KEY = "jina_of-the-environment"
 HEADER_VALUE = "a-value-of-the-team"
 
 
-def ask(settings: Any, model: str = "m") -> Any:
+def rerank(settings: Any, model: str = "m") -> Any:
     with client(settings) as api:
         return api.post("/v1/rerank", json={**BODY, "model": model})
 
@@ -25,14 +25,14 @@ def ask(settings: Any, model: str = "m") -> Any:
 def test_a_base_url_needs_no_key_and_gets_none_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JINA_API_KEY", ENV_KEY)
     with ScriptedServer() as server:
-        assert ask(routed({"provider": "jina", "base_url": server.url})).status_code == 200
+        assert rerank(routed({"provider": "jina", "base_url": server.url})).status_code == 200
     assert (server.calls[0].path, server.calls[0].credentials) == ("/v1/rerank", {})
 
 
 def test_a_whole_url_is_called_as_it_stands(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JINA_API_KEY", ENV_KEY)
     with ScriptedServer() as server:
-        assert ask(routed({"provider": "jina", "url": f"{server.url}/odd/path?version=3"})).status_code == 200
+        assert rerank(routed({"provider": "jina", "url": f"{server.url}/odd/path?version=3"})).status_code == 200
     assert (server.calls[0].path, server.calls[0].credentials) == ("/odd/path?version=3", {})
 
 
@@ -46,7 +46,7 @@ def test_headers_and_a_key_in_another_header(monkeypatch: pytest.MonkeyPatch) ->
             "auth_header": "X-Api-Key",
             "headers": {"X-Team": {"env": "TEAM_KEY"}, "x-plain": "search"},
         }
-        assert ask(routed(route)).status_code == 200
+        assert rerank(routed(route)).status_code == 200
     headers = server.calls[0].headers
     assert (headers["x-api-key"], headers["x-team"], headers["x-plain"]) == (PROVIDER_KEY, HEADER_VALUE, "search")
     assert "authorization" not in headers
@@ -71,11 +71,11 @@ def test_the_providers_host_as_base_url_gets_the_providers_key(monkeypatch: pyte
 def test_a_client_reaches_a_url_by_the_providers_name_but_not_with_the_headers_of_a_route() -> None:
     with ScriptedServer() as server:
         route = {"provider": "jina", "url": f"{server.url}/x", "model": "a"}
-        settings = {**routed(route), "default": "none"}
-        assert ask(settings, "jina/b").status_code == 200
+        settings = {**routed(route), "unknown_model": "reject"}
+        assert rerank(settings, "jina/b").status_code == 200
         assert (server.calls[0].path, server.calls[0].json["model"]) == ("/x", "b")
-        with_headers = {**routed({**route, "headers": {"x-team": HEADER_VALUE}}), "default": "none"}
-        assert "jina is not configured here" in ask(with_headers, "jina/b").text
+        with_headers = {**routed({**route, "headers": {"x-team": HEADER_VALUE}}), "unknown_model": "reject"}
+        assert "jina is not configured here" in rerank(with_headers, "jina/b").text
         assert len(server.calls) == 1
 
 
@@ -115,7 +115,7 @@ def test_no_value_of_a_header_is_shown(monkeypatch: pytest.MonkeyPatch, caplog: 
     with ScriptedServer() as server:
         headers = {"x-team-token": {"env": "TEAM_KEY"}, "x-second-token": f"{HEADER_VALUE}-2"}
         settings = read_settings(routed({"provider": "jina", "base_url": server.url, "headers": headers}))
-        assert ask(settings).status_code == 200
+        assert rerank(settings).status_code == 200
         target = create_app(settings).state.gateway.router.find("m", None)[0].settings.targets[0]
     assert HEADER_VALUE not in f"{settings!r} {target!r} {caplog.text}"
 
@@ -124,7 +124,7 @@ def test_the_host_of_a_url_is_hidden_from_clients() -> None:
     with ScriptedServer() as server:
         host = server.url.partition("//")[2]
         made = create_app(routed({"provider": "jina", "url": f"{server.url}/x"})).state.gateway
-    assert made.without_hosts(f"see http://{host}/x for more", upstream=False) == "see … for more"
+    assert made.redactor.value(f"see http://{host}/x for more", upstream=False) == "see … for more"
 
 
 def test_an_unknown_name_in_provider_options_is_refused_with_the_nearest_name() -> None:

@@ -37,13 +37,13 @@ def test_every_path_responds_in_its_dialect(path: str) -> None:
     provider = ru.provider(PATHS[path])
     body = provider.encode_request(ru.RerankRequest(**BODY))
     with client() as api:
-        answer = api.post(path.replace("{model:path}", "a/b"), json=body)
-    assert answer.status_code == 200
-    read = provider.decode(200, {}, answer.content)
+        response = api.post(path.replace("{model:path}", "a/b"), json=body)
+    assert response.status_code == 200
+    read = provider.decode(200, {}, response.content)
     assert [result.index for result in read] == [0, 1]
-    assert answer.headers["x-rerank-provider"] == "local"
-    assert answer.headers["x-rerank-attempts"] == "local=ok"
-    assert len(answer.headers["x-request-id"]) == 32
+    assert response.headers["x-rerank-provider"] == "local"
+    assert response.headers["x-rerank-attempts"] == "local=ok"
+    assert len(response.headers["x-request-id"]) == 32
 
 
 # --- an unknown provider --------------------------------------------------------------------------------
@@ -52,12 +52,12 @@ def test_every_path_responds_in_its_dialect(path: str) -> None:
 @pytest.mark.usefixtures("made_up")
 def test_a_new_dialect_needs_no_line_of_the_gateway() -> None:
     with client() as api:
-        answer = api.post("/made-up/models/a/b/rank", json={"query": "skin", "texts": ["motor oil", "skin cream"]})
+        response = api.post("/made-up/models/a/b/rank", json={"query": "skin", "texts": ["motor oil", "skin cream"]})
         failed = api.post("/made-up/models/a/b/rank", json={"query": "skin", "texts": []})
         aside = api.get("/made-up/info/x/y")
         described = api.get("/openapi.json").json()
         wrong = api.get("/made-up/models/a/rank")
-    assert [row["index"] for row in answer.json()] == [1, 0]
+    assert [row["index"] for row in response.json()] == [1, 0]
     assert failed.status_code == 400
     assert failed.json()["error"].startswith("texts: ")
     assert aside.json() == {"id": "x/y", "locked": False}
@@ -81,8 +81,8 @@ def test_a_new_provider_is_called() -> None:
     with ScriptedServer([Play(body=rows)]) as server:
         config = routed({"provider": "made-up", "base_url": server.url})
         with client(config) as api:
-            answer = api.post("/v2/rerank", json=BODY)
-    assert [row["index"] for row in answer.json()["results"]] == [1, 0]
+            response = api.post("/v2/rerank", json=BODY)
+    assert [row["index"] for row in response.json()["results"]] == [1, 0]
     assert server.calls[0].json == {"query": BODY["query"], "texts": BODY["documents"]}
 
 
@@ -113,7 +113,7 @@ def test_the_description_fits_what_is_served() -> None:
             content = operations["post"]["requestBody"]["content"]["application/json"]
             assert api.post(path, json=content["example"]).status_code == 200, path
             assert set(content["schema"]["required"]) <= set(content["example"])
-            failed = operations["post"]["responses"]["400"]["content"]["application/json"]
+            failed = operations["post"]["responses"]["4XX"]["content"]["application/json"]
             assert api.post(path, json={}).json().keys() >= set(failed["schema"]["required"])
 
 
@@ -137,17 +137,18 @@ def test_keys_lock_what_tells_of_models() -> None:
         ("POST", "/v1/models", 405, "detail"),
         ("POST", "/nowhere", 404, "detail"),
         ("POST", "/cohere/nowhere", 404, "message"),
-        ("POST", "/v1/rerank/", 404, "detail"),
     ],
 )
 def test_what_leads_nowhere_is_reported_in_the_dialect_of_the_path(
     method: str, path: str, status: int, field: str
 ) -> None:
     with client() as api:
-        answer = api.request(method, path, content=b"{}", follow_redirects=False)
-    assert answer.status_code == status
-    assert "GET / lists all paths" in answer.json()[field]
-    assert ("allow" in answer.headers) == (status == 405)
+        response = api.request(method, path, content=b"{}", follow_redirects=False)
+    assert response.status_code == status
+    assert "GET / lists all paths" in response.json()[field]
+    near = "/cohere/v2/rerank" if path.startswith("/cohere/n") else path if "rerank" in path else "/v1/rerank"
+    assert near in response.json()[field]
+    assert ("allow" in response.headers) == (status == 405)
 
 
 # --- mounted ---------------------------------------------------------------------------------------------------------
@@ -156,8 +157,8 @@ def test_what_leads_nowhere_is_reported_in_the_dialect_of_the_path(
 def test_mounted_under_a_prefix() -> None:
     parent = Starlette(routes=[Mount("/rerank", create_app(LOCKED))])
     with TestClient(parent) as api:
-        answer = api.post("/rerank/cohere/v2/rerank", json=BODY, headers={"x-api-key": KEY})
-        assert answer.status_code == 200
+        response = api.post("/rerank/cohere/v2/rerank", json=BODY, headers={"x-api-key": KEY})
+        assert response.status_code == 200
         assert api.post("/rerank/cohere/v2/rerank", json=BODY).json().keys() == {"message"}
         assert api.get("/rerank/cohere/nowhere").json().keys() == {"message"}
         assert api.get("/rerank/openapi.json").json()["servers"] == [{"url": "/rerank"}]
@@ -191,10 +192,10 @@ def test_mounted_where_the_lifespan_is_the_parents() -> None:
 
         async def main() -> None:
             upstream: Any = mounted.state.gateway.upstream
-            assert vars(upstream)["_session"] is None
+            assert vars(upstream)["_senders"] == {}
             async with parent.router.lifespan_context(parent):
                 assert await _twice(parent) == [200, 200]
-                session = upstream._session
+                (_, session) = next(iter(upstream._senders.values()))
                 assert not session.closed
             assert session.closed
 
@@ -239,6 +240,6 @@ def test_names_of_models_with_slashes_reach_the_official_clients_aside() -> None
 
 def test_a_response_is_json_in_utf_8() -> None:
     with client() as api:
-        answer = api.post("/v1/rerank", json={"query": "天然", "documents": ["天然 🌿"], "return_documents": True})
-    assert answer.headers["content-type"] == "application/json"
-    assert json.loads(answer.content)["results"][0]["document"] == {"text": "天然 🌿"}
+        response = api.post("/v1/rerank", json={"query": "天然", "documents": ["天然 🌿"], "return_documents": True})
+    assert response.headers["content-type"] == "application/json"
+    assert json.loads(response.content)["results"][0]["document"] == {"text": "天然 🌿"}

@@ -36,7 +36,7 @@ class Attacked:
     def is_healthy(self) -> bool:
         with Wire(self.port) as wire:
             wire.head("/health", "GET")
-            return wire.answer().status == 200
+            return wire.response().status == 200
 
     def connect(self) -> socket.socket:
         return socket.create_connection(("127.0.0.1", self.port), 30)

@@ -17,7 +17,7 @@ import rerank_unify as ru
 from rerank_unify._json import compile_path, dig
 from rerank_unify.gateway.app import create_app
 
-from .helpers import BODY, LOCKED, NEVER, Answer, Wire, ask, plain_paths, routed, serving, target
+from .helpers import BODY, LOCKED, NEVER, Response, Wire, plain_paths, rerank, routed, serving, target
 
 PATHS = plain_paths()
 SMALL: Mapping[str, object] = {"limits": {"body_bytes": 2000, "documents": 3}}
@@ -38,8 +38,8 @@ def hasty() -> Generator[int, None, None]:
         yield port
 
 
-def error_message(path: str, answer: Answer) -> str:
-    sentence = dig(answer.json, compile_path(ru.provider(PATHS[path]).dialect.errors.message))
+def error_message(path: str, response: Response) -> str:
+    sentence = dig(response.json, compile_path(ru.provider(PATHS[path]).dialect.errors.message))
     assert isinstance(sentence, str)
     return sentence
 
@@ -51,10 +51,10 @@ def error_message(path: str, answer: Answer) -> str:
 def test_a_declared_length_that_is_too_large(hasty: int, path: str) -> None:
     with Wire(hasty) as wire:
         wire.head(path, content_length="2001")  # and nothing of it is sent
-        answer = wire.answer()
-        assert answer.status == 413
-        assert error_message(path, answer) == "the body has more than 2,000 bytes"
-        assert answer.headers["connection"] == "close"
+        response = wire.response()
+        assert response.status == 413
+        assert error_message(path, response) == "the body has more than 2,000 bytes"
+        assert response.headers["connection"] == "close"
         assert wire.at_end()
 
 
@@ -63,9 +63,9 @@ def test_chunks_that_are_too_many(small: int, path: str) -> None:
     with Wire(small) as wire:
         wire.head(path, transfer_encoding="chunked")
         wire.chunks(repeat(b" " * 500, 5))
-        answer = wire.answer()
-    assert answer.status == 413
-    assert error_message(path, answer) == "the body has more than 2,000 bytes"
+        response = wire.response()
+    assert response.status == 413
+    assert error_message(path, response) == "the body has more than 2,000 bytes"
 
 
 def test_a_hundred_megabytes_are_not_read_to_their_end(hasty: int) -> None:
@@ -74,7 +74,7 @@ def test_a_hundred_megabytes_are_not_read_to_their_end(hasty: int) -> None:
         assert wire.chunks(repeat(MIB, 100)) < 100 * len(MIB)
     with Wire(hasty) as wire:
         wire.head(content_length=str(100 * len(MIB)))
-        assert wire.answer().status == 413
+        assert wire.response().status == 413
         assert wire.at_end()
 
 
@@ -87,20 +87,20 @@ def test_a_client_that_has_no_key_is_not_read_to_the_end_either() -> None:
 def test_a_body_of_just_the_limit_is_taken(small: int) -> None:
     body = json.dumps(BODY).encode().ljust(2000)
     with Wire(small) as wire:
-        assert wire.ask(body).status == 200
+        assert wire.rerank(body).status == 200
         wire.head(transfer_encoding="chunked")
         wire.chunks((body[:1000], body[1000:]))
-        assert wire.answer().status == 200  # over the same connection
-        assert wire.ask(b"{").status == 400
-        assert wire.ask(body).status == 200
+        assert wire.response().status == 200  # over the same connection
+        assert wire.rerank(b"{").status == 400
+        assert wire.rerank(body).status == 200
 
 
 @pytest.mark.parametrize("path", PATHS)
 def test_too_many_documents(small: int, path: str) -> None:
     provider = ru.provider(PATHS[path])
-    answer = ask(small, {"query": "q", "documents": ["a"] * 4}, path)
-    assert answer.status == provider.dialect.errors.too_large
-    assert error_message(path, answer) == "documents: this gateway accepts at most 3 documents"
+    response = rerank(small, {"query": "q", "documents": ["a"] * 4}, path)
+    assert response.status == provider.dialect.errors.too_large
+    assert error_message(path, response) == "documents: this gateway accepts at most 3 documents"
 
 
 # --- of the wrong kind -----------------------------------------------------------------------------------------------
@@ -119,9 +119,9 @@ def test_too_many_documents(small: int, path: str) -> None:
     ],
 )
 def test_bodies_that_are_no_plain_json(small: int, path: str, headers: dict[str, str], begins: str) -> None:
-    answer = ask(small, gzip.compress(json.dumps(BODY).encode()), path, **headers)
-    assert answer.status == 415
-    assert error_message(path, answer).startswith(begins)
+    response = rerank(small, gzip.compress(json.dumps(BODY).encode()), path, **headers)
+    assert response.status == 415
+    assert error_message(path, response).startswith(begins)
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_bodies_that_are_no_plain_json(small: int, path: str, headers: dict[str,
     ],
 )
 def test_bodies_that_are(small: int, headers: dict[str, str]) -> None:
-    assert ask(small, **headers).status == 200
+    assert rerank(small, **headers).status == 200
 
 
 # --- too slow --------------------------------------------------------------------------------------------------------
@@ -147,9 +147,9 @@ def test_a_body_that_does_not_come(hasty: int, path: str) -> None:
     with Wire(hasty) as wire:
         wire.head(path, content_length="100")
         wire.socket.sendall(b'{"query":')
-        answer = wire.answer()
-        assert answer.status == 408
-        assert error_message(path, answer) == "the body did not arrive within 0.2 seconds"
+        response = wire.response()
+        assert response.status == 408
+        assert error_message(path, response) == "the body did not arrive within 0.2 seconds"
         assert wire.at_end()
 
 
@@ -174,7 +174,7 @@ TWO_SECONDS = HTTP1Settings(header_read_timeout=2_000)  # long enough for a whol
 
 def test_a_second_head_that_does_not_come() -> None:
     with serving(heads=TWO_SECONDS) as port, Wire(port) as wire:
-        assert wire.ask().status == 200
+        assert wire.rerank().status == 200
         wire.socket.sendall(b"P")
         assert wire.at_end()
 
@@ -203,7 +203,7 @@ def test_a_head_that_has_no_end(impatient: int) -> None:
             for piece in endless_head(1000):
                 wire.socket.sendall(piece)
         with suppress(ConnectionError):  # a reset, where bytes of ours were on their way
-            assert wire.answer().status == 431
+            assert wire.response().status == 431
         assert wire.at_end()
 
 
@@ -214,7 +214,7 @@ def endless_head(size: int = 1) -> Iterator[bytes]:
 
 
 def test_a_client_that_waits_long_for_its_response_is_not_disconnected() -> None:
-    """The limit is for heads alone: an answer may take longer, and what waits behind it does."""
+    """The time limit is for heads alone: a response may take longer, and the next request waits behind it."""
     with (
         ScriptedServer([NEVER]) as upstream,
         serving(routed(target(upstream)), heads=TWO_SECONDS) as port,
@@ -227,11 +227,11 @@ def test_a_client_that_waits_long_for_its_response_is_not_disconnected() -> None
         with Wire(port) as other:
             assert other.at_end()  # a head's time has passed since
         upstream.release()
-        assert wire.answer().status == 200
+        assert wire.response().status == 200
         assert wire.at_end()
 
 
-# --- who leaves ------------------------------------------------------------------------------------------------------
+# --- clients that disconnect ------------------------------------------------------------------------------------------
 
 
 def test_a_client_that_leaves_ends_the_call_upstream(caplog: pytest.LogCaptureFixture) -> None:

@@ -178,7 +178,7 @@ def test_rules_are_the_operators_to_set(gateway: Any) -> None:
 
 @pytest.mark.parametrize("model", ["xinference/x", "local/x", "cohere/rerank-v3.5", "local-bm25"])
 def test_a_client_reaches_configured_providers_alone(gateway: Any, model: str) -> None:
-    with ScriptedServer() as server, gateway(target(server), default="none") as clients:
+    with ScriptedServer() as server, gateway(target(server), unknown_model="reject") as clients:
         assert clients.first("/v2/rerank", model=model).status_code == 404
         assert clients.second().status_code == 200
         assert len(server.calls) == 1

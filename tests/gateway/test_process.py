@@ -22,7 +22,7 @@ from rerank_unify.gateway.auth import hash_of
 from rerank_unify.gateway.server import serve
 from rerank_unify.gateway.settings import GatewaySettings
 
-from .helpers import BODY, Wire, ask, refuses, until
+from .helpers import BODY, Wire, refuses, rerank, until
 from .process import SERVE, running
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals as POSIX has them")
@@ -40,7 +40,7 @@ def configured(tmp_path: Path, server: ScriptedServer, further: str = "") -> str
 
 def test_it_serves_without_key_file_and_flag() -> None:
     with running() as gateway:
-        assert ask(gateway.port).status == 200
+        assert rerank(gateway.port).status == 200
         assert gateway.end() == 0
     log = gateway.log.all()
     assert "no key of any provider is set: local ranks, for every model name" in log
@@ -62,10 +62,11 @@ def test_what_is_under_way_is_finished(tmp_path: Path, number: int) -> None:
             assert idle.at_end()
             until(lambda: refuses(gateway.port))
             upstream.release()
-            assert wire.answer().status == 200
+            assert wire.response().status == 200
         assert gateway.process.wait(PATIENCE) == 0
     log = gateway.log.all()
-    assert "keys for none; models m" in log
+    assert "providers with a key: none" in log
+    assert "model m: jina" in log
     assert "Traceback" not in log
 
 
@@ -104,12 +105,12 @@ def test_the_command_in_the_log_works() -> None:
 
 def test_a_worker_that_is_killed_is_replaced() -> None:
     with running() as gateway:
-        assert ask(gateway.port).status == 200
+        assert rerank(gateway.port).status == 200
         # Granian ends at once where a worker dies within seconds of its start, so that a supervisor sees a crash loop.
         os.kill(int(gateway.log.wait(r"worker (\d+) starts")[0]), signal.SIGKILL)
         gateway.log.wait(r"worker (\d+) starts", 2)
         until(lambda: not refuses(gateway.port))
-        assert ask(gateway.port).status == 200
+        assert rerank(gateway.port).status == 200
         assert gateway.end() == 0
 
 
@@ -137,14 +138,14 @@ def test_two_workers_count_as_one_and_end_as_one(tmp_path: Path) -> None:
         def both_have_responded() -> bool:
             nonlocal count
             count += 1
-            assert ask(gateway.port, **key).status == 200
+            assert rerank(gateway.port, **key).status == 200
             files = [counters / f"counter_{worker}.db" for worker in workers]
             return all(file.exists() and b"rerank_requests_total" in file.read_bytes() for file in files)
 
         until(both_have_responded)
         with Wire(gateway.port) as wire:
             wire.head("/metrics", "GET", **key)
-            metrics = wire.answer().body.decode()
+            metrics = wire.response().body.decode()
         assert f'rerank_requests_total{{dialect="jina",status="200"}} {count}.0' in metrics
         assert gateway.end() == 0
         for worker in workers:
@@ -167,7 +168,7 @@ def handler() -> Generator[None, None, None]:
 
 @pytest.mark.usefixtures("handler")
 def test_nothing_is_served_where_the_port_is_taken(caplog: pytest.LogCaptureFixture) -> None:
-    settings = GatewaySettings(default="none", keys={"tests": hash_of("ru-tests")})
+    settings = GatewaySettings(unknown_model="reject", keys={"tests": hash_of("ru-tests")})
     sentence = "cannot listen on 127.0.0.1:"
     with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(ru.InvalidRequestError, match=sentence):
         serve(settings.model_copy(update={"port": taken.getsockname()[1]}))

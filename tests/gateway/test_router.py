@@ -1,4 +1,4 @@
-"""Who answers for a model's name, with whose key."""
+"""Which provider ranks for a model name, and with which key."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from rerank_unify.gateway.app import create_app
 from .helpers import BODY, KEY, LOCKED, PROVIDER_KEY, client, routed, target
 
 
-def ask(api: Any, model: str | None = None, **headers: str | bytes) -> Any:
+def rerank(api: Any, model: str | None = None, **headers: str | bytes) -> Any:
     body = {**BODY, "model": model}
     return api.post("/v1/rerank", json=body, headers={k.replace("_", "-"): v for k, v in headers.items()})
 
 
 def find(gateway: Any, model: str | None) -> list[tuple[str, str | None]]:
     """Provider and model of each target, in order."""
-    client, _ = gateway.router.find(model, gateway_caller())
+    client, _ = gateway.router.find(model, authenticated())
     return [(one.name, one.model) for one in client.settings.targets]
 
 
-def gateway_caller(own_key: str | None = None) -> Any:
+def authenticated(own_key: str | None = None) -> Any:
     from rerank_unify.gateway.auth import AuthenticatedClient
 
     return AuthenticatedClient("", own_key)
@@ -41,11 +41,11 @@ def test_a_route_leads_to_its_targets() -> None:
     with ScriptedServer([Play(status=503)]) as down, ScriptedServer(respond=respond_as("voyage")) as up:
         config = routed(target(down), target(up, "voyage", model="rerank-2.5-lite"))
         with client(config) as api:
-            answer = ask(api, "m")
-    assert answer.status_code == 200
-    assert answer.headers["x-rerank-provider"] == "voyage"
-    assert answer.headers["x-rerank-attempts"] == "jina=ProviderOverloadedError,voyage=ok"
-    assert answer.json()["model"] == "m"  # as the client called it
+            response = rerank(api, "m")
+    assert response.status_code == 200
+    assert response.headers["x-rerank-provider"] == "voyage"
+    assert response.headers["x-rerank-attempts"] == "jina=ProviderOverloadedError,voyage=ok"
+    assert response.json()["model"] == "m"  # as the client called it
     assert up.calls[0].json["model"] == "rerank-2.5-lite"
     assert up.calls[0].credentials == {"authorization": f"Bearer {PROVIDER_KEY}"}
 
@@ -55,21 +55,27 @@ def test_a_route_is_listed_and_counts_before_what_a_provider_declares(monkeypatc
     with ScriptedServer() as server:
         config = {"models": {"rerank-2.5": {"targets": [target(server)]}}}
         with client(config) as api:
-            assert ask(api, "rerank-2.5").headers["x-rerank-provider"] == "jina"
+            assert rerank(api, "rerank-2.5").headers["x-rerank-provider"] == "jina"
             listed = {row["id"]: row["owned_by"] for row in api.get("/v1/models").json()["data"]}
     assert listed["rerank-2.5"] == "jina"
     assert listed["rerank-2.5-lite"] == "voyage"
     assert "local-bm25" not in listed
 
 
-def test_a_default_route_serves_other_names(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_default_route_serves_requests_without_a_model(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VOYAGE_API_KEY", "pa-0123456789")
     with ScriptedServer() as server:
         config = {"default": {"targets": [target(server)]}}
         made = gateway(config)
         with client(config) as api:
-            for name in ("anything", None):
-                assert ask(api, name).headers["x-rerank-provider"] == "jina"
+            response = rerank(api, None)
+            assert response.headers["x-rerank-provider"] == "jina"
+            assert response.json()["model"] == response.headers["x-rerank-model"] == ru.provider("jina").default_model
+            assert rerank(api, "anything").status_code == 400  # Jina's status for an unknown model
+        with client({**config, "unknown_model": "default-chain"}) as api:
+            response = rerank(api, "anything")
+            assert response.headers["x-rerank-provider"] == "jina"
+            assert response.json()["model"] == ru.provider("jina").default_model
     assert find(made, "rerank-2.5") == [("voyage", "rerank-2.5")]
     assert not made.router.offline
 
@@ -79,52 +85,132 @@ def test_a_default_route_serves_other_names(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_names_that_mean_a_provider(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VOYAGE_API_KEY", "pa-0123456789")
+    monkeypatch.setenv("JINA_API_KEY", "jina_0123456789")
     made = gateway()
-    assert find(made, "voyage/new-model") == [("voyage", "new-model")]
-    assert find(made, "rerank-2.5-lite") == [("voyage", "rerank-2.5-lite")]
-    assert find(made, "voyage/a/b") == [("voyage", "a/b")]
-    assert find(made, "rerank-v3.5") == [("voyage", None)]  # Cohere's, for which there is no key
-    assert find(made, "jinaai/jina-reranker-v2") == find(made, None) == [("voyage", None)]
+    for name, model in {
+        "voyage/new-model": "new-model",
+        "Voyage/new-Model": "new-Model",
+        "voyage/a/b": "a/b",
+        "rerank-2.5-lite": "rerank-2.5-lite",
+        "Rerank-2.5-LITE": "rerank-2.5-lite",
+        "voyage-ai/rerank-2.5": "rerank-2.5",
+        "Voyage-AI/Rerank-2.5": "rerank-2.5",
+        "voyageai/new-model": "new-model",
+    }.items():
+        assert find(made, name) == [("voyage", model)]
+    assert find(made, "jina-ai/jina-reranker-v3") == [("jina", "jina-reranker-v3")]
 
 
 @pytest.mark.parametrize("name", ["cohere", "xinference", "local"])
 def test_a_client_reaches_no_provider_that_is_not_configured(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setenv("VOYAGE_API_KEY", "pa-0123456789")
-    for made in (gateway(), gateway({"default": "none"})):
-        with pytest.raises(ru.ModelNotFoundError, match=f"model: {name} is not configured here"):
-            made.router.find(f"{name}/x", gateway_caller())
+    made = gateway({"unknown_model": "reject"})
+    with pytest.raises(ru.ModelNotFoundError, match=f"model: {name} is not configured here"):
+        made.router.find(f"{name}/x", authenticated())
+
+
+# --- unknown names ---------------------------------------------------------------------------------------------------
+
+
+def test_with_two_providers_the_organization_of_a_model_chooses(monkeypatch: pytest.MonkeyPatch) -> None:
+    with ScriptedServer() as jina, ScriptedServer(respond=respond_as("voyage")) as voyage:
+        config = {
+            "models": {
+                "a": {"targets": [{"provider": "jina", "base_url": jina.url}]},
+                "b": {"targets": [{"provider": "voyage", "base_url": voyage.url}]},
+            }
+        }
+        with client(config) as api:
+            response = rerank(api, "voyage-ai/rerank-2.5")
+    assert (response.status_code, response.headers["x-rerank-provider"]) == (200, "voyage")
+    assert response.json()["model"] == response.headers["x-rerank-model"] == "rerank-2.5"
+    assert ([call.json["model"] for call in voyage.calls], jina.calls) == (["rerank-2.5"], [])
+
+
+def test_the_only_configured_provider_gets_an_unknown_name_unchanged(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CO_API_KEY", "co-0123456789")  # of two dialects, cohere and cohere-v1
+    for name in ("anything", "jinaai/jina-reranker-v2", "voyage/x", "xinference/x"):
+        assert find(gateway(), name) == [("cohere", name)]
+        assert find(gateway({"unknown_model": "default-chain"}), name) == [("cohere", None)]
+        with pytest.raises(ru.ModelNotFoundError):
+            gateway({"unknown_model": "reject"}).router.find(name, authenticated())
+
+
+def test_with_several_providers_an_unknown_name_is_404_with_the_nearest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VOYAGE_API_KEY", "pa-0123456789")
+    monkeypatch.setenv("JINA_API_KEY", "jina_0123456789")
+    for path, status in {"/v2/rerank": 404, "/v1/rerank": 400}.items():  # Jina's status for an unknown model is 400
+        with client() as api:
+            response = api.post(path, json={**BODY, "model": "Rerank-2.6"})
+        assert response.status_code == status
+        assert "model: no configured provider serves 'Rerank-2.6'; did you mean 'rerank-2.5' or " in response.text
+    with pytest.raises(ru.ModelNotFoundError, match="no configured provider serves 'x'; GET /v1/models lists the"):
+        gateway().router.find("x", authenticated())
+    assert find(gateway({"unknown_model": "default-chain"}), "x") == [("jina", None), ("voyage", None)]
+
+
+def test_a_key_of_a_route_makes_a_second_provider(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name with a typing error is not passed on to the other provider."""
+    monkeypatch.setenv("VOYAGE_API_KEY", "pa-0123456789")
+    with ScriptedServer() as server:
+        made = gateway({"models": {"my-model": {"targets": [target(server)]}}})
+    with pytest.raises(ru.ModelNotFoundError, match="did you mean 'my-model'"):
+        made.router.find("my-modle", authenticated())
+
+
+def test_without_a_model_the_default_chain_ranks_and_without_a_chain_it_is_400(monkeypatch: pytest.MonkeyPatch) -> None:
+    with ScriptedServer() as server, client(routed(target(server))) as api:
+        for path in ("/v1/rerank", "/v2/rerank"):
+            response = api.post(path, json={**BODY, "model": None})
+            assert (response.status_code, "model: expected a model name" in response.text) == (400, True)
+    monkeypatch.setenv("VOYAGE_API_KEY", "pa-0123456789")
+    monkeypatch.setenv("JINA_API_KEY", "jina_0123456789")
+    for settings in ({}, {"unknown_model": "reject"}, {"unknown_model": "default-chain"}):
+        assert find(gateway(settings), None) == [("jina", None), ("voyage", None)]
+
+
+def test_only_a_route_is_reported_in_place_of_the_model_that_ranked() -> None:
+    with ScriptedServer(respond=respond_as("cohere")) as server:
+        route = {"provider": "xinference", "base_url": server.url, "model": "a-real-model"}
+        with client(routed(route)) as api:
+            for name, reported, real in (("m", "m", "a-real-model"), ("xinference/b", "b", "b"), ("c", "c", "c")):
+                response = rerank(api, name)
+                assert (response.json()["model"], response.headers["x-rerank-model"]) == (reported, real)
+
+
+# --- which servers and keys ------------------------------------------------------------------------------------------
 
 
 def test_a_provider_that_a_route_names_is_called_where_the_route_says() -> None:
     with ScriptedServer(respond=respond_as("xinference")) as server:
         route = {"provider": "xinference", "base_url": server.url, "model": "a"}
-        with client({**routed(route), "default": "none"}) as api:
-            assert ask(api, "xinference/b/c").status_code == 200
-            assert ask(api, "bge-reranker-base").status_code == 200
+        with client({**routed(route), "unknown_model": "reject"}) as api:
+            assert rerank(api, "xinference/b/c").status_code == 200
+            assert rerank(api, "bge-reranker-base").status_code == 200
     assert [call.json["model"] for call in server.calls] == ["b/c", "bge-reranker-base"]
 
 
 def test_a_key_that_a_route_names_is_for_that_route_alone() -> None:
     with ScriptedServer() as server:
-        made = gateway({**routed(target(server)), "default": "none"})
+        made = gateway({**routed(target(server)), "unknown_model": "reject"})
         with pytest.raises(ru.ModelNotFoundError, match="jina is not configured here"):
-            made.router.find("jina/jina-reranker-m0", gateway_caller())
+            made.router.find("jina/jina-reranker-m0", authenticated())
 
 
 @pytest.mark.parametrize("name", ["x" * 201, "a\nb", "a\x00b", "a\u2028b"])
 def test_names_that_would_fill_memory_or_forge_lines_of_the_log(name: str) -> None:
     with client() as api:
-        answer = ask(api, name)
-    assert answer.status_code in (400, 404)  # as the dialect has it
-    assert answer.json() == {"detail": "model: the name is too long or has control characters"}
+        response = rerank(api, name)
+    assert response.status_code in (400, 404)  # as the dialect has it
+    assert response.json() == {"detail": "model: the name is too long or has control characters"}
 
 
 def test_nothing_is_stored_of_names_that_clients_make_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VOYAGE_API_KEY", "pa-0123456789")
     made = gateway()
-    found = [made.router.find(f"voyage/{n}", gateway_caller())[0] for n in range(3)]
+    found = [made.router.find(f"voyage/{n}", authenticated())[0] for n in range(3)]
     assert len({id(one.settings.health) for one in found}) == 3
-    assert made.router.find("voyage/1", gateway_caller())[0] is found[1]
+    assert made.router.find("voyage/1", authenticated())[0] is found[1]
 
 
 # --- by the keys that are set ----------------------------------------------------------------------------------------
@@ -135,18 +221,19 @@ def test_the_default_is_one_provider_for_each_key(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("VOYAGE_API_KEY", "pa-0123456789")
     made = gateway()
     assert made.router.keyed == ["cohere", "cohere-v1", "voyage"]
-    assert find(made, "anything") == [("cohere", None), ("voyage", None)]
+    assert find(made, None) == [("cohere", None), ("voyage", None)]
     assert not made.router.offline
     assert "local" not in {owner for _, owner in made.router.names}
 
 
 def test_unknown_names_are_refused() -> None:
-    with client({"default": "none"}) as api:
+    with client({"unknown_model": "reject"}) as api:
         assert api.get("/ready").json()["offline"] is False
-        assert ask(api, "anything").json() == {"detail": "model: no configured provider serves 'anything'"}
-        assert ask(api).json() == {"detail": "model: expected a model name"}
-        answer = api.post("/v2/rerank", json={**BODY, "model": "anything"})
-        assert answer.status_code == 404
+        expected = "model: no configured provider serves 'anything'; GET /v1/models lists the names"
+        assert rerank(api, "anything").json() == {"detail": expected}
+        assert rerank(api).json() == {"detail": "model: expected a model name"}
+        response = api.post("/v2/rerank", json={**BODY, "model": "anything"})
+        assert response.status_code == 404
         for name in ("local-bm25", "local/local-bm25", "xinference/x"):
             assert api.post("/v2/rerank", json={**BODY, "model": name}).status_code == 404
 
@@ -159,10 +246,10 @@ def test_routes_and_no_key_leave_other_names_unserved() -> None:
 def test_with_no_key_at_all_local_serves_every_name_and_logs_it() -> None:
     with client() as api:
         for name in ("rerank-2.5", "voyage/x", "anything", None):
-            answer = ask(api, name)
-            assert answer.json()["model"] == "local-use-multilingual"
-            assert answer.headers["x-rerank-provider"] == "local"
-        assert ask(api, "local-bm25").json()["model"] == "local-bm25"
+            response = rerank(api, name)
+            assert response.json()["model"] == "local-use-multilingual"
+            assert response.headers["x-rerank-provider"] == "local"
+        assert rerank(api, "local-bm25").json()["model"] == "local-bm25"
 
 
 @pytest.mark.parametrize("key", ["", "  "])
@@ -174,23 +261,23 @@ def test_an_empty_key_is_no_key(monkeypatch: pytest.MonkeyPatch, key: str) -> No
 def test_an_outage_never_ends_in_local() -> None:
     with ScriptedServer([Play(status=500)]) as broken:
         gone = target(broken, "voyage", base_url=no_server_listens())
-        config = routed(target(broken), gone, default={"targets": [target(broken)]})
+        config = routed(target(broken), gone, default={"targets": [target(broken)]}, unknown_model="default-chain")
         with client(config) as api:
             for name in ("m", "anything"):
-                answer = ask(api, name)
-                assert answer.status_code in (500, 502)
-                assert "local" not in answer.headers["x-rerank-attempts"]
+                response = rerank(api, name)
+                assert response.status_code in (500, 502)
+                assert "local" not in response.headers["x-rerank-attempts"]
 
 
-# --- whose key -------------------------------------------------------------------------------------------------------
+# --- keys -------------------------------------------------------------------------------------------------------
 
 
 def test_a_clients_key_goes_to_the_target_that_relays_and_nowhere_else() -> None:
     with ScriptedServer([Play(status=503)]) as relayed, ScriptedServer(respond=respond_as("voyage")) as provider_server:
         relay = {"provider": "jina", "base_url": relayed.url, "relay": True}
         with client(routed(relay, target(provider_server, "voyage"))) as api:
-            assert ask(api, "m", authorization="Bearer jina_the-clients-own").status_code == 200
-            assert ask(api, "m").status_code == 401
+            assert rerank(api, "m", authorization="Bearer jina_the-clients-own").status_code == 200
+            assert rerank(api, "m").status_code == 401
     assert [call.credentials for call in relayed.calls] == [{"authorization": "Bearer jina_the-clients-own"}]
     assert [call.credentials for call in provider_server.calls] == [{"authorization": f"Bearer {PROVIDER_KEY}"}]
 
@@ -199,13 +286,13 @@ def test_with_gateway_keys_the_gateways_is_in_x_api_key() -> None:
     with ScriptedServer() as server:
         relay = {"provider": "jina", "base_url": server.url, "relay": True}
         with client({**routed(relay), **LOCKED}) as api:
-            assert ask(api, "m", authorization="Bearer jina_the-clients-own").status_code == 401
+            assert rerank(api, "m", authorization="Bearer jina_the-clients-own").status_code == 401
             # The gateway's own key is no provider's, in whichever header it stands.
-            assert ask(api, "m", authorization=f"Bearer {KEY}").status_code == 401
-            assert ask(api, "m", authorization=f"Bearer {KEY}", x_api_key=KEY).status_code == 401
+            assert rerank(api, "m", authorization=f"Bearer {KEY}").status_code == 401
+            assert rerank(api, "m", authorization=f"Bearer {KEY}", x_api_key=KEY).status_code == 401
             assert server.calls == []
-            answer = ask(api, "m", authorization="Bearer jina_the-clients-own", x_api_key=KEY)
-    assert answer.status_code == 200
+            response = rerank(api, "m", authorization="Bearer jina_the-clients-own", x_api_key=KEY)
+    assert response.status_code == 200
     assert [call.credentials for call in server.calls] == [{"authorization": "Bearer jina_the-clients-own"}]
 
 
@@ -215,8 +302,8 @@ def test_a_rejected_key_is_the_clients_matter_only_where_it_is_the_clients_key(s
         relay = {"provider": "jina", "base_url": server.url, "relay": True}
         config = {"models": {"relayed": {"targets": [relay]}, "own": {"targets": [target(server)]}}}
         with client(config) as api:
-            relayed = ask(api, "relayed", authorization="Bearer jina_the-clients-own")
-            provider_server = ask(api, "own")
+            relayed = rerank(api, "relayed", authorization="Bearer jina_the-clients-own")
+            provider_server = rerank(api, "own")
     assert relayed.status_code == status
     assert provider_server.status_code == 502
     assert provider_server.json()["code"] == "upstream_credentials"
@@ -226,22 +313,22 @@ def test_a_key_that_no_header_can_carry_is_refused_before_it_is_sent() -> None:
     with ScriptedServer() as server:
         relay = {"provider": "jina", "base_url": server.url, "relay": True}
         with client(routed(relay)) as api:
-            answer = ask(api, "m", authorization=b"Bearer jina_\xe9\xe8")
-    assert answer.status_code == 400
-    assert "api_key" in answer.json()["detail"]
+            response = rerank(api, "m", authorization=b"Bearer jina_\xe9\xe8")
+    assert response.status_code == 400
+    assert "api_key" in response.json()["detail"]
     assert server.calls == []
 
 
 def test_what_is_known_of_a_clients_key_is_forgotten_with_the_request() -> None:
     made = gateway(routed({"provider": "jina", "relay": True}))
-    found = [made.router.find("m", gateway_caller("jina_x"))[0] for _ in range(2)]
+    found = [made.router.find("m", authenticated("jina_x"))[0] for _ in range(2)]
     assert found[0].settings.health is not found[1].settings.health
 
 
 def test_a_key_of_the_environment_goes_to_the_providers_host_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JINA_API_KEY", "jina_of-the-environment")
     with ScriptedServer() as server, client(routed({"provider": "jina", "base_url": server.url})) as api:
-        assert ask(api, "m").status_code == 200
+        assert rerank(api, "m").status_code == 200
     assert server.calls[0].credentials == {}
 
 

@@ -13,7 +13,7 @@ from rerank_unify._json import compile_path, dig
 from rerank_unify.gateway.app import create_app
 from rerank_unify.gateway.auth import admit, hash_of, new_key
 
-from .helpers import BODY, KEY, LOCKED, PROVIDER_KEY, Wire, ask, client, plain_paths, routed, serving, target
+from .helpers import BODY, KEY, LOCKED, PROVIDER_KEY, Wire, client, plain_paths, rerank, routed, serving, target
 
 PATHS = plain_paths()
 
@@ -58,9 +58,9 @@ def test_a_key_of_any_bytes_is_compared_as_it_came() -> None:
     with serving({"keys": KEYS}) as port:
         for sent, status in ((b"ru-m\xc3\xbcller", 200), (b"ru-m\xfcller", 401), (b"\xff" * 40, 401), (b"ru-ann", 200)):
             with Wire(port) as wire:
-                assert wire.ask(x_api_key=sent.decode("latin-1")).status == status
+                assert wire.rerank(x_api_key=sent.decode("latin-1")).status == status
             with Wire(port) as wire:
-                assert wire.ask(authorization=f"Bearer {sent.decode('latin-1')}").status == status
+                assert wire.rerank(authorization=f"Bearer {sent.decode('latin-1')}").status == status
 
 
 def test_keys_are_new_and_only_their_hashes_are_stored() -> None:
@@ -93,14 +93,14 @@ def test_no_line_of_any_log_holds_a_document_a_query_or_a_key(
         }
         with serving(config) as port:
             for path in PATHS:
-                ask(port, body, path, x_api_key=KEY)
-                ask(
+                rerank(port, body, path, x_api_key=KEY)
+                rerank(
                     port, {**body, "model": "relayed"}, path, x_api_key=KEY, authorization="Bearer jina_the-clients-own"
                 )
-                ask(port, {**body, "documents": "quetzalcoatl"}, path, authorization=f"Bearer {KEY}")
-                ask(port, b'{"query": "zanzibar", ', path, authorization=f"Bearer {KEY}")
-                ask(port, {**body, "model": "local/x"}, path, authorization=f"Bearer {KEY}")
-                ask(port, body, f"{path}?key=zanzibar", authorization="Bearer jina_the-clients-own")
+                rerank(port, {**body, "documents": "quetzalcoatl"}, path, authorization=f"Bearer {KEY}")
+                rerank(port, b'{"query": "zanzibar", ', path, authorization=f"Bearer {KEY}")
+                rerank(port, {**body, "model": "local/x"}, path, authorization=f"Bearer {KEY}")
+                rerank(port, body, f"{path}?key=zanzibar", authorization="Bearer jina_the-clients-own")
     lines = [record.getMessage() + str(record.exc_text) for record in caplog.records]
     assert len(lines) > 6 * len(PATHS)
     assert [line for line in lines if any(secret in line for secret in SECRETS)] == []
@@ -109,12 +109,12 @@ def test_no_line_of_any_log_holds_a_document_a_query_or_a_key(
 @pytest.mark.usefixtures("made_up")
 def test_an_unhandled_exception_is_500_in_the_clients_dialect_and_logged(caplog: pytest.LogCaptureFixture) -> None:
     body = {"model": "m", "query": "zanzibar", "documents": ["quetzalcoatl"]}
-    with serving(routed({"provider": "faulty"})) as port:
+    with serving(routed({"provider": "faulty"}, unknown_model="reject")) as port:
         for path, name in PATHS.items():
-            answer = ask(port, body, path)
-            assert answer.status == 500
-            assert dig(answer.json, compile_path(ru.provider(name).dialect.errors.message)) == "the gateway failed"
-        assert ask(port, {**body, "model": "local/x"}).status == 400
+            response = rerank(port, body, path)
+            assert response.status == 500
+            assert dig(response.json, compile_path(ru.provider(name).dialect.errors.message)) == "the gateway failed"
+        assert rerank(port, {**body, "model": "other/x"}).status == 400
     assert "RuntimeError" in caplog.text
     assert "in fail" in caplog.text
     assert "zanzibar" not in caplog.text
@@ -134,18 +134,18 @@ def test_a_clients_id_comes_back(given: str) -> None:
 @pytest.mark.parametrize("given", ["", "x" * 129, "a b", "a\tb", "a;b", "\xff", "a%0d%0ab", "<script>"])
 def test_another_id_is_made_where_the_clients_is_none(caplog: pytest.LogCaptureFixture, given: str) -> None:
     with serving() as port, caplog.at_level(logging.INFO, "rerank_unify.gateway"):
-        answer = ask(port, x_request_id=given)
-    assert answer.status == 200
-    assert len(answer.headers["x-request-id"]) == 32
-    assert f"{answer.headers['x-request-id']} jina 200" in caplog.text
+        response = rerank(port, x_request_id=given)
+    assert response.status == 200
+    assert len(response.headers["x-request-id"]) == 32
+    assert f"{response.headers['x-request-id']} jina 200" in caplog.text
 
 
 def test_what_was_lost_is_in_a_header() -> None:
     with ScriptedServer(respond=respond_as("voyage")) as server, client(routed(target(server, "voyage"))) as api:
         body = {**BODY, "documents": ["a", ""], "return_embeddings": True, "max_tokens_per_doc": 5}
-        answer = api.post("/v1/rerank", json=body)
+        response = api.post("/v1/rerank", json=body)
         metrics = api.get("/metrics").text
-    losses = answer.headers["x-rerank-losses"].split(",")
+    losses = response.headers["x-rerank-losses"].split(",")
     assert set(losses) == {"documents=withheld", "max_tokens_per_doc=dropped", "return_embeddings=dropped"}
     assert 'rerank_losses_total{action="withheld",field="documents"} 1.0' in metrics
 
@@ -159,39 +159,39 @@ def test_a_providers_sentence_is_passed_on_without_keys_and_hosts(path: str) -> 
         host = server.url.removeprefix("http://")
         sentence = f"upstream {server.url}/v1/rerank?x=1 ({host}, 127.0.0.1) rejected {PROVIDER_KEY}: too odd a request"
         with ScriptedServer([Play(status=400, body={"detail": sentence, "code": f"E-{host}"})]) as upstream:
-            config = routed(target(server), default={"targets": [target(upstream)]})
+            config = routed(target(server), default={"targets": [target(upstream)]}, unknown_model="default-chain")
             with client(config) as api:
-                answer = api.post(path, json={**BODY, "model": "other"})
-    assert answer.status_code == 400
-    message = dig(answer.json(), compile_path(ru.provider(PATHS[path]).dialect.errors.message))
+                response = api.post(path, json={**BODY, "model": "other"})
+    assert response.status_code == 400
+    message = dig(response.json(), compile_path(ru.provider(PATHS[path]).dialect.errors.message))
     assert message == "upstream … (…, …) rejected [key]: too odd a request"
-    assert host not in answer.text
-    assert "127.0.0.1" not in answer.text
-    assert PROVIDER_KEY not in answer.text
+    assert host not in response.text
+    assert "127.0.0.1" not in response.text
+    assert PROVIDER_KEY not in response.text
 
 
 def test_a_host_that_is_called_as_a_field_is_garbles_no_response() -> None:
     config = {"models": {"m": {"targets": [{"provider": "xinference", "base_url": "http://detail:9"}]}}}
     made = create_app(config).state.gateway
     body = {"detail": "detail failed: http://detail:9/v1 detailed", "n": 1, "x": {"y": "at detail."}}
-    assert made.without_hosts(body) == {"detail": "… failed: … detailed", "n": 1, "x": {"y": "at …."}}
-    assert create_app({}).state.gateway.without_hosts({"detail": "detail"}) == {"detail": "detail"}
+    assert made.redactor.value(body) == {"detail": "… failed: … detailed", "n": 1, "x": {"y": "at …."}}
+    assert create_app({}).state.gateway.redactor.value({"detail": "detail"}) == {"detail": "detail"}
 
 
 def test_retry_after_and_the_providers_code_are_passed_on() -> None:
     play = Play(status=429, headers={"retry-after": "7"}, body={"detail": "slow down", "code": "RATE_LIMIT"})
     with ScriptedServer([play]) as server, client(routed(target(server))) as api:
-        answer = api.post("/v2/rerank", json=BODY)
-    assert (answer.status_code, answer.headers["retry-after"]) == (429, "7")
-    assert answer.json() == {"message": "slow down"}
-    assert answer.headers["x-rerank-attempts"] == "jina=RateLimitError"
-    assert answer.headers["x-rerank-provider"] == "jina"
+        response = api.post("/v2/rerank", json=BODY)
+    assert (response.status_code, response.headers["retry-after"]) == (429, "7")
+    assert response.json() == {"message": "slow down"}
+    assert response.headers["x-rerank-attempts"] == "jina=RateLimitError"
+    assert response.headers["x-rerank-provider"] == "jina"
 
 
 def test_a_providers_odd_texts_break_no_header() -> None:
     body = {"id": "a\r\nx-evil: 1", "model": "m\n", "results": [{"index": 0, "relevance_score": 0.5}]}
     with ScriptedServer([Play(body=body)]) as server, serving(routed(target(server))) as port:
-        answer = ask(port)
-    assert answer.status == 200
-    assert "x-evil" not in answer.headers
-    assert json.loads(answer.body)["results"][0]["index"] == 0
+        response = rerank(port)
+    assert response.status == 200
+    assert "x-evil" not in response.headers
+    assert json.loads(response.body)["results"][0]["index"] == 0

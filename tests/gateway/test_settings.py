@@ -65,7 +65,8 @@ def one(**fields: Any) -> dict[str, Any]:
             {"models": {"fast": {"targets": [{"provider": name, "relay": True} for name in ("cohere", "voyage")]}}},
             "models.fast: relay: at most one target per route, or a client's key would go to several providers",
         ),
-        ({"default": "nobody"}, "default: input should be 'keys' or 'none'"),
+        ({"default": "keys"}, "default: expected a table"),
+        ({"unknown_model": "none"}, "unknown_model: input should be 'default-chain' or 'reject'"),
         ({"default": 3}, "default: expected a table"),
         ({"default": {"targets": []}}, "default: targets: expected one or more"),
         (
@@ -124,12 +125,12 @@ def test_a_flag_counts_before_a_variable_and_a_variable_before_the_file(
 
 def test_variables_hold_what_is_deeper(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RERANK_UNIFY_KEYS__TESTS", hash_of("k"))
-    monkeypatch.setenv("RERANK_UNIFY_DEFAULT", "none")
+    monkeypatch.setenv("RERANK_UNIFY_UNKNOWN_MODEL", "reject")
     assert dict(read_settings().keys) == {"tests": hash_of("k")}
-    assert read_settings().default == "none"
+    assert read_settings().unknown_model == "reject"
     monkeypatch.setenv("RERANK_UNIFY_DEFAULT", '{"targets": [{"provider": "local"}]}')
     default = read_settings().default
-    assert not isinstance(default, str)
+    assert default is not None
     assert default.targets[0].provider == "local"
 
 
@@ -141,7 +142,8 @@ def test_variables_hold_what_is_deeper(monkeypatch: pytest.MonkeyPatch) -> None:
         ("PORT", SECRET, "port: input should be a valid integer, unable to parse string as an integer"),
         ("LIMITS__DOCS", "3", "limits.docs: unknown setting"),
         ("KEYS__TESTS", SECRET, "keys.tests: expected sha256: and 64 hex digits"),
-        ("DEFAULT", SECRET, "default: input should be 'keys' or 'none'"),
+        ("DEFAULT", SECRET, "default: expected a table"),
+        ("UNKNOWN_MODEL", SECRET, "unknown_model: input should be 'default-chain' or 'reject'"),
     ],
 )
 def test_a_wrong_variable_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str, expected: str) -> None:

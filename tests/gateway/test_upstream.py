@@ -18,8 +18,8 @@ from .helpers import BODY, NEVER, Wire, client, plain_paths, routed, serving, ta
 PATHS = plain_paths()
 
 
-def error_message(path: str, answer: Any) -> str:
-    sentence = dig(answer.json(), compile_path(ru.provider(PATHS[path]).dialect.errors.message))
+def error_message(path: str, response: Any) -> str:
+    sentence = dig(response.json(), compile_path(ru.provider(PATHS[path]).dialect.errors.message))
     assert isinstance(sentence, str)
     return sentence
 
@@ -69,15 +69,15 @@ def test_a_provider_that_was_killed_in_mid_response_and_started_again() -> None:
             wire.socket.sendall(body)
             server.wait_calls(1)
             first.close()
-            lost = wire.answer()
+            lost = wire.response()
             assert lost.status == 502
             assert lost.json["detail"].startswith("the connection was lost")
-            gone = wire.ask()
+            gone = wire.rerank()
             assert gone.status == 502
             assert gone.json["detail"].startswith("no connection")
-            # Where it was listens another one: a gateway, whose local speaks Jina's dialect too.
+            # At the same port listens another server: a gateway with `local`, which speaks Jina's dialect too.
             with serving(port=int(server.url.rpartition(":")[2])):
-                assert wire.ask().status == 200
+                assert wire.rerank().status == 200
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -86,17 +86,17 @@ def test_a_slow_provider_is_504_by_the_deadline(path: str) -> None:
         for limits in ({"timeout": 0.1}, {"deadline": 0.1}):
             config = {**routed(target(server)), "upstream": {"retries": 0, **limits}}
             with client(config) as api:
-                answer = api.post(path, json=BODY)
-            assert answer.status_code == 504
-            assert error_message(path, answer).startswith("no response within 0.")
+                response = api.post(path, json=BODY)
+            assert response.status_code == 504
+            assert error_message(path, response).startswith("no response within 0.")
         server.wait_disconnected()
 
 
 def test_a_targets_timeout_counts() -> None:
     with ScriptedServer([NEVER]) as slow, ScriptedServer(respond=respond_as("voyage")) as other, ExitStack() as stack:
         api = stack.enter_context(client(routed(target(slow, timeout=0.1), target(other, "voyage"))))
-        answer = api.post("/v1/rerank", json=BODY)
-    assert answer.headers["x-rerank-attempts"] == "jina=TimeoutError,voyage=ok"
+        response = api.post("/v1/rerank", json=BODY)
+    assert response.headers["x-rerank-attempts"] == "jina=TimeoutError,voyage=ok"
 
 
 def test_the_slower_one_of_a_hedge_is_called_off() -> None:
@@ -105,35 +105,35 @@ def test_the_slower_one_of_a_hedge_is_called_off() -> None:
         config["upstream"] = {"hedge_after": 0.05}
         with client(config) as api:
             with released(other, after={slow: 1}):
-                answer = api.post("/v1/rerank", json=BODY)
+                response = api.post("/v1/rerank", json=BODY)
             slow.wait_left(1)
-    assert answer.headers["x-rerank-provider"] == "voyage"
-    assert "jina=cancelled" in answer.headers["x-rerank-attempts"]
+    assert response.headers["x-rerank-provider"] == "voyage"
+    assert "jina=cancelled" in response.headers["x-rerank-attempts"]
 
 
 def test_every_cause_is_in_a_header_where_every_target_failed() -> None:
     with ScriptedServer([Play(status=429, headers={"retry-after": "3600"})]) as limited:
         gone = target(limited, "voyage", base_url=no_server_listens())
         with client(routed(gone, target(limited))) as api:
-            answer = api.post("/v2/rerank", json=BODY)
-    assert answer.status_code == 429
-    assert answer.headers["retry-after"] == "3600"
-    assert answer.headers["x-rerank-attempts"] == "voyage=ConnectError,jina=RateLimitError"
-    assert "x-rerank-provider" not in answer.headers
+            response = api.post("/v2/rerank", json=BODY)
+    assert response.status_code == 429
+    assert response.headers["retry-after"] == "3600"
+    assert response.headers["x-rerank-attempts"] == "voyage=ConnectError,jina=RateLimitError"
+    assert "x-rerank-provider" not in response.headers
 
 
 def test_what_a_provider_cannot_express_is_the_clients_to_know() -> None:
     with ScriptedServer(respond=respond_as("cohere")) as server, client(routed(target(server, "cohere"))) as api:
         body = {**BODY, "documents": [{"image": "https://host/a.png"}]}
-        answer = api.post("/v1/rerank", json=body)
-    assert answer.status_code == 400
-    assert answer.json()["detail"].startswith("documents[0]")
+        response = api.post("/v1/rerank", json=body)
+    assert response.status_code == 400
+    assert response.json()["detail"].startswith("documents[0]")
     assert server.calls == []
 
 
 def test_large_requests_go_out_in_parts() -> None:
     with ScriptedServer(respond=respond_as("voyage")) as server, client(routed(target(server, "voyage"))) as api:
-        answer = api.post("/v1/rerank", json={**BODY, "documents": [f"d{n}" for n in range(2500)], "top_n": 5})
-    assert answer.status_code == 200
-    assert len(answer.json()["results"]) == 5
+        response = api.post("/v1/rerank", json={**BODY, "documents": [f"d{n}" for n in range(2500)], "top_n": 5})
+    assert response.status_code == 200
+    assert len(response.json()["results"]) == 5
     assert len(server.calls) == 3

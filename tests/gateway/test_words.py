@@ -17,7 +17,7 @@ from rerank_unify._json import compile_path, dig
 from rerank_unify.gateway.app import create_app
 from rerank_unify.gateway.auth import hash_of
 
-from .helpers import BODY, PROVIDER_KEY, ask, client, plain_paths, routed, serving, target
+from .helpers import BODY, PROVIDER_KEY, client, plain_paths, rerank, routed, serving, target
 
 KEYS: Final = {"first": "ru-key-of-the-first", "second": "ru-key-of-the-second"}
 PATHS: Final = plain_paths()
@@ -141,12 +141,12 @@ def test_no_machine_behind_the_gateway_is_named_in_a_good_response(gateway: Any)
     assert "10.1.2.3" not in second.text
 
 
-@pytest.mark.parametrize("how", ["reset", "close_mid_body", "garbage", "nobody"])
+@pytest.mark.parametrize("how", ["reset", "close_mid_body", "garbage", "no server"])
 def test_no_class_of_a_library_is_named(gateway: Any, how: Any) -> None:
-    sentence = "no connection: it was refused" if how == "nobody" else "the connection was lost before"
-    plays = [] if how == "nobody" else [Play(how=how)] * len(PATHS)
+    sentence = "no connection: it was refused" if how == "no server" else "the connection was lost before"
+    plays = [] if how == "no server" else [Play(how=how)] * len(PATHS)
     with ScriptedServer([*plays, Play()]) as server:
-        bad = target(server, base_url=no_server_listens()) if how == "nobody" else target(server)
+        bad = target(server, base_url=no_server_listens()) if how == "no server" else target(server)
         config = {
             "models": {"m": {"targets": [bad]}, "good": {"targets": [target(server)]}},
             "upstream": {"retries": 0},
@@ -187,7 +187,7 @@ def test_no_class_of_a_library_is_named(gateway: Any, how: Any) -> None:
 )  # fmt: skip
 def test_what_is_hidden_of_machines(words: str, shown: str) -> None:
     made = create_app({}).state.gateway
-    assert made.without_hosts({"detail": [words], "n": 1}) == {"detail": [shown], "n": 1}
+    assert made.redactor.value({"detail": [words], "n": 1}) == {"detail": [shown], "n": 1}
 
 
 # --- what the gateway itself logs ------------------------------------------------------------------------------------
@@ -197,8 +197,8 @@ def test_what_is_hidden_of_machines(words: str, shown: str) -> None:
 def test_a_traceback_holds_no_words_of_a_request(log: pytest.LogCaptureFixture) -> None:
     config = {"models": {"m": {"targets": [{"provider": "faulty"}]}, "good": {"targets": [{"provider": "local"}]}}}
     with serving(config) as port:
-        first = ask(port, PRIVATE)
-        second = ask(port, {**BODY, "model": "good"})
+        first = rerank(port, PRIVATE)
+        second = rerank(port, {**BODY, "model": "good"})
     assert (first.status, first.json) == (500, {"detail": "the gateway failed"})
     assert second.status == 200
     (traceback,) = [record for record in log.records if record.levelname == "ERROR"]

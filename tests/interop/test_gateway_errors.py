@@ -111,7 +111,7 @@ def failing(bare: None, client: str) -> Iterator[str]:
         models["good"] = {"targets": [{"provider": "local"}]}
         models["unreachable"] = {"targets": [{**target, "base_url": _no_server_listens()}]}
         limits = {"body_bytes": BODY_BYTES}
-        config = {"models": models, "default": "none", "upstream": {"retries": 0}, "limits": limits}
+        config = {"models": models, "unknown_model": "reject", "upstream": {"retries": 0}, "limits": limits}
         yield stack.enter_context(Served(config)).url
 
 

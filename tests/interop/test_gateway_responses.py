@@ -79,7 +79,7 @@ def every_upstream(bare: None) -> Iterator[str]:
             f"by-{name}": {"targets": [{"provider": name, "base_url": server.url, "key_env": "INTEROP_KEY"}]}
             for name, server in servers.items()
         }
-        yield stack.enter_context(Served({"models": models, "default": "none"})).url
+        yield stack.enter_context(Served({"models": models, "unknown_model": "reject"})).url
 
 
 @every_client
