@@ -103,7 +103,7 @@ def parse_odd_json(body: bytes | str, error: Exception, *, constants: bool = Tru
     Returns:
         The value, perhaps with lone surrogates; ``ABSENT`` for what is not JSON.
     """
-    has_mark = body.startswith(BOM if isinstance(body, str) else BOM.encode())
+    has_mark = body.startswith(BOM) if isinstance(body, str) else body.startswith(BOM.encode())
     if not has_mark and isinstance(error, ValueError) and "hex escape" not in str(error):
         return ABSENT
     import json  # pydantic's parser has no setting for surrogates

@@ -410,7 +410,7 @@ def _check(name: str, value: Any, kind: type[T]) -> T | None:
     return value
 
 
-def _check_each(name: str, values: Sequence[Any], kind: type[T]) -> tuple[T, ...]:
+def _check_each(name: str, values: object, kind: type[T]) -> tuple[T, ...]:
     listed = tuple(values) if isinstance(values, Sequence) and not isinstance(values, str) else (None,)
     if not all(isinstance(value, kind) for value in listed):
         raise InvalidRequestError(f"{name}: expected a sequence of {_named(kind)}", field=name)

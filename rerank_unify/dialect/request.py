@@ -180,10 +180,10 @@ class RequestFormat:
         given = draft.fields["provider_options"]
         if not given:
             return
-        for name, options in given.items():
-            if isinstance(options, DialectOptions):
-                self._note_unsent(draft, name, options)
-        options = given.get(draft.provider)
+        for name, sent in given.items():
+            if isinstance(sent, DialectOptions):
+                self._note_unsent(draft, name, sent)
+        options: Mapping[str, Any] | None = given.get(draft.provider)
         if isinstance(options, DialectOptions):
             options = {key: value for key, value in options.items() if key not in self.ignored_fields}
         if options:
