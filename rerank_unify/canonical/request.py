@@ -186,7 +186,7 @@ class RerankRequest(BaseModel, frozen=True):
         fields: dict[str, Any] = {**self.__dict__, **changes}
         made = RerankRequest(**fields)
         if "provider_options" not in changes:
-            made.__dict__["provider_options"] = self.provider_options  # perhaps with a client's `DialectOptions`
+            vars(made)["provider_options"] = self.provider_options  # perhaps with a client's `DialectOptions`
         return made
 
 

@@ -411,7 +411,9 @@ def _check(name: str, value: Any, kind: type[T]) -> T | None:
 
 
 def _check_each(name: str, values: object, kind: type[T]) -> tuple[T, ...]:
-    listed = tuple(values) if isinstance(values, Sequence) and not isinstance(values, str) else (None,)
+    listed: tuple[Any, ...] = (None,)
+    if isinstance(values, Sequence) and not isinstance(values, str):
+        listed = tuple(cast("Sequence[Any]", values))
     if not all(isinstance(value, kind) for value in listed):
         raise InvalidRequestError(f"{name}: expected a sequence of {_named(kind)}", field=name)
     return cast("tuple[T, ...]", listed)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from math import inf, isfinite
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from .._json import is_list, is_object
 from ..errors import InvalidRequestError
@@ -94,7 +94,9 @@ def without_arrays(value: Any) -> Any:
         convert = getattr(value, name, None)
         if callable(convert):
             return convert()
-    return list(value) if isinstance(value, Sequence) and not isinstance(value, _NO_LISTS) else value
+    if isinstance(value, Sequence) and not isinstance(value, _NO_LISTS):
+        return list(cast("Sequence[Any]", value))
+    return value
 
 
 _NO_LISTS: Final = (str, bytes, bytearray, memoryview)

@@ -60,22 +60,22 @@ def test_a_document_that_is_no_content_part_is_unchanged(document: Any) -> None:
     assert ask(document).documents == (document,)
 
 
-@pytest.mark.parametrize(
-    ("document", "sentence"),
-    [
-        ({"content": [IMAGE, TEXT, IMAGE]}, r"documents\[1\]\.content\[2\]: is a second image"),
-        ({"content": [TEXT, VIDEO]}, r"documents\[1\]\.content\[1\]: expected a part of type text .*, not video_url"),
-        ({"content": [TEXT, {"type": "x"}]}, r"documents\[1\]\.content\[1\]: expected a part of type text .*a string"),
-        ({"content": [TEXT, {}]}, r"documents\[1\]\.content\[1\]\.image_url: expected a string, not null"),
-        ([TEXT, IMAGE, IMAGE], r"documents\[1\]\[2\]: is a second image"),
-        (VIDEO, r"documents\[1\]: expected a part of type text or image_url, not video_url"),
-        ({"content": [{"type": "text", "text": 5}]}, r"documents\[1\]\.content\[0\]\.text: expected a string, not 5"),
-        ({"content": [{"type": "image_url"}]}, r"documents\[1\]\.content\[0\]\.image_url: expected a string, not null"),
-        ({"content": [{"type": "image_url", "image_url": {}}]}, r"\.image_url: expected a string, not null"),
-        ({"content": [TEXT], "text": "b"}, r"documents\[1\]\.content: expected content parts without text or image"),
-        ([["b"]], r"documents\[1\]: expected a string or an object, not a list"),
-    ],
-)
+REFUSED: list[tuple[Any, str]] = [
+    ({"content": [IMAGE, TEXT, IMAGE]}, r"documents\[1\]\.content\[2\]: is a second image"),
+    ({"content": [TEXT, VIDEO]}, r"documents\[1\]\.content\[1\]: expected a part of type text .*, not video_url"),
+    ({"content": [TEXT, {"type": "x"}]}, r"documents\[1\]\.content\[1\]: expected a part of type text .*a string"),
+    ({"content": [TEXT, {}]}, r"documents\[1\]\.content\[1\]\.image_url: expected a string, not null"),
+    ([TEXT, IMAGE, IMAGE], r"documents\[1\]\[2\]: is a second image"),
+    (VIDEO, r"documents\[1\]: expected a part of type text or image_url, not video_url"),
+    ({"content": [{"type": "text", "text": 5}]}, r"documents\[1\]\.content\[0\]\.text: expected a string, not 5"),
+    ({"content": [{"type": "image_url"}]}, r"documents\[1\]\.content\[0\]\.image_url: expected a string, not null"),
+    ({"content": [{"type": "image_url", "image_url": {}}]}, r"\.image_url: expected a string, not null"),
+    ({"content": [TEXT], "text": "b"}, r"documents\[1\]\.content: expected content parts without text or image"),
+    ([["b"]], r"documents\[1\]: expected a string or an object, not a list"),
+]
+
+
+@pytest.mark.parametrize(("document", "sentence"), REFUSED)
 def test_other_parts_are_refused_with_their_index(document: Any, sentence: str) -> None:
     with pytest.raises(ru.InvalidRequestError, match=sentence) as caught:
         ask("x", document)
