@@ -17,7 +17,7 @@ from .._json import dump
 from ..errors import InvalidRequestError, ScoreKindError
 from .attempt import AttemptRecord
 from .usage import NO_USAGE, USAGE_FIELDS, Usage
-from .validation import without_arrays
+from .validation import is_sequence, without_arrays
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -411,9 +411,7 @@ def _check(name: str, value: Any, kind: type[T]) -> T | None:
 
 
 def _check_each(name: str, values: object, kind: type[T]) -> tuple[T, ...]:
-    listed: tuple[Any, ...] = (None,)
-    if isinstance(values, Sequence) and not isinstance(values, str):
-        listed = tuple(cast("Sequence[Any]", values))
+    listed: tuple[Any, ...] = tuple(values) if is_sequence(values) else (None,)
     if not all(isinstance(value, kind) for value in listed):
         raise InvalidRequestError(f"{name}: expected a sequence of {_named(kind)}", field=name)
     return cast("tuple[T, ...]", listed)

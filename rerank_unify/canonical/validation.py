@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from math import inf, isfinite
-from typing import Any, Final, cast
+from typing import Any, Final, TypeGuard
 
 from .._json import is_list, is_object
 from ..errors import InvalidRequestError
@@ -94,9 +94,12 @@ def without_arrays(value: Any) -> Any:
         convert = getattr(value, name, None)
         if callable(convert):
             return convert()
-    if isinstance(value, Sequence) and not isinstance(value, _NO_LISTS):
-        return list(cast("Sequence[Any]", value))
-    return value
+    return list(value) if is_sequence(value) else value
+
+
+def is_sequence(value: object) -> TypeGuard[Sequence[Any]]:
+    """Return whether the value is a sequence of other values, not a string or bytes."""
+    return isinstance(value, Sequence) and not isinstance(value, _NO_LISTS)
 
 
 _NO_LISTS: Final = (str, bytes, bytearray, memoryview)
