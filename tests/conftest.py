@@ -15,8 +15,8 @@ from hypothesis import HealthCheck, settings
 # The workers of pytest-xdist already use every core. Threads of NumPy's BLAS would wait for a core in a busy loop: the
 # tests of `local` took six times the CPU time. NumPy reads it on import, in the processes of tests too.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-# Each httpx client reads the file of authorities that it trusts. With the public ones that takes up to 20 ms.
-os.environ.setdefault("SSL_CERT_FILE", str(Path(__file__).with_name("authority.pem")))
+# Each httpx client reads the file of authorities that it trusts: up to 20 ms for the public ones, which no test needs.
+os.environ["SSL_CERT_FILE"] = str(Path(__file__).with_name("authority.pem"))
 
 settings.register_profile("fast", max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("thorough", max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
