@@ -42,6 +42,7 @@ MAX_BYTES: Final = 1 << 18
 KEYS: Final = {"jina": "jina_0123456789", "voyage": "pa-0123456789", "cohere": "co-0123456789"}
 TYPED: Final = "every request ends in the right response or a typed error, none is lost"
 REASON: Final = "an error has a reason: time ran out"
+SOME: Final = "at least a tenth of the requests ends in the right response, or the machine is too busy for this run"
 LEFT: Final = "no socket and no task is left open"
 MEMORY: Final = "memory at the end <= 1.2 x that after the first third (from 4,000 requests)"
 
@@ -302,6 +303,7 @@ def bars_of(part: Part, total: int) -> list[Bar]:
     bars = [
         none_of(TYPED, part.name, len(part.faults) + part.requests - ended, figures),
         none_of(REASON, part.name, len(part.unexplained), f"{len(part.unexplained)} without a reason"),
+        Bar(SOME, part.name, 0.1 * part.requests / max(part.outcomes["right"], 1), f"{part.outcomes['right']:,} right"),
         none_of(LEFT, part.name, part.left, f"{part.left} left"),
     ]
     if total >= 4_000:
