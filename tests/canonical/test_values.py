@@ -63,7 +63,7 @@ def test_extras_do_not_take_the_place_of_the_row() -> None:
 def test_a_kind_with_a_typo_is_no_kind() -> None:
     kind: Any = "Logit"
     with pytest.raises(
-        ru.ScoreKindError, match="kind: expected one of probability, cosine, logit, unit, unknown, not 'Logit'"
+        ru.ScoreKindError, match="kind: expected one of probability, cosine, logit, unit, none, unknown, not 'Logit'"
     ):
         ru.RerankResponse([ru.Result(0, 0.5)]).unit_scores(kind)
 
