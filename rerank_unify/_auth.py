@@ -17,7 +17,7 @@ from datetime import datetime, timezone
 from hashlib import sha256
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, ClassVar, Final, cast
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from . import errors as e
@@ -34,10 +34,7 @@ _LONGEST_TOKEN: Final = 86_400.0  # seconds: no token is trusted for longer than
 class _Signed(Auth):
     """Base of all that write the key, a token or a signature right before a request is sent."""
 
-    @property
-    def signs(self) -> bool:
-        """Whether `sign` writes the key or a signature."""
-        return True
+    signs: ClassVar[bool] = True
 
     def _with(self, http: HttpRequest, headers: Mapping[str, str]) -> HttpRequest:
         return HttpRequest(http.method, http.url, MaskedHeaders({**http.headers, **headers}, self.header), http.content)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
-from typing import Final, NamedTuple, Protocol, TypeAlias
+from typing import ClassVar, Final, NamedTuple, Protocol, TypeAlias
 from urllib.parse import SplitResult, quote, urlsplit, urlunsplit
 
 from ._http import CONTROL_CHARACTERS, HttpRequest, HttpResponse, checked_name, validate_header_value
@@ -30,7 +30,10 @@ class Auth:
         query: the query parameter that carries the key in place of the header; "" for none.
         shared: whether the variables serve other services too, such as a cloud's. Then a variable that is set does not
             mean that the provider is wanted.
+        signs: whether `sign` writes the key or a signature, because a plain header cannot carry it; of the class.
     """
+
+    signs: ClassVar[bool] = False
 
     header: str = "authorization"
     scheme: str = "Bearer"
@@ -88,11 +91,6 @@ class Auth:
         return with_query(url, self.query, api_key)
 
     # --- signatures and tokens: `_auth.py` has the classes that use the arguments
-
-    @property
-    def signs(self) -> bool:
-        """Whether `sign` writes the key or a signature, because a plain header cannot carry it."""
-        return False
 
     def sign(self, http: HttpRequest, credentials: str | None, now: float) -> HttpRequest:  # noqa: ARG002
         """Return the request signed; a request that needs no signature is returned as it is.

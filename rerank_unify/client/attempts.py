@@ -109,9 +109,10 @@ class Running:
     def token_request(self) -> HttpRequest | None:
         """Return the request for a token; None where the target needs none, or has one that lasts for a minute more."""
         target, now = self._attempt.target, time.time()
+        if not target.resolved_provider.auth.signs or target.auth_header is not None:
+            return None
         token = self._settings.tokens.get(target.identity)
-        lasts = token is not None and token.expires_at > now + _TOKEN_MARGIN
-        if lasts or target.auth_header is not None:
+        if token is not None and token.expires_at > now + _TOKEN_MARGIN:
             return None
         self._settings.tokens.pop(target.identity, None)
         exchange = target.resolved_provider.auth.token_request(plain_key(target.api_key), now)
@@ -130,6 +131,8 @@ class Running:
         """
         target, now = self._attempt.target, time.time()
         auth, tokens = target.resolved_provider.auth, self._settings.tokens
+        if not auth.signs:
+            return call.http
         if token_response is not None:
             tokens[target.identity] = auth.token_from(token_response, now)
         token = tokens.get(target.identity)
