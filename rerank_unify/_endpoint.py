@@ -30,7 +30,10 @@ class Auth:
         query: the query parameter that carries the key in place of the header; "" for none.
         shared: whether the variables serve other services too, such as a cloud's. Then a variable that is set does not
             mean that the provider is wanted.
+        signs: whether `sign` writes the key or a signature, because a plain header cannot carry it; of the class.
     """
+
+    signs: ClassVar[bool] = False
 
     header: str = "authorization"
     scheme: str = "Bearer"
@@ -88,9 +91,6 @@ class Auth:
         return with_query(url, self.query, api_key)
 
     # --- signatures and tokens: `_auth.py` has the classes that use the arguments
-
-    signs: ClassVar[bool] = False
-    """Whether `sign` writes the key or a signature, because a plain header cannot carry it."""
 
     def sign(self, http: HttpRequest, credentials: str | None, now: float) -> HttpRequest:  # noqa: ARG002
         """Return the request signed; a request that needs no signature is returned as it is.
