@@ -107,6 +107,8 @@ def rerank_paths() -> dict[str, str]:
     paths = dict(PLAIN)
     for name in provider_names():
         endpoint = provider_by_name(name).endpoint
+        if not provider_by_name(name).ranks:
+            continue  # the end of a chain, no choice of a client
         for path in (urlsplit(endpoint.url).path, *endpoint.aliases):
             paths.setdefault(f"/{_prefix(name)}{_with_path(path)}", name)
     return paths

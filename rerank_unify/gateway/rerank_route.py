@@ -134,6 +134,7 @@ class RerankRoute:
             "content-type": "application/json",
             "x-rerank-provider": response.provider,
             "x-rerank-model": _safe(response.model),
+            "x-rerank-reranked": None if response.reranked else "false",
             "x-rerank-attempts": _attempts(response.attempts),
             "x-rerank-losses": ",".join(dict.fromkeys(f"{loss.field}={loss.action}" for loss in response.losses)),
         }

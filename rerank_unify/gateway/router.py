@@ -173,7 +173,7 @@ class Router:
         configured = {name: Target(name, None, provider_by_name(name).key(self._environ)) for name in self.keyed}
         for name, route in self._routes.items():
             for one, target in zip(route.targets, self._targets[name], strict=True):
-                if one.key_env is None and not one.relay and not one.headers:
+                if one.key_env is None and not one.relay and not one.headers and target.resolved_provider.ranks:
                     configured.setdefault(one.provider, replace(target, model=None, base_model=None))
         return configured
 

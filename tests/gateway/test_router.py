@@ -50,6 +50,19 @@ def test_a_route_leads_to_its_targets() -> None:
     assert up.calls[0].credentials == {"authorization": f"Bearer {PROVIDER_KEY}"}
 
 
+def test_input_order_ends_a_chain_and_is_no_choice_of_a_client() -> None:
+    with ScriptedServer([Play(status=503)]) as down:
+        config = {"models": {"m": {"targets": [target(down), {"provider": "input-order"}]}}}
+        with client(config) as api:
+            response = rerank(api, "m")
+            named = rerank(api, "input-order/input-order")
+            path = api.post("/input-order/v1/rerank", json=BODY)
+    assert [row["index"] for row in response.json()["results"]] == list(range(len(BODY["documents"])))
+    assert response.headers["x-rerank-reranked"] == "false"
+    assert response.headers["x-rerank-attempts"] == "jina=ProviderOverloadedError,input-order=ok"
+    assert (named.status_code, path.status_code) == (404, 404)
+
+
 def test_a_route_is_listed_and_counts_before_what_a_provider_declares(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VOYAGE_API_KEY", "pa-0123456789")
     with ScriptedServer() as server:
