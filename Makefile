@@ -10,6 +10,8 @@ INTEROP_FULL := .venv-interop-full
 PEERS := .venv-peers
 WHEEL := .venv-wheel
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
+# Some environments forbid Python to cache compiled files. Then each process that a test starts compiles the package again.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help demo quality test check lint docs wheel interop interop-full bench peers chaos fuzz clean
@@ -57,8 +59,8 @@ interop: $(INTEROP)/.done ## test against the official SDKs of Cohere, Voyage an
 quality: $(VENV)/.test ## which documents the two models of local put first, and how fast
 	$(BIN)/python benchmarks/quality.py
 
-interop-full: $(INTEROP_FULL)/.done ## test the adapters in pipelines of LangChain, LlamaIndex and Haystack
-	$(INTEROP_FULL)/bin/mypy rerank_unify/integrations/*.py
+interop-full: $(INTEROP_FULL)/.done ## test with LangChain, LlamaIndex, Haystack, LiteLLM and Infinity's client
+	$(INTEROP_FULL)/bin/mypy rerank_unify/integrations/*.py examples/litellm_conversion.py
 	$(INTEROP_FULL)/bin/python -m pytest -q tests/interop_full
 
 bench: $(VENV)/.test ## speed, as ratios to a floor measured in the same run
@@ -107,7 +109,8 @@ $(INTEROP)/.done: pyproject.toml
 $(INTEROP_FULL)/.done: pyproject.toml
 	$(PYTHON) -m venv $(INTEROP_FULL)
 	$(INTEROP_FULL)/bin/python -m pip install --quiet --upgrade pip
-	$(INTEROP_FULL)/bin/python -m pip install --quiet --editable '.[http,local,langchain,llama-index,haystack]' --group interop-full
+	$(INTEROP_FULL)/bin/python -m pip install --quiet --editable '.[all,testing,langchain,llama-index,haystack]' --group interop-full
+	$(INTEROP_FULL)/bin/python -m pip install --quiet --no-deps 'infinity-client>=0.0.78' # it wants httpx < 0.28, LiteLLM a newer one
 	@touch $@
 
 $(PEERS)/.done: Makefile

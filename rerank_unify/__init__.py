@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from ._http import HttpRequest, HttpResponse
 from ._provider import Call, Provider
 from .canonical import Loss, RerankRequest, RerankResponse, Result, ScoreKind, Usage
+from .dialect import Limits
 from .errors import (
     AllProvidersFailedError,
     AuthenticationError,
@@ -69,6 +70,7 @@ __all__ = [
     "HttpResponse",
     "InvalidRequestError",
     "InvalidResponseError",
+    "Limits",
     "Loss",
     "MissingApiKeyError",
     "MissingExtraError",

@@ -70,6 +70,8 @@ class Provider:
 
     def __reduce__(self) -> tuple[Any, ...] | str:
         """Pickle an installed provider by its name: its tables hold functions, which cannot be pickled."""
+        if "_limited" in vars(self):
+            return Provider.with_limits, vars(self)["_limited"]
         if self.name in provider_names() and provider_by_name(self.name) is self:
             return provider_by_name, (self.name,)
         return cast("tuple[Any, ...]", super().__reduce__())
@@ -84,9 +86,22 @@ class Provider:
         """Return the limits of one call, in documents and tokens."""
         return self.model(model).limits
 
+    def with_limits(self, limits: Limits) -> Provider:
+        """Return this provider with other limits for every model; those that are None stay as declared."""
+        models = {name: replace(model, limits=limits.over(model.limits)) for name, model in self.models.items()}
+        unknown_model = replace(self.unknown_model, limits=limits.over(self.unknown_model.limits))
+        made = replace(self, models=models, unknown_model=unknown_model)
+        vars(made)["_limited"] = (self, limits)
+        return made
+
     def modalities(self, model: str | None = None) -> tuple[str, ...]:
         """Return what the model ranks: ``("text",)`` or ``("text", "image")``."""
         return ("text", "image") if self.model(model).images else ("text",)
+
+    @property
+    def ranks(self) -> bool:
+        """Whether it ranks documents; False for ``input-order``."""
+        return self.unknown_model.score_kind != "none"
 
     def score_kind(self, model: str | None = None) -> ScoreKind:
         """Return the kind of the model's scores, such as ``probability``."""

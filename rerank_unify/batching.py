@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from math import ceil
 from typing import Any, Literal, TypeAlias
 
 from ._provider import Provider
@@ -24,6 +23,7 @@ from .canonical import (
     Row,
     ScoreKind,
     Usage,
+    estimate_tokens,
     fields_of,
     response_from_rows,
     rows_of,
@@ -32,17 +32,10 @@ from .dialect import Limits, strings_in
 from .errors import InvalidRequestError, UnsupportedRequestError
 from .registry import provider as provider_by_name
 
+__all__ = ["Batch", "Estimate", "estimate_tokens", "fits", "split_request"]
+
 Estimate: TypeAlias = Callable[[str], int]
 """A function that estimates the tokens of a text; too many is safe, too few is not."""
-
-
-def estimate_tokens(text: str) -> int:
-    """Estimate the tokens of a text, erring high: a third per ASCII character, one and a half per other character.
-
-    English needs about a quarter of a token per character, code and numbers more, other scripts about one.
-    """
-    plain = len(text) if text.isascii() else sum(map(str.isascii, text))
-    return ceil(plain / 3 + (len(text) - plain) * 1.5) + 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +105,7 @@ def split_request(
     split: Literal["pointwise", "always"] = "pointwise",
     estimate: Estimate = estimate_tokens,
 ) -> Batch:
-    """Split a request by the model's documented limits per call, in documents and tokens.
+    """Split a request by the model's limits per call, in documents and tokens.
 
     Args:
         request: the whole request.
@@ -174,8 +167,10 @@ def _costs(fields: RequestFields, limits: Limits, estimate: Estimate) -> list[in
     if limits.total_tokens is None:
         return [0] * len(fields["documents"])
     query = sum(map(estimate, strings_in([fields["query"], fields["instruction"]])))
+    longest = limits.document_tokens or limits.total_tokens  # longer documents are cut here
     max_tokens = limits.pair_tokens or limits.total_tokens  # the provider cuts longer texts
-    return [min(query + sum(map(estimate, strings_in(document))), max_tokens) for document in fields["documents"]]
+    costs = (min(sum(map(estimate, strings_in(document))), longest) for document in fields["documents"])
+    return [min(query + cost, max_tokens) for cost in costs]
 
 
 def _moved(row: Row, offset: int) -> Row:

@@ -1,7 +1,17 @@
 """The canonical format, Jina's: the request, the response, and their parts."""
 
 from .attempt import AttemptRecord
-from .document_text import MAX_NODES, as_text, count_nodes, has_data, is_data, select_fields, without_data
+from .document_text import (
+    MAX_NODES,
+    as_text,
+    count_nodes,
+    cut_at_word,
+    estimate_tokens,
+    has_data,
+    is_data,
+    select_fields,
+    without_data,
+)
 from .request import (
     ALIASES,
     FIELD_NAMES,
@@ -58,6 +68,8 @@ __all__ = [
     "check_number",
     "checked_fields",
     "count_nodes",
+    "cut_at_word",
+    "estimate_tokens",
     "fields_of",
     "has_data",
     "is_data",

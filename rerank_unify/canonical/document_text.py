@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from functools import cache
-from math import inf
+from math import ceil, inf
 from typing import Any, Final
 
 from .._json import is_list, is_object
@@ -39,6 +39,36 @@ def without_data(value: Any) -> Any:
     if is_list(value):
         return [without_data(item) for item in value if not (isinstance(item, str) and is_data(item))]
     return value
+
+
+def estimate_tokens(text: str) -> int:
+    """Estimate the tokens of a text, erring high: a third per ASCII character, one and a half per other character.
+
+    English needs about a quarter of a token per character, code and numbers more, other scripts about one.
+    """
+    plain = len(text) if text.isascii() else sum(map(str.isascii, text))
+    return ceil(plain / 3 + (len(text) - plain) * 1.5) + 2
+
+
+def cut_at_word(text: str, tokens: int) -> str:
+    """Return the beginning of a text, up to the end of a word, of at most so many estimated tokens.
+
+    A text without spaces is cut after a character, and at least one character is left.
+    """
+    if not text or len(text) * 1.5 + 2 <= tokens or estimate_tokens(text) <= tokens:
+        return text
+    budget, end = (tokens - 2) * 6, 0  # in sixths of a token: 2 for an ASCII character, 9 for another
+    for end, char in enumerate(text):  # noqa: B007 - where the budget ends
+        budget -= 2 if char.isascii() else 9
+        if budget < 0:
+            break
+    beginning = text[: max(end, 1)]
+    if beginning == text:
+        return text
+    if text[len(beginning)].isspace():
+        return beginning.rstrip() or beginning
+    words = beginning.rsplit(None, 1)
+    return words[0] if len(words) == 2 else beginning
 
 
 def select_fields(
@@ -93,7 +123,7 @@ def as_text(fields: Mapping[str, Any], index: int) -> str:
         if isinstance(only, str):
             return only
     try:
-        return to_yaml(fields, _has_simple_words(fields))
+        return to_yaml(fields, has_simple_words(fields))
     except RecursionError:  # pragma: no cover - documents are at most 64 levels deep; the stack may be short already
         raise InvalidRequestError(f"documents[{index}]: nested too deeply", field=f"documents[{index}]") from None
 
@@ -103,13 +133,13 @@ def to_yaml(fields: Mapping[str, Any], fast: bool) -> str:
     # Imported with the first structured document: it costs as much as the rest of this package.
     import yaml
 
-    python, libyaml = _dumpers()
+    python, libyaml = dumpers()
     dumper, width = (libyaml, -1) if fast else (python, inf)
     # Without allow_unicode 护肤 is escaped, and a finite width folds lines: both ruin the ranking.
     return str(yaml.dump(dict(fields), Dumper=dumper, sort_keys=False, allow_unicode=True, width=width))
 
 
-def _has_simple_words(value: Any) -> bool:
+def has_simple_words(value: Any) -> bool:
     """Return whether libyaml writes a value as PyYAML's own code does.
 
     libyaml escapes characters beyond U+FFFF, such as 😀, and writes some keys in another form.
@@ -117,8 +147,8 @@ def _has_simple_words(value: Any) -> bool:
     if isinstance(value, str):
         return value.isascii() or max(value) <= "\uffff"
     if is_object(value):
-        return all(map(_is_simple_key, value)) and all(map(_has_simple_words, value.values()))
-    return not is_list(value) or all(map(_has_simple_words, value))
+        return all(map(_is_simple_key, value)) and all(map(has_simple_words, value.values()))
+    return not is_list(value) or all(map(has_simple_words, value))
 
 
 def _is_simple_key(key: str) -> bool:
@@ -126,7 +156,7 @@ def _is_simple_key(key: str) -> bool:
 
 
 @cache
-def _dumpers() -> tuple[Any, Any]:
+def dumpers() -> tuple[Any, Any]:
     """Return PyYAML's own dumper and libyaml's, the first for both where libyaml is not installed."""
     import yaml
 

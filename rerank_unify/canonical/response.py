@@ -22,7 +22,7 @@ from .validation import is_sequence, without_arrays
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-ScoreKind: TypeAlias = Literal["probability", "cosine", "logit", "unit", "unknown"]
+ScoreKind: TypeAlias = Literal["probability", "cosine", "logit", "unit", "none", "unknown"]
 """The scale of a model's scores: ``probability`` 0..1, ``cosine`` -1..1, ``logit`` any number, ``unit`` 0..1 without
 being a probability, ``unknown`` where no source states it."""
 
@@ -33,7 +33,7 @@ SCORE_RANGES: Final[Mapping[ScoreKind, tuple[float, float]]] = {
 }
 """The lowest and the highest score of each kind that has bounds."""
 
-Action: TypeAlias = Literal["dropped", "folded", "converted", "withheld"]
+Action: TypeAlias = Literal["dropped", "folded", "converted", "cut", "withheld"]
 
 Row: TypeAlias = dict[str, Any]
 """A row in Jina's format: ``index``, ``relevance_score``, ``document`` where it was requested, then further fields."""
@@ -47,8 +47,8 @@ class Loss:
 
     Attributes:
         field: the canonical field, or the extra field of the client's dialect.
-        action: ``dropped`` (not sent), ``folded`` (written into another field), ``converted`` (sent in another form) or
-            ``withheld`` (a document that is not sent).
+        action: ``dropped`` (not sent), ``folded`` (written into another field), ``converted`` (sent in another form),
+            ``cut`` (a document of which only the beginning is sent) or ``withheld`` (a document that is not sent).
         reason: why, in one sentence.
         indices: the documents that are affected, zero-based; empty where the loss affects no document in particular.
         affects_result: whether scores or rows may differ from those that the request describes.
@@ -246,6 +246,11 @@ class RerankResponse:
             vars(self)["_results"] = tuple(map(_result_from, rows_of(self)))
         return cast("tuple[Result, ...]", self._results)
 
+    @property
+    def reranked(self) -> bool:
+        """Whether a model ranked the documents; False for ``input-order``, whose score kind is ``none``."""
+        return self.score_kind != "none"
+
     def pick(self, items: Sequence[T]) -> list[T]:
         """Return your items in ranked order: ``items[result.index]`` for each result.
 
@@ -273,6 +278,8 @@ class RerankResponse:
         kind = kind or self.score_kind
         if kind not in get_args(ScoreKind):
             raise ScoreKindError(f"kind: expected one of {', '.join(get_args(ScoreKind))}, not {kind!r}")
+        if kind == "none":
+            raise ScoreKindError("there are no scores: no model ranked the documents")
         if kind == "unknown":
             model = self.model or "this model"
             raise ScoreKindError(f"the scores of {model} are of unknown kind: pass it as unit_scores(kind=…)")

@@ -18,6 +18,7 @@ SCALES: dict[ScoreKind, str] = {
     "cosine": "cosine, -1 to 1",
     "logit": "logit, any number",
     "unit": "0 to 1, no probability",
+    "none": "none, in the order of the request",
     "unknown": "of unknown kind",
 }
 

@@ -15,6 +15,7 @@ from ..canonical import (
     RequestFields,
     as_text,
     count_nodes,
+    cut_at_word,
     has_data,
     is_data,
     select_fields,
@@ -103,6 +104,11 @@ class Documents:
                 more than `MAX_NODES` values.
             UnsupportedRequestError: a document is an image and the model accepts none, or every text is empty.
         """
+        contents, sent_indices = self._select(draft)
+        limit = draft.model_info.limits.document_tokens
+        return (contents if limit is None else _cut(draft, contents, sent_indices, limit)), sent_indices
+
+    def _select(self, draft: EncodeContext) -> tuple[list[Content], tuple[int, ...] | None]:
         given = draft.fields["documents"]
         if self._all_sent_as_they_are(given):
             return list(given), None  # type: ignore[arg-type]  # all of them are strings
@@ -161,6 +167,24 @@ def withheld_loss(provider: str, sent_indices: tuple[int, ...], count: int) -> L
     """Return the loss for the documents that are not sent."""
     indices = tuple(sorted(set(range(count)).difference(sent_indices)))
     return Loss("documents", "withheld", f"{provider} refuses empty texts", indices)
+
+
+def _cut(
+    draft: EncodeContext, contents: list[Content], sent_indices: tuple[int, ...] | None, limit: int
+) -> list[Content]:
+    """Cut each text to a limit in tokens, which is a loss."""
+    texts = [content if isinstance(content, str) else content.get("text", "") for content in contents]
+    cut = [cut_at_word(text, limit) for text in texts]
+    places = [place for place, text in enumerate(texts) if cut[place] != text]
+    if not places:
+        return contents
+    indices = tuple(place if sent_indices is None else sent_indices[place] for place in places)
+    draft.add_loss("documents", "cut", f"the target's limit is {limit:,} tokens of each document", indices)
+    made = list(contents)
+    for place in places:
+        content = contents[place]
+        made[place] = cut[place] if isinstance(content, str) else {**content, "text": cut[place]}
+    return made
 
 
 def _note_conversions(draft: EncodeContext, contents: list[Content]) -> None:

@@ -2,28 +2,44 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 
 from ..canonical import ScoreKind
+from ..errors import InvalidRequestError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """Limits of one call, as the provider documents them; None where it documents none.
+    """Limits of one call, as the provider documents them or as a target sets them; None for no known limit.
 
-    Only ``documents`` is enforced before sending: tokens cannot be counted without the model's tokenizer.
+    Only ``documents`` and ``document_tokens`` are enforced before sending. Tokens are estimated, erring high:
+    they cannot be counted without the model's tokenizer.
 
     Attributes:
         documents: documents in one call.
+        document_tokens: tokens of one document. A longer document is cut after a word, which is a loss. No provider
+            declares it: it is for servers that refuse what is too long.
         query_tokens: tokens of the query.
         pair_tokens: tokens of the query and one document together.
         total_tokens: tokens of the whole call, the query counted once for each document.
     """
 
     documents: int | None = None
+    document_tokens: int | None = None
     query_tokens: int | None = None
     pair_tokens: int | None = None
     total_tokens: int | None = None
+
+    def __post_init__(self) -> None:
+        for one in fields(self):
+            limit = getattr(self, one.name)
+            if limit is not None and (type(limit) is not int or limit < 1):
+                raise InvalidRequestError(f"limits.{one.name}: expected an integer of 1 or more", field="limits")
+
+    def over(self, base: Limits) -> Limits:
+        """Return these limits, with those of ``base`` where these have none."""
+        pairs = ((one.name, getattr(self, one.name)) for one in fields(self))
+        return replace(base, **{name: limit for name, limit in pairs if limit is not None})
 
 
 NO_LIMITS = Limits()

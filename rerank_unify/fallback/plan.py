@@ -94,9 +94,13 @@ class FallbackPlan:
         if self.ended:
             return Finished()
         hedge = self._hedge_at() - now if self._under_way else -inf
-        if hedge <= 0 and now < self.deadline:
+        if hedge <= 0:
             for index, target in enumerate(self.targets):
-                if self._due(index) <= now and self.health.begin(target, now, self.policy):
+                if (
+                    self._may_start(target, now)
+                    and self._due(index) <= now
+                    and self.health.begin(target, now, self.policy)
+                ):
                     return self._start(index, now)
         if hedge == inf:
             return Wait(inf)
@@ -106,6 +110,14 @@ class FallbackPlan:
         if self._in_time(soonest, now):
             return Wait(soonest)
         return Wait(inf) if self._under_way else self._last_resort(now)
+
+    def _may_start(self, target: Target, now: float) -> bool:
+        """Whether the deadline and the running attempts let a target start.
+
+        One that does not rank starts after the deadline too, because it costs no time, and beside no other, because it
+        would win.
+        """
+        return now < self.deadline if target.resolved_provider.ranks else not self._under_way
 
     def _last_resort(self, now: float) -> Attempt | Wait | Finished:
         """Try the targets with an open breaker, the one that opened first before the others.
@@ -160,7 +172,7 @@ class FallbackPlan:
 
     def _timeout(self, index: int, now: float) -> float | None:
         of_target = self.targets[index].timeout
-        left = self.deadline - now
+        left = self.deadline - now if self.targets[index].resolved_provider.ranks else inf
         return of_target if left == inf else min(left, of_target if of_target is not None else left)
 
     def record(self, attempt: Attempt, outcome: Outcome, now: float) -> RerankError | None:

@@ -12,6 +12,7 @@ from .._endpoint import Key, plain_key
 from .._http import Headers, MaskedHeaders, validate_headers
 from .._provider import Call, Provider
 from ..canonical import RerankRequest, check_number, validate_model
+from ..dialect import Limits
 from ..errors import InvalidRequestError
 from ..registry import provider as provider_by_name
 
@@ -31,12 +32,13 @@ class Target:
         url: the whole URL to call, in place of ``base_url``; it is not changed.
         headers: further headers of each call; hidden from the target's ``repr``.
         auth_header: the header that carries the key, in place of the provider's own.
-        resolved_provider: the provider itself.
+        limits: documents per call and tokens per document of this server, in place of those that the provider declares.
+        resolved_provider: the provider itself, with the target's limits.
         name: the provider's name.
         identity: the value by which requests share the target's health.
 
     Raises:
-        InvalidRequestError: a number is out of range, or the model is no name.
+        InvalidRequestError: a number is out of range, the model is no name, or the limits are no `Limits`.
         UnknownProviderError: no provider has such a name.
     """
 
@@ -50,6 +52,7 @@ class Target:
     url: str | None = None
     headers: Headers | None = field(default=None, repr=False)
     auth_header: str | None = None
+    limits: Limits | None = None
     resolved_provider: Provider = field(init=False, repr=False, compare=False)
     name: str = field(init=False, repr=False, compare=False)
     identity: tuple[object, ...] = field(init=False, repr=False, compare=False)
@@ -62,6 +65,8 @@ class Target:
         key = plain_key(self.api_key)
         object.__setattr__(self, "api_key", None if key is None else SecretStr(key))
         provider = provider_by_name(self.provider)
+        if self.limits is not None:
+            provider = provider.with_limits(_as_limits(self.limits))
         object.__setattr__(self, "resolved_provider", provider)
         object.__setattr__(self, "name", provider.name)
         headers = validate_headers(self.headers)
@@ -74,6 +79,12 @@ class Target:
     def sends(self, *, chained: bool) -> str | None:
         """Return the model to send: the target's, else in a chain the provider's default; None for the request's."""
         return self.model or (self.resolved_provider.default_model if chained else None)
+
+
+def _as_limits(limits: object) -> Limits:
+    if isinstance(limits, Limits):
+        return limits
+    raise InvalidRequestError(f"limits: expected Limits, not a value of type {type(limits).__name__}", field="limits")
 
 
 def as_targets(targets: str | Provider | Target | Iterable[str | Provider | Target]) -> tuple[Target, ...]:

@@ -27,10 +27,10 @@ def ask(*documents: Any, **fields: Any) -> ru.RerankRequest:
 
 @given(FIELDS)
 def test_libyaml_writes_what_pyyaml_writes(fields: dict[str, Any]) -> None:
-    python, libyaml = texts._dumpers()  # pyright: ignore[reportPrivateUsage]
+    python, libyaml = texts.dumpers()
     if python is libyaml:
         pytest.skip("PyYAML has no libyaml here")
-    if texts._has_simple_words(fields):  # pyright: ignore[reportPrivateUsage]
+    if texts.has_simple_words(fields):
         assert texts.to_yaml(fields, fast=True) == texts.to_yaml(fields, fast=False)
 
 

@@ -1,14 +1,18 @@
 """Law 6: a plan tries each target at most as often as its policy says, ends, and loses no cause."""
 
+import json
+import pickle
 import threading
-from typing import Any
+from typing import Any, cast
 
 import pytest
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from pydantic import SecretStr
 
 import rerank_unify as ru
+from rerank_unify.canonical import cut_at_word, estimate_tokens
 from rerank_unify.fallback import DEFAULT_POLICY, AttemptRecord, Outcome, exponential
 
 RESPONSE = ru.RerankResponse([ru.Result(0, 0.5)])
@@ -469,3 +473,81 @@ def test_a_response_to_an_earlier_call_closes_no_breaker() -> None:
     assert health.wait(JINA, 2) == 9
     assert tried(ru.FallbackPlan([JINA, COHERE], policy, health), RESPONSE, now=11) == ["jina"]
     assert tried(ru.FallbackPlan([JINA, COHERE], policy, health), RESPONSE, now=11) == ["jina"]
+
+
+# --- limits of a target ----------------------------------------------------------------------------------------------
+
+LONG = "one two three four five six seven eight nine ten"
+
+
+def sent(target: ru.Target, request: ru.RerankRequest) -> tuple[Any, tuple[ru.Loss, ...]]:
+    call = attempt(ru.FallbackPlan(target), 0).prepare(request)
+    return json.loads(call.http.content)["documents"], call.losses
+
+
+def test_a_targets_limit_of_tokens_cuts_documents_after_a_word() -> None:
+    target = ru.Target("vllm", model="m", limits=ru.Limits(document_tokens=8))
+    request = ru.RerankRequest(query="q", documents=["short", LONG, {"title": LONG, "n": 1}])
+    documents, losses = sent(target, request)
+    assert documents == ["short", "one two three four", "title: one two"]
+    cut = [loss for loss in losses if loss.action == "cut"]
+    assert [(loss.field, loss.indices, loss.affects_result) for loss in cut] == [("documents", (1, 2), True)]
+    assert cut[0].reason == "the target's limit is 8 tokens of each document"
+    assert sent(ru.Target("vllm", model="m"), request)[0][1] == LONG
+    plan = ru.FallbackPlan([target, COHERE], request=request, must_keep=["documents"])
+    assert tried(plan, RESPONSE) == ["cohere"]
+
+
+def test_a_cut_names_the_document_of_the_request() -> None:
+    target = ru.Target("cohere", api_key="k", limits=ru.Limits(document_tokens=8))
+    _, losses = sent(target, ru.RerankRequest(query="q", documents=["", LONG]))
+    assert [(loss.action, loss.indices) for loss in losses] == [("withheld", (0,)), ("cut", (1,))]
+    jina = ru.Target("jina", "jina-reranker-m0", api_key="k", limits=ru.Limits(document_tokens=8))
+    documents, _ = sent(jina, ru.RerankRequest(query="q", documents=[{"text": LONG, "image": "u"}, {"image": "u"}]))
+    assert documents == [{"text": "one two three four", "image": "u"}, {"image": "u"}]
+
+
+def test_a_targets_limit_of_documents_counts_before_the_providers() -> None:
+    request = ru.RerankRequest(query="q", documents=["a"] * 40)
+    large = ru.Target("tei", limits=ru.Limits(documents=100)).resolved_provider
+    small = ru.Target("vllm", model="m", limits=ru.Limits(documents=30)).resolved_provider
+    assert ru.provider("tei").check(request) is not None
+    assert large.check(request) is None
+    assert str(small.check(request, "m")) == (
+        "vllm: UnsupportedRequestError: documents: vllm takes at most 30 in one call, and there are 40"
+    )
+    assert [len(part.documents) for part in ru.split_request(request, small, model="m").parts] == [30, 10]
+    # Other declarations, and the other limits, stay.
+    voyage = ru.Target("voyage", limits=ru.Limits(documents=5)).resolved_provider
+    assert voyage.limits() == ru.Limits(documents=5, query_tokens=8_000, pair_tokens=32_000, total_tokens=600_000)
+    assert ru.provider("voyage").limits().documents == 1_000
+    again = pickle.loads(pickle.dumps(voyage))
+    assert (again.name, again.limits()) == ("voyage", voyage.limits())
+
+
+@pytest.mark.parametrize(
+    ("make", "sentence"),
+    [
+        (lambda: ru.Limits(documents=0), "limits.documents: expected an integer of 1 or more"),
+        (lambda: ru.Limits(document_tokens=True), "limits.document_tokens: expected an integer of 1 or more"),
+        (
+            lambda: ru.Target("jina", limits=cast("Any", {})),
+            "limits: expected Limits, not a value of type dict",
+        ),
+    ],
+)
+def test_wrong_limits(make: Any, sentence: str) -> None:
+    with pytest.raises(ru.InvalidRequestError, match=sentence):
+        make()
+
+
+@given(st.text(st.sampled_from("ab c\n护🙂é"), max_size=80), st.integers(1, 30))
+def test_a_cut_text_is_a_beginning_within_the_limit(text: str, tokens: int) -> None:
+    cut = cut_at_word(text, tokens)
+    assert text.startswith(cut)
+    assert bool(cut) == bool(text)
+    assert estimate_tokens(cut) <= tokens or len(cut) == 1 or cut == text
+    if estimate_tokens(text) <= tokens:
+        assert cut == text
+    elif " " in cut.strip():
+        assert text[len(cut)].isspace(), "cut inside a word"

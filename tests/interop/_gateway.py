@@ -21,9 +21,9 @@ from . import _page
 sys.path.append(str(Path(__file__).parents[1]))
 
 from gateway.pairs import Served
-from scripted_server import Play, ScriptedServer, respond_as
+from scripted_server import PATIENCE, Play, ScriptedServer, no_server_listens, respond_as
 
-__all__ = ["Play", "ScriptedServer", "Served", "respond_as"]
+__all__ = ["PATIENCE", "Play", "ScriptedServer", "Served", "no_server_listens", "respond_as"]
 
 GATEWAY_KEY: Final = "ru-0123456789abcdef-of-a-team"
 LOCKED: Final = {"keys": {"team": hash_of(GATEWAY_KEY)}}

@@ -11,7 +11,18 @@ from typing import Any, Final
 import pytest
 
 from . import _page
-from ._gateway import CLIENTS, Play, ScriptedServer, Served, every_client, left_open, needed, rank
+from ._gateway import (
+    CLIENTS,
+    PATIENCE,
+    Play,
+    ScriptedServer,
+    Served,
+    every_client,
+    left_open,
+    needed,
+    no_server_listens,
+    rank,
+)
 
 pytestmark = pytest.mark.interop
 
@@ -109,7 +120,7 @@ def failing(bare: None, client: str) -> Iterator[str]:
             for name, one in _routes().items()
         }
         models["good"] = {"targets": [{"provider": "local"}]}
-        models["unreachable"] = {"targets": [{**target, "base_url": _no_server_listens()}]}
+        models["unreachable"] = {"targets": [{**target, "base_url": no_server_listens()}]}
         limits = {"body_bytes": BODY_BYTES}
         config = {"models": models, "unknown_model": "reject", "upstream": {"retries": 0}, "limits": limits}
         yield stack.enter_context(Served(config)).url
@@ -118,11 +129,6 @@ def failing(bare: None, client: str) -> Iterator[str]:
 def _routes() -> dict[str, Failure]:
     """Return the failures that a provider causes, by a name that is valid in a path."""
     return {name.replace(" ", "-").replace("'", ""): one for name, one in FAILURES.items() if one.play is not None}
-
-
-def _no_server_listens() -> str:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        return f"http://127.0.0.1:{listening.getsockname()[1]}"
 
 
 def _model_of(name: str) -> str:
@@ -233,7 +239,7 @@ class _under_way:  # noqa: N801 - used as a function
 
     def __enter__(self) -> None:
         host, _, port = self._url.removeprefix("http://").partition(":")
-        self._socket = socket.create_connection((host, int(port)))
+        self._socket = socket.create_connection((host, int(port)), PATIENCE)
         body = b'{"model": "m", "query": "q", "documents": ["d"]}'
         head = f"POST /v1/rerank HTTP/1.1\r\nhost: {host}\r\ncontent-type: application/json\r\n"
         self._socket.sendall(f"{head}content-length: {len(body)}\r\n\r\n".encode() + body)

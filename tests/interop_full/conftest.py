@@ -1,15 +1,25 @@
-"""A provider that always fails, on the loopback."""
+"""A provider that always fails, and a gateway as the command line serves it, both on the loopback."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from threading import Thread
+from time import monotonic, sleep
 
+import httpx
 import pytest
 
 import rerank_unify as ru
+
+os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # else LiteLLM requests a table of prices where it is imported
 
 
 @dataclass
@@ -53,3 +63,51 @@ def failing() -> Iterator[Failing]:
 
 TEXTS = ["A tax return is due in July.", "Bienen überwintern im Stock.", "Shoes are on sale."]
 QUERY = "Where do bees spend the winter?"
+
+GATEWAY_KEY = "ru-0123456789abcdef-of-a-team"
+
+
+def ranking(top_n: int, texts: Sequence[str] = TEXTS) -> list[tuple[int, float]]:
+    """Return index and score of what `local` ranks first, without any gateway."""
+    with ru.Client("local") as client:
+        return [(result.index, result.relevance_score) for result in client.rerank(QUERY, texts, top_n=top_n)]
+
+
+@contextmanager
+def running(command: Sequence[str], health: str, environment: Mapping[str, str], log: Path) -> Iterator[str]:
+    """Run a server on a free port, and give its URL once it responds there."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+    url = f"http://127.0.0.1:{port}"
+    with log.open("wb") as output:
+        process = subprocess.Popen([*command, "--port", str(port)], stdout=output, stderr=output, env=dict(environment))
+    try:
+        ends = monotonic() + 120
+        while not _is_up(url + health):
+            assert process.poll() is None, log.read_text()
+            assert monotonic() < ends, log.read_text()
+            sleep(0.05)
+        yield url
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def _is_up(url: str) -> bool:
+    try:
+        return httpx.get(url, timeout=5).status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+@contextmanager
+def serving(settings: str, folder: Path) -> Iterator[str]:
+    """Serve a gateway with these settings, with a key for its clients, and with none of a provider but Voyage's."""
+    from rerank_unify.gateway.auth import hash_of
+
+    file = folder / "gateway.toml"
+    file.write_text(f'{settings}\n[keys]\nteam = "{hash_of(GATEWAY_KEY)}"\n')
+    environment = {name: value for name, value in os.environ.items() if not name.endswith("_API_KEY")}
+    command = [sys.executable, "-m", "rerank_unify.cli", "serve", "--config", str(file)]
+    with running(command, "/ready", {**environment, "VOYAGE_KEY": "pa-0123456789"}, folder / "gateway.log") as url:
+        yield url

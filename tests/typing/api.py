@@ -67,6 +67,7 @@ def clients(http: ru.HttpRequest) -> list[tuple[ru.AttemptRecord, ...]]:
 
     targets: list[str | ru.Provider | ru.Target] = [
         ru.Target("jina", model="m", api_key="k", headers={"x": "y"}),
+        ru.Target("tei", limits=ru.Limits(documents=64, document_tokens=512)),
         ru.provider("cohere"),
         "local",
     ]

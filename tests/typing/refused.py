@@ -37,6 +37,7 @@ def values(request: ru.RerankRequest, response: ru.RerankResponse) -> None:
 def targets(plan: ru.FallbackPlan, step: ru.Attempt, request: ru.RerankRequest) -> None:
     ru.Target("jina", modell="x")  # type: ignore[call-arg]
     ru.Target("jina", api_key=3)  # type: ignore[arg-type]
+    ru.Target("jina", limits={"documents": 3})  # type: ignore[arg-type]
     ru.FallbackPolicy(retry=3)  # type: ignore[call-arg]
     ru.FallbackPolicy(incomplete="refuse")  # type: ignore[arg-type]
     ru.FallbackPlan(["jina"], dead_line=3.0)  # type: ignore[call-arg]
