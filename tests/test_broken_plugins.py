@@ -34,7 +34,8 @@ try:
 except ru.UnknownProviderError as error:
     message = error.message
 served = sorted(set(rerank_paths().values()))
-print(json.dumps([ru.provider_names(), served, message, ru.provider("jina").default_model]))
+names = [name for name in ru.provider_names() if ru.provider(name).ranks]
+print(json.dumps([names, served, message, ru.provider("jina").default_model]))
 """
 
 
