@@ -67,7 +67,7 @@ def test_more_values_than_a_request_may_rank_are_refused(name: str) -> None:
         provider.check(ask({"a": [*many, 1], "b": 1}))
     with pytest.raises(ru.InvalidRequestError, match=sentence.format(2)):
         provider.check(ask("a", {"a": many, "b": 1}, {"c": 1, "d": 2}))
-    # What is not ranked does not count: an embedding beside the text, or fields that nobody named.
+    # What is not ranked does not count: an embedding beside the text, or fields that the request does not name.
     assert provider.check(ask({"text": "t", "embedding": [0.5] * MAX_NODES})) is None
     assert provider.check(ask({"a": [*many, 1], "b": "x"}, rank_fields=["b"])) is None
 

@@ -256,8 +256,8 @@ def test_a_byte_order_mark_is_skipped(name: str) -> None:
     body = json.dumps(provider.encode_request(ask(), "m")).encode()
     assert provider.decode_request(MARK + body) == provider.decode_request(body)
     assert provider.decode_request((MARK + body).decode()) == provider.decode_request(body)
-    answer = provider.dump_response(ru.RerankResponse([ru.Result(0, 0.5)]))
-    assert provider.decode(200, {}, MARK + answer) == provider.decode(200, {}, answer)
+    body = provider.dump_response(ru.RerankResponse([ru.Result(0, 0.5)]))
+    assert provider.decode(200, {}, MARK + body) == provider.decode(200, {}, body)
     error = provider.decode_error(429, {}, MARK + b'{"message":"slow down","code":"x"}')
     assert (error.message, error.code) == ("slow down", "x")
 

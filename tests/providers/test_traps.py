@@ -94,11 +94,11 @@ def test_a_call_beyond_the_limit_is_refused_and_split(name: str) -> None:
     assert sum(sizes) == limit + 1
     assert max(sizes) <= limit
     assert all(provider.check(part) is None for part in batch.parts)
-    answers = [
+    responses = [
         provider.decode_response(provider.encode_response(_scored(len(part.documents), at)), part)
         for at, part in enumerate(batch.parts)
     ]
-    merged = batch.merge(answers)
+    merged = batch.merge(responses)
     assert len(merged) == limit + 1
     assert merged[0].index == sizes[0]  # the best row of the second part
 
