@@ -23,7 +23,7 @@ dialect = Dialect(
         return_documents=Flag(default=True),
         instruction=Field("instruct"),
     ),
-    # SGLang's router, in front of several servers, answers with an object of `results` and the key `score` too.
+    # SGLang's router, in front of several servers, returns an object of `results` and the key `score` too.
     response=ResponseFormat(
         rows=("", "results"), score=("score", "relevance_score"), ignored=frozenset(("meta_info",))
     ),

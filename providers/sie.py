@@ -63,7 +63,7 @@ dialect = Dialect(
 provider = Provider(
     name="sie",
     dialect=dialect,
-    # The answer is MessagePack unless `Accept` asks for JSON, which the library always does.
+    # The response is MessagePack unless `Accept` asks for JSON, which the library always does.
     endpoint=Endpoint("http://localhost:8080/v1/score/{model:path}"),
     auth=bearer(required=False),
     docs="https://github.com/superlinked/sie",

@@ -174,7 +174,7 @@ dialect = Dialect(
     ),
 )
 
-# --- what the official client asks first (`client/restful/restful_client.py`) -----------------------------------------
+# --- the first requests of the official client (`client/restful/restful_client.py`) -----------------------------------
 
 
 def cluster_auth(_model: str | None, locked: bool) -> Any:

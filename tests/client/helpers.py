@@ -18,7 +18,7 @@ KEY: Final = "jina_0123456789abcdef"
 DOCUMENTS: Final = ["aloe vera cream", "motor oil", "天然有机护肤产品 🌿", "cream for skin"]
 RANKED: Final = sorted(range(4), key=lambda index: -score(DOCUMENTS[index]))
 MANY: Final = [f"document {n}" for n in range(2500)]  # more than Voyage takes in two calls
-NEVER: Final = Play(delay=3600)  # an answer for which nobody waits
+NEVER: Final = Play(delay=3600)  # a response that never comes
 
 # The asynchronous transports, and the event loop that each runs on.
 ASYNC: Final = {"async": "asyncio", "trio": "trio", "aiohttp": "asyncio"}

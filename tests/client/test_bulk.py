@@ -32,7 +32,7 @@ def asks(count: int) -> list[ru.RerankRequest]:
 
 
 def right(done: ru.Completed) -> bool:
-    """Whether it is the answer to its own request."""
+    """Whether the response belongs to its request."""
     documents = [document for document in done.request.documents if isinstance(document, str)]
     return done.unwrap().results[0].text == max(documents, key=score)
 
@@ -53,7 +53,7 @@ def refusing(body: Any) -> Play:
 
 
 def first_is_slow(body: Any) -> Play:
-    """Answers well, but late for the first of `asks`."""
+    """Sends good responses, but a late one to the first of `asks`."""
     return replace(refusing(body), delay=3600 * (body["documents"] == ["0", "1"]))
 
 

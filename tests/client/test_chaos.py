@@ -1,4 +1,4 @@
-"""A short run of ``benchmarks/chaos.py``: every answer right or a typed error, in time, nothing left behind."""
+"""A short run of ``benchmarks/chaos.py``: each response is right or a typed error, and nothing is left open."""
 
 from __future__ import annotations
 

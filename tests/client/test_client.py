@@ -20,7 +20,7 @@ from rerank_unify.transport import AsyncHttpxSender, HttpxSender
 
 from .helpers import DOCUMENTS, KEY, RANKED, Rerank, ask, failure, indices, jina, voyage
 
-# --- a good answer ---------------------------------------------------------------------------------------------------
+# --- a good response -------------------------------------------------------------------------------------------------
 
 
 def test_it_ranks(rerank: Rerank) -> None:

@@ -37,7 +37,7 @@ def failing_play(status: int) -> Play:
 
 
 class Hooks:
-    """What the hooks were told."""
+    """The events that the hooks received."""
 
     def __init__(self) -> None:
         self.started: list[ru.AttemptStarted] = []

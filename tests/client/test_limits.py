@@ -1,4 +1,4 @@
-"""What must never happen: a key that shows, an answer that takes for ever or fills the memory, a wrong connection."""
+"""What must never happen: a key that shows, a response without end in time or memory, a wrong connection."""
 
 from __future__ import annotations
 
@@ -291,7 +291,7 @@ def test_counts_are_integers(name: str, value: Any) -> None:
 
 @pytest.fixture
 def certificate(tmp_path: Path) -> Path:
-    """One that nobody has signed but itself, with its key."""
+    """A self-signed certificate, with its key."""
     openssl = shutil.which("openssl")
     if openssl is None:
         pytest.skip("needs openssl")
@@ -328,7 +328,7 @@ def test_no_server_listens_in_one_line(rerank: Rerank) -> None:
 
 
 def test_the_synchronous_client_is_the_same_after_a_timeout() -> None:
-    # A busy machine may be late more than once: the answer comes in the end, over the same client.
+    # A busy machine may be late more than once: the response comes in the end, over the same client.
     again: dict[type[ru.RerankError], ru.Rule] = {ru.TimeoutError: ru.Rule(retries=100, trips_breaker=False)}
     policy = ru.FallbackPolicy(rules=again, backoff=lambda _, __: 0.0)
     with ScriptedServer([NEVER, Play()]) as server, ru.Client(jina(server), timeout=0.3, policy=policy) as client:

@@ -20,11 +20,11 @@ UNHURRIED: Final = ru.FallbackPolicy(backoff=lambda _, __: 3600.0, max_wait=7200
 
 
 def answering(name: str, *script: Play) -> ScriptedServer:
-    """A server that plays the script, and then answers well in a provider's dialect."""
+    """A server that plays the script, and then sends good responses in a provider's dialect."""
     return ScriptedServer(script, respond=respond_as(name))
 
 
-# --- an answer -------------------------------------------------------------------------------------------------------
+# --- a response ------------------------------------------------------------------------------------------------------
 
 
 def test_a_response_is_taken_and_no_other_is_called(rerank: Rerank) -> None:
@@ -201,7 +201,7 @@ def test_rules_are_the_callers_to_change(rerank: Rerank) -> None:
         assert len(second.calls) == 1
 
 
-# --- an answer that lacks rows ---------------------------------------------------------------------------------------
+# --- a response that lacks rows --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

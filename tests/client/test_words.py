@@ -1,4 +1,4 @@
-"""A provider's words hurt nobody: each test has two clients, and the provider says odd things to the first."""
+"""What a provider says is safe to show: of two clients in each test, the first gets odd texts from its provider."""
 
 from __future__ import annotations
 
