@@ -19,6 +19,7 @@ else:  # pragma: no cover - only on Python 3.10, where aiohttp brings it
 Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
 T = TypeVar("T")
 _DISCARD_SECONDS: Final = 5.0
+_WATCH_AFTER: Final = 0.05  # seconds: work that is faster is not watched, which saves it a twelfth of its time
 
 
 class ClientDisconnected(Exception):  # noqa: N818 - control flow, no error of the library
@@ -105,6 +106,7 @@ async def until_disconnect(receive: Receive, work: Awaitable[T]) -> T:
         ClientDisconnected: the client closed its connection.
     """
     calling, disconnected = asyncio.current_task(), False
+    watching: asyncio.Task[None] | None = None
 
     async def watch() -> None:
         nonlocal disconnected
@@ -113,7 +115,11 @@ async def until_disconnect(receive: Receive, work: Awaitable[T]) -> T:
         if calling is not None:
             disconnected = calling.cancel()
 
-    watching = asyncio.create_task(watch())
+    def start() -> None:
+        nonlocal watching
+        watching = asyncio.create_task(watch())
+
+    timer = asyncio.get_running_loop().call_later(_WATCH_AFTER, start)
     try:
         return await work
     except asyncio.CancelledError:
@@ -121,4 +127,6 @@ async def until_disconnect(receive: Receive, work: Awaitable[T]) -> T:
             raise
         raise ClientDisconnected from None
     finally:
-        watching.cancel()
+        timer.cancel()
+        if watching is not None:
+            watching.cancel()

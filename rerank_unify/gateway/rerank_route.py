@@ -13,7 +13,6 @@ from traceback import format_tb
 from typing import TYPE_CHECKING, Any, Final, cast
 from uuid import uuid4
 
-from starlette.datastructures import Headers
 from starlette.responses import Response
 
 from .. import errors
@@ -53,7 +52,8 @@ class RerankRoute:
     ) -> None:
         """Serve one request; the ASGI entry point."""
         began = time.perf_counter()
-        headers = Headers(scope=scope)
+        # Of a repeated header the first, as Starlette's class returns it, which searches the list at each look-up.
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in reversed(scope["headers"])}
         client_id = headers.get("x-request-id", "")
         number = client_id if is_id(client_id) else uuid4().hex
         body = RequestBody(headers, receive, self.gateway.settings.limits)
@@ -72,7 +72,7 @@ class RerankRoute:
             await response(scope, receive, send)
 
     async def _respond(
-        self, scope: Mapping[str, Any], headers: Headers, receive: Receive, body: RequestBody
+        self, scope: Mapping[str, Any], headers: Mapping[str, str], receive: Receive, body: RequestBody
     ) -> Response:
         gateway = self.gateway
         try:

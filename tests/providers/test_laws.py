@@ -7,6 +7,7 @@ from example_budget import examples_for_each, providers_to_try
 
 import rerank_unify as ru
 from rerank_unify.testing import LAWS, assert_provider_contract
+from rerank_unify.testing.contract import response_survives
 
 PROVIDERS = providers_to_try()
 EXAMPLES = examples_for_each(72, len(PROVIDERS))  # of each law
@@ -16,6 +17,13 @@ EXAMPLES = examples_for_each(72, len(PROVIDERS))  # of each law
 @pytest.mark.parametrize("name", PROVIDERS)
 def test_law(name: str, law: str) -> None:
     LAWS[law](ru.provider(name), EXAMPLES)
+
+
+@pytest.mark.parametrize("query", ["warning", "a warning"])
+def test_a_warning_that_repeats_the_query_survives_redacted(query: str) -> None:
+    request = ru.RerankRequest(query=query, documents=["d"])
+    response = ru.RerankResponse([], warnings=("a warning",))
+    response_survives(ru.provider("cohere"), request, response)
 
 
 def test_the_contract_is_every_law() -> None:
