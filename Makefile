@@ -1,6 +1,6 @@
 # Everything that the project does, each with one command. `make` alone lists them.
 # Environments, made on first use: .venv for all work, .venv-interop with the vendors' SDKs, .venv-interop-full with
-# frameworks, .venv-peers with the libraries that `bench` measures too.
+# frameworks, .venv-peers with the libraries that `bench` measures too, .venv-server-NAME with each server of `servers`.
 
 PYTHON ?= python3
 VENV := .venv
@@ -8,13 +8,14 @@ BIN := $(VENV)/bin
 INTEROP := .venv-interop
 INTEROP_FULL := .venv-interop-full
 PEERS := .venv-peers
+SERVERS ?= infinity llamacpp vllm xinference
 WHEEL := .venv-wheel
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 # Some environments forbid Python to cache compiled files. Then each process that a test starts compiles the package again.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo quality test check lint docs wheel interop interop-full bench peers chaos fuzz clean
+.PHONY: help demo quality test check lint docs wheel interop interop-full servers bench peers chaos fuzz clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -63,6 +64,9 @@ interop-full: $(INTEROP_FULL)/.done ## test with LangChain, LlamaIndex, Haystack
 	$(INTEROP_FULL)/bin/mypy rerank_unify/integrations/*.py examples/litellm_conversion.py
 	$(INTEROP_FULL)/bin/python -m pytest -q tests/interop_full
 
+servers: $(VENV)/.test $(SERVERS:%=.venv-server-%/.done) ## test against real servers with a tiny model, one at a time (7 GB); SERVERS="..." for some
+	SERVERS="$(SERVERS)" $(BIN)/python -m pytest -q tests/servers
+
 bench: $(VENV)/.test ## speed, as ratios to a floor measured in the same run
 	$(BIN)/python benchmarks/ratios.py
 	$(BIN)/python benchmarks/imports.py
@@ -78,7 +82,7 @@ fuzz: $(VENV)/.test ## a million broken answers, for a nightly run
 	RERANK_UNIFY_FUZZ=1000000 $(BIN)/python -m pytest -q tests/providers/test_fuzz.py
 
 clean: ## remove what the other commands made
-	rm -rf $(VENV) $(INTEROP) $(INTEROP_FULL) $(WHEEL) $(PEERS) dist build *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage*
+	rm -rf $(VENV) $(INTEROP) $(INTEROP_FULL) $(WHEEL) $(PEERS) .venv-server-* dist build *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage*
 
 # --- environments ----------------------------------------------------------------------------------------------------
 
@@ -117,3 +121,12 @@ $(PEERS)/.done: Makefile
 	$(PYTHON) -m venv $(PEERS)
 	$(PEERS)/bin/python -m pip install --quiet 'litellm[proxy]' liter-llm llm-rosetta
 	$(PEERS)/bin/python -m pip freeze | grep -E '^(litellm|liter.llm|llm.rosetta)==' | paste -sd ' ' > $@
+
+# The three packages of PyTorch's family on PyPI are built for CUDA: they do not import beside a torch for the CPU, and
+# nothing here needs them.
+.venv-server-%/.done: tests/servers/requirements/%.txt
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --upgrade pip
+	$(@D)/bin/python -m pip install --quiet --requirement $<
+	$(@D)/bin/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec
+	@touch $@
