@@ -51,6 +51,7 @@ class RequestFormat:
 
     Attributes:
         model, query, top_n: dotted paths; None where the provider has no such field.
+        always_top_n: whether the number of documents is written where the request has no ``top_n``.
         documents: how documents are written.
         return_documents: how the flag is written; None where the provider has none.
         instruction, max_tokens_per_doc, truncation, return_embeddings: how each hint is written and read; a
@@ -69,6 +70,7 @@ class RequestFormat:
     query: str = "query"
     documents: Documents = _DOCUMENTS
     top_n: str | None = "top_n"
+    always_top_n: bool = False
     return_documents: Flag | None = _FLAG
     instruction: Hint | str = _UNSENT
     max_tokens_per_doc: Hint | str = _UNSENT
@@ -168,6 +170,8 @@ class RequestFormat:
 
     def _write_numbers(self, draft: EncodeContext, count: int) -> None:
         body, at, top_n = draft.body, self._write_paths, draft.fields["top_n"]
+        if self.always_top_n and top_n is None:
+            top_n = count
         if top_n is not None and "top_n" in at:
             put(body, at["top_n"], min(top_n, count))
         if "return_documents" in at:

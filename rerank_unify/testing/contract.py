@@ -90,8 +90,8 @@ def _seen(provider: Provider, request: RerankRequest, name: str, sent_count: int
         return [_text(item) for item in (value if name == "documents" else (value,))]
     if name == "model":
         return value or provider.default_model
-    if name == "top_n" and value is not None:
-        return min(value, sent_count)
+    if name == "top_n":
+        return min(value or sent_count, sent_count)  # None is all of them
     return None if value == "" else value
 
 

@@ -158,6 +158,11 @@ class Route:
     provider: ru.Provider
 
     @property
+    def column(self) -> str:
+        """The heading of its column in the table."""
+        return self.server.name + (" by compatible" if self.provider.name == "compatible" else "")
+
+    @property
     def target(self) -> ru.Target:
         """The server as an entry of a client."""
         place = {"url": self.server.endpoint} if self.provider.name == "compatible" else {"base_url": self.server.url}
@@ -184,9 +189,9 @@ class Route:
             echo_documents=echo_documents,
         )
         sent = call.http
-        reply = httpx.request(sent.method, sent.url, headers=dict(sent.headers), content=sent.body, timeout=CALL_S)
+        reply = httpx.request(sent.method, sent.url, headers=dict(sent.headers), content=sent.content, timeout=CALL_S)
         if RECORD:
-            record = {"sent": json.loads(sent.body), "status": reply.status_code, "headers": dict(reply.headers)}
+            record = {"sent": json.loads(sent.content), "status": reply.status_code, "headers": dict(reply.headers)}
             file = Path(RECORD) / f"{self.server.name}-{self.provider.name}-{case.replace(' ', '-')}.json"
             file.write_text(json.dumps({**record, "body": reply.text}, indent=2, ensure_ascii=False), "utf-8")
         return call.decode(reply.status_code, dict(reply.headers), reply.content)
@@ -194,7 +199,9 @@ class Route:
 
 def _python(name: str) -> Path:
     folder = ROOT / f".venv-server-{name}"
-    assert (folder / "bin" / "python").exists(), f"{folder.name} is not installed; expected `make servers SERVERS={name}`"
+    assert (folder / "bin" / "python").exists(), (
+        f"{folder.name} is not installed; expected `make servers SERVERS={name}`"
+    )
     return folder
 
 
@@ -282,11 +289,10 @@ def cell(request: pytest.FixtureRequest, route: Route) -> Iterator[Callable[[str
     row = request.node.originalname.removeprefix("test_").replace("_", " ")
     case = getattr(request.node, "callspec", None)
     row = case.params.get("case", row) if case else row
-    column = route.server.name + (" by compatible" if route.provider.name == "compatible" else "")
-    _CELLS[row][column] = "FAILED"
+    _CELLS[row][route.column] = "FAILED"
 
     def write(text: str) -> None:
-        _CELLS[row][column] = text
+        _CELLS[row][route.column] = text
 
     yield write
 

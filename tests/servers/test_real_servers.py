@@ -73,17 +73,16 @@ def test_top_n(route: Route, cell: Cell) -> None:
 def test_usage(route: Route, cell: Cell) -> None:
     """Tokens, or None where the server does not count tokens; `compatible` cannot know that Infinity counts letters."""
     response = route.call(request(), "usage")
-    usage = response.usage
-    if route.provider.name == "infinity":
-        assert usage is None
+    tokens = response.usage.total_tokens
+    if route.column == "infinity":
+        assert tokens is None
         assert any("characters" in warning for warning in response.warnings)
-    elif (route.server.name, route.provider.name) == ("xinference", "compatible"):
-        assert usage is None  # only with its own option `return_len`
+    elif route.column == "xinference by compatible":
+        assert tokens is None  # only with its own option `return_len`
     else:
-        assert usage is not None
-        assert usage.total_tokens is not None
-        assert usage.total_tokens > len(TEXTS)
-    cell("none" if usage is None else f"{usage.total_tokens} tokens")
+        assert tokens is not None
+        assert tokens > len(TEXTS)
+    cell("none" if tokens is None else f"{tokens} tokens")
 
 
 def test_score_kind(route: Route, cell: Cell) -> None:
@@ -106,7 +105,7 @@ def test_client(route: Route, cell: Cell) -> None:
 
 @dataclass(frozen=True)
 class Wrong:
-    """A call that some servers refuse: the class of the error by server; the others rank."""
+    """A call that some servers refuse: the class of the error by the table's column, else by server; the others rank."""
 
     refused: Mapping[str, type[ru.RerankError]]
     documents: tuple[str, ...] = TEXTS
@@ -125,15 +124,15 @@ WRONG: Mapping[str, Wrong] = {
         {"llamacpp": ru.RequestTooLargeError, "vllm": ru.RequestTooLargeError}, ("b " * 3_000, "short")
     ),
     "document of 130,000 characters": Wrong(
-        dict.fromkeys(("infinity", "llamacpp", "vllm"), ru.RequestTooLargeError), ("b" * 130_000, "short")
+        dict.fromkeys(("infinity", "llamacpp", "vllm"), ru.RequestTooLargeError), ("b " * 65_000, "short")
     ),
     "2,049 documents": Wrong(
-        {"infinity": ru.RequestTooLargeError}, tuple(f"{number}" for number in range(2_049))
+        # Its own provider declares the limit, and sends nothing.
+        {"infinity": ru.UnsupportedRequestError, "infinity by compatible": ru.RequestTooLargeError},
+        tuple(f"text {number}" for number in range(2_049)),
     ),
     # Infinity and llama.cpp serve one model under every name.
-    "unknown model": Wrong(
-        {"vllm": ru.ModelNotFoundError, "xinference": ru.ModelNotFoundError}, model="no-such-model"
-    ),
+    "unknown model": Wrong({"vllm": ru.ModelNotFoundError, "xinference": ru.ModelNotFoundError}, model="no-such-model"),
     "wrong key": Wrong(everywhere(ru.AuthenticationError), key="sk-9876543210-of-nothing"),
     "wrong path": Wrong(everywhere(ru.WrongEndpointError), path="/wrong/rerank"),
 }
@@ -144,7 +143,7 @@ def test_error(route: Route, cell: Cell, case: str) -> None:
     wrong = WRONG[case]
     given = request(wrong.documents)
     url = wrong.path and route.server.url + wrong.path
-    expected = wrong.refused.get(route.server.name)
+    expected = wrong.refused.get(route.column, wrong.refused.get(route.server.name))
     if expected is None:
         response = route.call(given, case, model=wrong.model, key=wrong.key, url=url)
         assert len(scores(response, wrong.documents)) == len(wrong.documents)
@@ -154,16 +153,19 @@ def test_error(route: Route, cell: Cell, case: str) -> None:
         route.call(given, case, model=wrong.model, key=wrong.key, url=url)
     cell(type(raised.value).__name__)
     assert type(raised.value) is expected
-    if case == "2,049 documents":
-        assert raised.value.document_limit == 2_048  # type: ignore[attr-defined]
     if wrong.key:
         assert wrong.key not in str(raised.value)
 
 
-def test_too_many_documents_in_the_client(route: Route, cell: Cell) -> None:
-    """The client splits by the limit that the provider declares, or that the error names."""
-    texts = tuple(f"{number}" for number in range(2_049))
+def test_2049_documents_to_a_client(route: Route, cell: Cell) -> None:
+    """The client splits by the limit that a provider declares; `compatible` declares none, but the error names it."""
+    texts = tuple(f"text {number}" for number in range(2_049))
     with ru.Client(route.target) as client:
-        response = client.rerank(QUERY, list(texts))
-    assert len(scores(response, texts)) == len(texts)
+        if route.column == "infinity by compatible":
+            with pytest.raises(ru.RequestTooLargeError) as raised:
+                client.rerank(QUERY, list(texts))
+            assert raised.value.document_limit == 2_048
+            cell("RequestTooLargeError, limit 2048")
+            return
+        assert len(scores(client.rerank(QUERY, list(texts)), texts)) == len(texts)
     cell("ranks")
