@@ -45,14 +45,14 @@ dialect = Dialect(
             ),
         ),
         top_n=f"{_RANKING}.numberOfResults",
-        # Optional in the schema, which names no default: LiteLLM's `bedrock/rerank` always writes it too (read 2026-11-26).
+        # Optional in the schema, which names no default. LiteLLM always writes it too (read 2026-11-26).
         always_top_n=True,
         # In the schema, and absent in practice (litellm#38006).
         return_documents=None,
         fixed={"queries.0.type": "TEXT", "rerankingConfiguration.type": "BEDROCK_RERANKING_MODEL"},
         extra_fields=("nextToken",),
     ),
-    # A request for all rows should have one page. Where a token comes all the same, the response says which rows are missing.
+    # Where a token comes all the same, the response has a warning, and names the rows that are missing.
     response=ResponseFormat(score="relevanceScore", document="", next_page="nextToken"),
     errors=bedrock_errors,
 )

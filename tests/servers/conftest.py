@@ -9,9 +9,9 @@ import signal
 import socket
 import subprocess
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import monotonic, sleep
 
@@ -165,8 +165,10 @@ class Route:
     @property
     def target(self) -> ru.Target:
         """The server as an entry of a client."""
-        place = {"url": self.server.endpoint} if self.provider.name == "compatible" else {"base_url": self.server.url}
-        return ru.Target(self.provider, model="tiny", api_key=self.server.key, timeout=CALL_S, **place)
+        target = ru.Target(self.provider, model="tiny", api_key=self.server.key, timeout=CALL_S)
+        if self.provider.name == "compatible":
+            return replace(target, url=self.server.endpoint)
+        return replace(target, base_url=self.server.url)
 
     def call(
         self,
@@ -211,13 +213,13 @@ def _versions(name: str) -> str:
 
 
 @contextmanager
-def _running(name: str, model: Path, folder: Path) -> Iterator[Server]:
+def _running(name: str, model: Path, folder: Path) -> Generator[Server]:
     """Run a server on a free port in a process group that ends with it, after 15 minutes at the latest."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port = listening.getsockname()[1]
     kind, url, log = KINDS[name], f"http://127.0.0.1:{port}", folder / f"{name}.log"
     program, *arguments = kind.command(model, port)
-    command = ["timeout", "-k", "10", f"{ALL_S}", _python(name) / program, *arguments]
+    command = ["timeout", "-k", "10", f"{ALL_S}", f"{_python(name) / program}", *arguments]
     environment = {**os.environ, **ENVIRONMENT, "XINFERENCE_HOME": f"{folder / 'xinference'}"}
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -284,7 +286,7 @@ _CELLS: dict[str, dict[str, str]] = defaultdict(dict)
 
 
 @pytest.fixture
-def cell(request: pytest.FixtureRequest, route: Route) -> Iterator[Callable[[str], None]]:
+def cell(request: pytest.FixtureRequest, route: Route) -> Callable[[str], None]:
     """Give a function that writes the test's cell of the table; without a call of it the cell is a failure."""
     row = request.node.originalname.removeprefix("test_").replace("_", " ")
     case = getattr(request.node, "callspec", None)
@@ -294,7 +296,7 @@ def cell(request: pytest.FixtureRequest, route: Route) -> Iterator[Callable[[str
     def write(text: str) -> None:
         _CELLS[row][route.column] = text
 
-    yield write
+    return write
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -1,4 +1,4 @@
-"""The contract and the error classes against real servers. Scores of the tiny model mean nothing: orders are compared."""
+"""The contract and the error classes against real servers. The scores of the tiny model mean nothing."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def test_client(route: Route, cell: Cell) -> None:
 
 @dataclass(frozen=True)
 class Wrong:
-    """A call that some servers refuse: the class of the error by the table's column, else by server; the others rank."""
+    """A call that some servers refuse: the error by the table's column, else by server. Other servers rank."""
 
     refused: Mapping[str, type[ru.RerankError]]
     documents: tuple[str, ...] = TEXTS

@@ -12,6 +12,7 @@ import json
 import string
 import sys
 from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -161,7 +162,7 @@ def _write_safetensors(file: Path) -> None:
 
 def write_gguf(file: Path) -> None:
     """Write the same weights and vocabulary as GGUF, named as llama.cpp's converter names them."""
-    import gguf
+    gguf: Any = import_module("gguf")  # installed beside llama.cpp's server alone
 
     writer = gguf.GGUFWriter(file, "bert")
     writer.add_name("tiny")
