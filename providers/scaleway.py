@@ -7,8 +7,8 @@ from rerank_unify.declaration import Dialect, Endpoint, ErrorFormat, Flag, Model
 from .vllm import response
 
 dialect = Dialect(
-    # No field for it; documents are always echoed.
-    request=RequestFormat(return_documents=Flag(default=True, supported=False)),
+    # No field for it; documents are always echoed. Without `top_n` it is 400 (OpenViking#4027, 2026-08-15).
+    request=RequestFormat(return_documents=Flag(default=True, supported=False), always_top_n=True),
     # vLLM's, `multi_modal` and all.
     response=response,
     errors=ErrorFormat(message="message"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -166,6 +166,8 @@ def test_2049_documents_to_a_client(route: Route, cell: Cell) -> None:
                 client.rerank(QUERY, list(texts))
             assert raised.value.document_limit == 2_048
             cell("RequestTooLargeError, limit 2048")
+            with ru.Client(replace(route.target, limits=ru.Limits(documents=2_048))) as splitting:
+                assert len(scores(splitting.rerank(QUERY, list(texts)), texts)) == len(texts)
             return
         assert len(scores(client.rerank(QUERY, list(texts)), texts)) == len(texts)
     cell("ranks")
