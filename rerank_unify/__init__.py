@@ -72,6 +72,7 @@ __all__ = [
     "InvalidResponseError",
     "Limits",
     "Loss",
+    "MemoryScoreCache",
     "MissingApiKeyError",
     "MissingExtraError",
     "ModelNotFoundError",
@@ -83,6 +84,7 @@ __all__ = [
     "ProviderServerError",
     "QuotaExceededError",
     "RateLimitError",
+    "RedisScoreCache",
     "RequestError",
     "RequestTooLargeError",
     "RerankError",
@@ -90,6 +92,7 @@ __all__ = [
     "RerankResponse",
     "Result",
     "Rule",
+    "ScoreCache",
     "ScoreKind",
     "ScoreKindError",
     "StatusError",
@@ -113,12 +116,14 @@ __all__ = [
 
 if TYPE_CHECKING:
     from .batching import Batch, split_request
+    from .cache import MemoryScoreCache, RedisScoreCache, ScoreCache
     from .client import AsyncClient, AttemptEnded, AttemptStarted, Client, Completed, Progress
     from .fallback import Attempt, AttemptRecord, FallbackPlan, FallbackPolicy, Finished, Health, Rule, Target, Wait
 
 # Loaded on first use, so that users who only translate do not pay for them.
 _LATE = {
     **dict.fromkeys(("Batch", "split_request"), "batching"),
+    **dict.fromkeys(("MemoryScoreCache", "RedisScoreCache", "ScoreCache"), "cache"),
     **dict.fromkeys(("AsyncClient", "AttemptEnded", "AttemptStarted", "Client", "Completed", "Progress"), "client"),
     **dict.fromkeys(
         ("Attempt", "FallbackPlan", "FallbackPolicy", "Finished", "Health", "Rule", "Target", "AttemptRecord", "Wait"),

@@ -77,6 +77,7 @@ class Batch:
             missing=tuple(index + offset for offset, response in self._placed(responses) for index in response.missing),
             losses=self._losses(responses),
             attempts=tuple(attempt for response in responses for attempt in response.attempts),
+            cached=sum(response.cached for response in responses),
         )
 
     def _placed(self, responses: Sequence[RerankResponse]) -> Iterator[tuple[int, RerankResponse]]:

@@ -145,6 +145,7 @@ class ResponseChanges(TypedDict, total=False):
     missing: Sequence[int]
     losses: Sequence[Loss]
     attempts: Sequence[AttemptRecord]
+    cached: int
 
 
 T = TypeVar("T")
@@ -168,6 +169,7 @@ class RerankResponse:
         missing: the indices without a score.
         losses: what the provider did not receive.
         attempts: the attempts of a client.
+        cached: how many documents have their score from a cache.
 
     Attributes:
         results (tuple[Result, ...]): the results in ranked order.
@@ -181,6 +183,8 @@ class RerankResponse:
         missing (tuple[int, ...]): indices of documents that were sent or withheld and have no score, ascending.
         losses (tuple[Loss, ...]): the parts of the request that the provider did not receive as given.
         attempts (tuple[AttemptRecord, ...]): the attempts that led to this response, where a client made it.
+        cached (int): how many documents of the request have their score from a client's cache and were not sent;
+            ``usage`` is the cost of the others.
 
     Raises:
         InvalidRequestError: an argument has a wrong type, or two results have the same index.
@@ -190,6 +194,7 @@ class RerankResponse:
     _results: tuple[Result, ...] | None
     _rows: list[Row]
     attempts: tuple[AttemptRecord, ...]
+    cached: int
     id: str | None
     losses: tuple[Loss, ...]
     missing: tuple[int, ...]
@@ -212,6 +217,7 @@ class RerankResponse:
         missing: Sequence[int] = (),
         losses: Sequence[Loss] = (),
         attempts: Sequence[AttemptRecord] = (),
+        cached: int = 0,
     ) -> None:
         rows = [_row_from(result) for result in _check_results(results)]
         rows.sort(key=lambda row: (-row["relevance_score"], row["index"]))
@@ -231,6 +237,7 @@ class RerankResponse:
             missing=_check_each("missing", missing, int),
             losses=_check_each("losses", losses, Loss),
             attempts=_check_each("attempts", attempts, AttemptRecord),
+            cached=_check("cached", cached, int) or 0,
         )
 
     def __setattr__(self, name: str, value: object) -> None:
@@ -291,8 +298,8 @@ class RerankResponse:
         """Return a copy with some attributes changed.
 
         Args:
-            changes: results, model, usage, id, provider, score_kind, warnings, missing, losses or attempts, as in the
-                constructor.
+            changes: results, model, usage, id, provider, score_kind, warnings, missing, losses, attempts or cached, as
+                in the constructor.
 
         Raises:
             InvalidRequestError: an argument has a wrong type, or two results have the same index.
@@ -352,7 +359,18 @@ class RerankResponse:
         )
 
 
-_VALUES: Final = ("model", "usage", "id", "provider", "score_kind", "warnings", "missing", "losses", "attempts")
+_VALUES: Final = (
+    "model",
+    "usage",
+    "id",
+    "provider",
+    "score_kind",
+    "warnings",
+    "missing",
+    "losses",
+    "attempts",
+    "cached",
+)
 _read_values = attrgetter(*_VALUES)
 
 
@@ -373,6 +391,7 @@ def response_from_rows(
     missing: tuple[int, ...] = (),
     losses: tuple[Loss, ...] = (),
     attempts: tuple[AttemptRecord, ...] = (),
+    cached: int = 0,
     fill: Callable[[list[Row]], object] | None = None,
 ) -> RerankResponse:
     """Make a response over rows that are canonical, checked and sorted. The response takes the list over.
@@ -394,6 +413,7 @@ def response_from_rows(
         missing=missing,
         losses=losses,
         attempts=attempts,
+        cached=cached,
     )
     return response
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, AsyncIterable, Callable, Generator, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Generator, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from importlib import import_module
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from .. import transport
 from .._http import HttpRequest, HttpResponse
@@ -28,10 +28,13 @@ if TYPE_CHECKING:
     import httpx
     from typing_extensions import Self, Unpack
 
+    from ..cache import ScoreCache
     from ..canonical import RequestOptions
 
 __all__ = ["AsyncClient", "AttemptEnded", "AttemptStarted", "Client", "Completed", "Progress"]
 
+A = TypeVar("A")
+T = TypeVar("T")
 _CLOSED = "the client is closed"
 
 
@@ -61,6 +64,8 @@ class Client:
         estimate (Callable[[str], int]): estimates the tokens of a text, rather too many than too few.
         concurrency (int): parts of one request that run at the same time; 4 by default.
         max_connections (int): connections that the client opens at the same time; 100 by default.
+        cache (ScoreCache | None): a cache of the scores of pointwise models, such as `MemoryScoreCache`, which clients
+            may share and you close; None for no cache.
         env_keys (bool): whether API keys from the environment may go to a host that is not the provider's own.
         on_attempt_start, on_attempt_end (Callable): called with an `AttemptStarted` and an `AttemptEnded` in the
             thread of the attempt; their exceptions are logged.
@@ -118,21 +123,45 @@ class Client:
         response = self.rerank_fields(request_fields, must_keep=must_keep)
         return with_model_warning(response, request_fields["model"], self.settings)
 
-    def rerank_fields(self, fields: RequestFields, *, must_keep: MustKeep = ()) -> RerankResponse:
-        """Rerank a request of plain canonical fields, as `Provider.decode_fields` returns them."""
+    def rerank_fields(
+        self, fields: RequestFields, *, must_keep: MustKeep = (), cache_scope: str = ""
+    ) -> RerankResponse:
+        """Rerank a request of plain canonical fields, as `Provider.decode_fields` returns them.
+
+        Args:
+            fields: the fields of the request.
+            must_keep: as in `rerank`.
+            cache_scope: the group of users that share scores of the cache, such as one of the gateway's keys.
+
+        Raises:
+            RerankError: as `rerank`.
+        """
         plan = plan_of(self.settings, fields)
+        attempt = partial(self._attempt, plan, fields, must_keep, cache_scope)
         with self._in_use():
             while not isinstance(step := plan.next(time.monotonic()), Finished):
                 if isinstance(step, Wait):
                     time.sleep(step.seconds)
                 else:
-                    with Running(self.settings, plan, step) as attempt:
-                        attempt.decode(self._send(attempt, attempt.prepare(fields, must_keep)))
+                    attempt(step)
         return plan.result()
 
+    def _attempt(
+        self, plan: FallbackPlan, fields: RequestFields, must_keep: MustKeep, cache_scope: str, step: Attempt
+    ) -> None:
+        cache = self.settings.cache
+        with Running(self.settings, plan, step) as attempt:
+            calls = attempt.prepare(fields, must_keep)
+            if cache is not None:
+                calls = attempt.without_cached(cache.get_many(attempt.cache_keys(cache, cache_scope)))
+            while not attempt.decode(self._send(attempt, calls)):
+                calls = attempt.without_cached({})
+            if cache is not None:
+                cache.set_many(attempt.new_scores)
+
     def _send(self, attempt: Running, calls: Sequence[Call]) -> list[tuple[Call, HttpResponse]]:
-        if len(calls) == 1:
-            return [self._send_one(attempt, calls[0])]
+        if len(calls) <= 1:
+            return [self._send_one(attempt, call) for call in calls]
         with ThreadPoolExecutor(self.settings.concurrency) as pool:
             return list(pool.map(partial(self._send_one, attempt), calls))
 
@@ -259,31 +288,34 @@ class AsyncClient:
         response = await self.rerank_fields(request_fields, must_keep=must_keep)
         return with_model_warning(response, request_fields["model"], self.settings)
 
-    async def rerank_fields(self, fields: RequestFields, *, must_keep: MustKeep = ()) -> RerankResponse:
+    async def rerank_fields(
+        self, fields: RequestFields, *, must_keep: MustKeep = (), cache_scope: str = ""
+    ) -> RerankResponse:
         """Rerank a request of plain canonical fields; see `Client.rerank_fields`."""
         import anyio
 
         plan = plan_of(self.settings, fields)
+        attempt = partial(self._attempt, plan, fields, must_keep, cache_scope)
         with self._in_use():
             if self.settings.policy.hedge_after is not None:
-                await self._hedged(plan, fields, must_keep)
+                await self._hedged(plan, attempt)
             while not isinstance(step := plan.next(time.monotonic()), Finished):
                 if isinstance(step, Wait):
                     await anyio.sleep(step.seconds)
                 else:
-                    await self._attempt(plan, step, fields, must_keep)
+                    await attempt(step)
         return plan.result()
 
-    async def _hedged(self, plan: FallbackPlan, fields: RequestFields, must_keep: MustKeep) -> None:
+    async def _hedged(self, plan: FallbackPlan, attempt: Callable[[Attempt], Awaitable[None]]) -> None:
         """Run the attempts of a plan in tasks, as one may start beside another. The end of the plan cancels all."""
         import anyio
 
         ended = anyio.Semaphore(0)
         failed: list[Exception] = []
 
-        async def attempt(step: Attempt) -> None:
+        async def attempt_in_task(step: Attempt) -> None:
             try:
-                await self._attempt(plan, step, fields, must_keep)
+                await attempt(step)
             except Exception as error:  # noqa: BLE001 - raised below: the group would wrap it
                 failed.append(error)
             ended.release()
@@ -291,7 +323,7 @@ class AsyncClient:
         async with anyio.create_task_group() as group:
             while not failed and not isinstance(step := plan.next(time.monotonic()), Finished):
                 if isinstance(step, Attempt):
-                    group.start_soon(attempt, step)
+                    group.start_soon(attempt_in_task, step)
                 else:
                     with anyio.move_on_after(step.seconds):
                         await ended.acquire()
@@ -299,13 +331,23 @@ class AsyncClient:
         if failed and not plan.ended:
             raise failed[0]
 
-    async def _attempt(self, plan: FallbackPlan, step: Attempt, fields: RequestFields, must_keep: MustKeep) -> None:
+    async def _attempt(
+        self, plan: FallbackPlan, fields: RequestFields, must_keep: MustKeep, cache_scope: str, step: Attempt
+    ) -> None:
+        cache = self.settings.cache
         with Running(self.settings, plan, step) as attempt:
-            attempt.decode(await self._send(attempt, attempt.prepare(fields, must_keep)))
+            calls = attempt.prepare(fields, must_keep)
+            if cache is not None:
+                keys = attempt.cache_keys(cache, cache_scope)
+                calls = attempt.without_cached(await _in_cache(cache, cache.get_many, keys))
+            while not attempt.decode(await self._send(attempt, calls)):
+                calls = attempt.without_cached({})
+            if cache is not None:
+                await _in_cache(cache, cache.set_many, attempt.new_scores)
 
     async def _send(self, attempt: Running, calls: Sequence[Call]) -> Sequence[tuple[Call, HttpResponse]]:
-        if len(calls) == 1:
-            return [await self._send_one(attempt, calls[0])]
+        if len(calls) <= 1:
+            return [await self._send_one(attempt, call) for call in calls]
         import anyio
 
         responses: list[Any] = [None] * len(calls)
@@ -407,6 +449,15 @@ async def _in_thread(sender: Callable[[HttpRequest], HttpResponse], http: HttpRe
     with move_on_after(timeout):
         return await to_thread.run_sync(sender, http, abandon_on_cancel=True)
     raise transport.too_late(timeout)
+
+
+async def _in_cache(cache: ScoreCache, function: Callable[[A], T], argument: A) -> T:
+    """Call a function of the cache, in a thread where it may wait."""
+    if not cache.blocks or not argument:
+        return function(argument)
+    from anyio import to_thread
+
+    return await to_thread.run_sync(function, argument, abandon_on_cancel=True)
 
 
 def _check_installed() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from operator import itemgetter
 from random import random
 from typing import TYPE_CHECKING, Final, TypeAlias, cast
@@ -13,6 +13,7 @@ from .._endpoint import plain_key
 from .._http import HttpRequest, HttpResponse
 from .._provider import Call, make_call
 from ..batching import fits, split_request
+from ..cache import CallsWithCache, ScoreCache
 from ..canonical import (
     Document,
     Query,
@@ -85,7 +86,8 @@ class Running:
         self._timeout = settings.timeout if timeout is None else min(timeout, settings.timeout)
         self._ends = time.monotonic() + self._timeout
         self._calls: Sequence[Call] = ()
-        self._exchanges = False
+        self._waited = False
+        self._with_cache: CallsWithCache | None = None
         self._merge: Merge = itemgetter(0)
         self._observation: Observation | None = None
         self._response: RerankResponse | None = None
@@ -103,8 +105,40 @@ class Running:
             refused = check_must_keep(call.losses, must_keep, target.name)
             if refused is not None:
                 raise refused
-        self._observation = Observation(settings.observers, self._attempt, self._calls, self._timeout)
+        if settings.cache is None:
+            self._observe()
         return self._calls
+
+    def cache_keys(self, cache: ScoreCache, scope: str) -> Sequence[str]:
+        """Return the keys of the documents in the cache; none where no score of the target may be cached.
+
+        Args:
+            cache: the client's cache.
+            scope: the group of users that share scores.
+        """
+        target, models = self._attempt.target, cache.pointwise_models
+        key = plain_key(target.api_key)
+        self._with_cache = CallsWithCache(
+            self._calls, scope=scope, credentials=key, base_model=target.base_model, pointwise_models=models
+        )
+        return self._with_cache.keys
+
+    def without_cached(self, scores: Mapping[str, float]) -> Sequence[Call]:
+        """Return the calls for the documents that have no score in the cache."""
+        self._waited = True
+        if self._with_cache is not None:
+            self._calls = self._with_cache.without(scores)
+        if self._calls and self._observation is None:
+            self._observe()
+        return self._calls
+
+    @property
+    def new_scores(self) -> Mapping[str, float]:
+        """The scores to cache, by key."""
+        return {} if self._with_cache is None else self._with_cache.new_scores
+
+    def _observe(self) -> None:
+        self._observation = Observation(self._settings.observers, self._attempt, self._calls, self._timeout)
 
     def seconds_left(self) -> float:
         """Return the seconds that are left for a call: of several requests, those that wait get less.
@@ -112,7 +146,7 @@ class Running:
         Raises:
             TimeoutError: there are none.
         """
-        if len(self._calls) == 1 and not self._exchanges:
+        if len(self._calls) == 1 and not self._waited:
             return self._timeout
         left = self._ends - time.monotonic()
         if left <= 0:
@@ -125,7 +159,7 @@ class Running:
         token = self._settings.tokens.get(target.identity)
         if target.auth_header is not None or (token is not None and now < token.expires_at - _EARLY):
             return None
-        self._exchanges = True
+        self._waited = True
         return call.provider.auth.token_request(plain_key(target.api_key), now)
 
     def take_token(self, call: Call, response: HttpResponse) -> None:
@@ -142,13 +176,23 @@ class Running:
         token = self._settings.tokens.get(target.identity)
         return call.sign(target.api_key if token is None else token.value, time.time())
 
-    def decode(self, sent: Sequence[tuple[Call, HttpResponse]]) -> None:
+    def decode(self, sent: Sequence[tuple[Call, HttpResponse]]) -> bool:
         """Decode and merge the responses to the calls, in the order of the calls.
+
+        Returns:
+            False where another model ranked than the one of the cached scores: all documents have to be sent.
 
         Raises:
             RerankError: a response is an error or breaks the contract.
         """
-        self._response = self._merge([call.decode(*http_response, now=time.time()) for call, http_response in sent])
+        responses = [call.decode(*http_response, now=time.time()) for call, http_response in sent]
+        if self._with_cache is not None:
+            whole = self._with_cache.merge(responses)
+            if whole is None:
+                return False
+            responses = whole
+        self._response = self._merge(responses)
+        return True
 
     def __enter__(self) -> Self:
         return self
@@ -170,7 +214,7 @@ class Running:
                 self._settings.tokens.pop(self._attempt.target.identity, None)  # revoked before its time
         elif self._attempt.target is not self._plan.targets[0]:
             outcome = _with_kind_warning(outcome, self._plan.targets[0])
-        refused = self._plan.record(self._attempt, outcome, now)
+        refused = self._plan.record(self._attempt, outcome, now, called=bool(self._calls))
         if self._observation is not None:
             self._observation.ended(refused, self._response)
         return True

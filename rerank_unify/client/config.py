@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from types import NoneType
 from typing import Any, Literal, TypeAlias
 
 from typing_extensions import TypedDict
@@ -14,6 +15,7 @@ from .._endpoint import Key, Token
 from .._http import Headers, validate_headers
 from .._provider import Provider, address_of_call
 from ..batching import Estimate, estimate_tokens
+from ..cache import ScoreCache
 from ..canonical import check_number
 from ..errors import InvalidRequestError, MissingApiKeyError
 from ..fallback import DEFAULT_POLICY, FallbackPolicy, Health, Target, as_targets
@@ -48,6 +50,7 @@ class Settings:
     estimate: Estimate = estimate_tokens
     concurrency: int = 4
     max_connections: int = MAX_CONNECTIONS
+    cache: ScoreCache | None = None
     on_attempt_start: Started | None = None
     on_attempt_end: Ended | None = None
     observers: Observers = field(init=False, repr=False)
@@ -60,6 +63,8 @@ class Settings:
                 check_number(getattr(self, name), name, "a number of seconds above 0", above=True)
         for name in ("max_response_bytes", "concurrency", "max_connections"):
             checked_count(getattr(self, name), name)
+        if not isinstance(self.cache, (ScoreCache, NoneType)):  # pyright: ignore[reportUnnecessaryIsInstance] - untyped users
+            raise InvalidRequestError("cache: expected a ScoreCache, such as MemoryScoreCache", field="cache")
         validate_headers(self.headers)
         object.__setattr__(self, "observers", observers(self.on_attempt_start, self.on_attempt_end))
         object.__setattr__(self, "addresses", {})
@@ -95,6 +100,7 @@ class ClientOptions(TypedDict, total=False):
     estimate: Estimate
     concurrency: int
     max_connections: int
+    cache: ScoreCache | None
     env_keys: bool
     on_attempt_start: Started | None
     on_attempt_end: Ended | None

@@ -54,6 +54,8 @@ class Model:
         images: whether it accepts images.
         supports: the canonical hints it supports, of those that the dialect sends to some models only.
         listwise: whether a document's score depends on the other documents, so that a list must not be split.
+        pointwise: whether a source states that a score depends on the query and that document alone. Only such scores
+            are cached; a model that is neither listwise nor pointwise is split, but not cached.
         limits: the limits of one call.
     """
 
@@ -61,4 +63,5 @@ class Model:
     images: bool = False
     supports: frozenset[str] = field(default_factory=frozenset[str])
     listwise: bool = False
+    pointwise: bool = False
     limits: Limits = NO_LIMITS

@@ -175,8 +175,14 @@ class FallbackPlan:
         left = self.deadline - now if self.targets[index].resolved_provider.ranks else inf
         return of_target if left == inf else min(left, of_target if of_target is not None else left)
 
-    def record(self, attempt: Attempt, outcome: Outcome, now: float) -> RerankError | None:
+    def record(self, attempt: Attempt, outcome: Outcome, now: float, *, called: bool = True) -> RerankError | None:
         """Record the outcome of an attempt.
+
+        Args:
+            attempt: an attempt under way.
+            outcome: its response or its error.
+            now: the instant.
+            called: False for a response from a cache, which says nothing of the target's health.
 
         Returns:
             The attempt's error, or the error for a response that the policy refuses; None for an accepted response.
@@ -188,7 +194,10 @@ class FallbackPlan:
         error = self.policy.refuse(outcome) if isinstance(outcome, RerankResponse) else outcome
         self.attempts.append(AttemptRecord(attempt.target.name, attempt.target.model, now - began, error))
         if error is None:
-            self.health.succeed(attempt.target, began)
+            if called:
+                self.health.succeed(attempt.target, began)
+            else:
+                self.health.release(attempt.target)
             self._response = cast("RerankResponse", outcome)
             return None
         progress = self._progress[index]
