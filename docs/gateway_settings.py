@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from rerank_unify.gateway.settings import (
+    CacheSettings,
     GatewaySettings,
     LimitSettings,
     RouteSettings,
@@ -22,6 +23,7 @@ _PLACES: tuple[tuple[str, type[BaseModel]], ...] = (
     ("limits.", LimitSettings),
     ("upstream.", UpstreamSettings),
     ("upstream.rules.NAME.", RuleSettings),
+    ("cache.", CacheSettings),
     ("models.NAME.", RouteSettings),
     ("models.NAME.targets[].", TargetSettings),
 )

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from rerank_unify.declaration import (
     BadRequestError,
     Dialect,
@@ -85,6 +87,9 @@ dialect = Dialect(
 _V5 = Model(score_kind="probability", limits=Limits(documents=10_000, query_tokens=16_384, pair_tokens=32_768))
 _V4 = _V5
 _V3 = Model(score_kind="probability", limits=Limits(documents=10_000, query_tokens=2_048, pair_tokens=4_096))
+# "Reads the query and a candidate document together"; "runs per-candidate":
+# https://vercel.com/ai-gateway/models/rerank-v3.5/faq, read 2026-11-26. Of the others no source says how they score.
+_V3_5 = replace(_V3, pointwise=True)
 unknown_model = Model(limits=Limits(documents=10_000))
 
 models = {
@@ -92,7 +97,7 @@ models = {
     "rerank-v5.0-fast": _V5,
     "rerank-v4.0-pro": _V4,
     "rerank-v4.0-fast": _V4,
-    "rerank-v3.5": _V3,
+    "rerank-v3.5": _V3_5,
     "rerank-english-v3.0": _V3,
     "rerank-multilingual-v3.0": _V3,
 }

@@ -86,6 +86,8 @@ dialect = Dialect(
 )
 
 _TEXT = Model(score_kind="probability")
+# "A cross-encoder model that takes a query and a document pair": its model card on Hugging Face, read 2026-11-26.
+_PAIRS = Model(score_kind="probability", pointwise=True)
 # Cosines of projected vectors, small and sometimes negative; a block of documents is read as one list. J-onprem.
 _LISTWISE = Model(
     score_kind="cosine",
@@ -109,7 +111,7 @@ provider = Provider(
         "jina-reranker-v3.5": _LISTWISE,
         "jina-reranker-v3": _LISTWISE,
         "jina-reranker-m0": Model(score_kind="probability", images=True, limits=Limits(pair_tokens=10_240)),
-        "jina-reranker-v2-base-multilingual": _TEXT,
+        "jina-reranker-v2-base-multilingual": _PAIRS,
         "jina-reranker-v1-base-en": _TEXT,
         "jina-reranker-v1-turbo-en": _TEXT,
         "jina-reranker-v1-tiny-en": _TEXT,

@@ -46,7 +46,8 @@ dialect = Dialect(
 )
 
 # The activation that the model's config names, else sigmoid: source and other-model issues, 2026-11.
-_PROBABILITY = Model(score_kind="probability")
+# Pointwise: its cross-encoders "accept two prompts as input", docs of scoring, read 2026-11-26.
+_PROBABILITY = Model(score_kind="probability", pointwise=True)
 
 provider = Provider(
     name="vllm",
@@ -58,7 +59,7 @@ provider = Provider(
         "BAAI/bge-reranker-base": _PROBABILITY,
         "BAAI/bge-reranker-v2-m3": _PROBABILITY,
         # Its config names no activation but Identity.
-        "cross-encoder/ms-marco-MiniLM-L-6-v2": Model(score_kind="logit"),
+        "cross-encoder/ms-marco-MiniLM-L-6-v2": Model(score_kind="logit", pointwise=True),
     },
     docs="https://docs.vllm.ai/en/stable/models/pooling_models/scoring/",
 )

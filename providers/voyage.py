@@ -50,13 +50,20 @@ _ANY = Limits(documents=1_000)
 _INSTRUCTION = frozenset(("instruction",))
 
 
+# Pointwise: "rerankers are cross-encoders that jointly process a pair of query and document",
+# https://docs.voyageai.com/docs/reranker and https://mongodb.com/docs/voyageai/models/rerankers, read 2026-11-26.
 def _model(query: int, pair: int, total: int | None, supports: frozenset[str] = frozenset()) -> Model:
     limits = Limits(documents=1_000, query_tokens=query, pair_tokens=pair, total_tokens=total)
-    return Model(score_kind="probability", supports=supports, limits=limits)
+    return Model(score_kind="probability", supports=supports, pointwise=True, limits=limits)
 
 
 # The limits of rerank-3 for query and total are not documented.
-_V3 = Model(score_kind="probability", supports=_INSTRUCTION, limits=Limits(documents=1_000, pair_tokens=32_000))
+_V3 = Model(
+    score_kind="probability",
+    supports=_INSTRUCTION,
+    pointwise=True,
+    limits=Limits(documents=1_000, pair_tokens=32_000),
+)
 
 models = {
     "rerank-3": _V3,

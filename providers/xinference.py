@@ -188,8 +188,9 @@ def model_description(model: str | None, _locked: bool) -> Any:
 
 
 _INSTRUCTION = frozenset(("instruction",))
-_TEXT = Model(score_kind="probability")
-_QWEN = Model(score_kind="probability", supports=_INSTRUCTION)
+# Pointwise: 4.1.0 gives pairs to `CrossEncoder.predict`, and Qwen3 one prompt for each document.
+_TEXT = Model(score_kind="probability", pointwise=True)
+_QWEN = Model(score_kind="probability", pointwise=True, supports=_INSTRUCTION)
 _LOGIT = Model(score_kind="logit")
 
 provider = Provider(

@@ -19,8 +19,9 @@ from starlette.routing import Route
 
 from .._json import dump
 from .._provider import SdkRoute
+from ..cache import MemoryScoreCache, RedisScoreCache, ScoreCache
 from ..canonical import RerankRequest
-from ..errors import NotFoundError, RerankError
+from ..errors import InvalidRequestError, NotFoundError, RerankError
 from ..registry import provider as provider_by_name
 from ..registry import provider_names
 from .auth import ConcurrencyLimiter, admit
@@ -29,7 +30,7 @@ from .openapi import document, page
 from .redact import Redactor
 from .rerank_route import RerankRoute
 from .router import LOCAL, Router
-from .settings import GatewaySettings, read_settings
+from .settings import CacheSettings, GatewaySettings, read_settings
 from .upstream import Upstream
 
 PLAIN: Final = {"/v1/rerank": "jina", "/v2/rerank": "cohere"}
@@ -62,6 +63,8 @@ def create_app(config: GatewaySettings | Mapping[str, Any] | str | Path | None =
             yield
         finally:
             await gateway.upstream.aclose()
+            if gateway.cache is not None:
+                gateway.cache.close()
 
     async def openapi(request: Request) -> Response:
         return JSONResponse({**document(paths), "servers": [{"url": request.scope.get("root_path") or "/"}]})
@@ -147,6 +150,7 @@ class Gateway:
         settings: the validated settings.
         metrics: the Prometheus counters.
         upstream: the HTTP sender for calls to providers.
+        cache: the cache of scores; None for no cache.
         router: finds the client for a model name.
         limiter: limits concurrent requests.
         redactor: removes the operator's machines from responses.
@@ -156,7 +160,8 @@ class Gateway:
         self.settings = settings
         self.metrics = Metrics()
         self.upstream = Upstream(settings.upstream)
-        self.router = Router(settings, environ, self.upstream, self.metrics)
+        self.cache = _score_cache(settings.cache, environ, self.metrics)
+        self.router = Router(settings, environ, self.upstream, self.metrics, self.cache)
         self.limiter = ConcurrencyLimiter(settings.limits)
         self.redactor = Redactor(settings)
 
@@ -201,6 +206,23 @@ class Gateway:
         """Return the counters in Prometheus' text format."""
         admit(self.settings.keys, request.headers)
         return Response(self.metrics.text(), media_type=CONTENT_TYPE)
+
+
+def _score_cache(settings: CacheSettings, environ: Mapping[str, str], metrics: Metrics) -> ScoreCache | None:
+    """Make the cache that the settings name."""
+    given: dict[str, Any] = {"ttl": settings.ttl, "on_count": metrics.cached}
+    given["pointwise_models"] = settings.pointwise_models
+    if settings.store == "memory":
+        return MemoryScoreCache(max_entries=settings.max_entries, **given)
+    if settings.store is None:
+        return None
+    url = environ.get(settings.url_env, "").strip()
+    if not url:
+        raise InvalidRequestError(f"cache: redis needs its URL in {settings.url_env}, which is not set")
+    try:
+        return RedisScoreCache(url, timeout=settings.timeout, **given)
+    except InvalidRequestError as error:
+        raise InvalidRequestError(f"cache: {settings.url_env}: {error.message}") from None
 
 
 def _sdk_routes(gateway: Gateway) -> Iterator[Route]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from ..cache import CacheCounts
 from ..canonical import Loss
 from ..client import AttemptEnded
 
@@ -31,6 +32,9 @@ class Metrics:
         )
         about = "Losses by canonical field and action."
         self._losses = Counter("rerank_losses", about, ("field", "action"), registry=registry)
+        about = "Documents of pointwise models by whether their score was in the cache: hit or miss."
+        self._cached = Counter("rerank_cache_documents", about, ("outcome",), registry=registry)
+        self._cache_errors = Counter("rerank_cache_errors", "Failures of the cache.", registry=registry)
         about = "Requests in progress."
         self.under_way = Gauge("rerank_requests_under_way", about, multiprocess_mode="livesum", registry=registry)
 
@@ -49,6 +53,12 @@ class Metrics:
         """Count the losses of a response."""
         for loss in losses:
             self._losses.labels(loss.field, loss.action).inc()
+
+    def cached(self, counts: CacheCounts) -> None:
+        """Count a read or a failure of the cache, which calls this as ``on_count``."""
+        self._cached.labels("hit").inc(counts.hits)
+        self._cached.labels("miss").inc(counts.misses)
+        self._cache_errors.inc(counts.errors)
 
     def text(self) -> bytes:
         """Return all metrics in Prometheus' text format."""

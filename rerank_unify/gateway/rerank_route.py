@@ -106,7 +106,8 @@ class RerankRoute:
         try:
             fields = self._fields(body, model)
             client, relayed = self.gateway.router.find(fields["model"], authenticated)
-            return self._success(fields, await client.rerank_fields(fields))
+            scope = "" if self.gateway.settings.cache.shared_between_keys else authenticated.name
+            return self._success(fields, await client.rerank_fields(fields, cache_scope=scope))
         except RerankError as error:
             return self._failure(error, relayed=relayed)
         except Exception as error:  # noqa: BLE001 - the client gets a response in any case
@@ -136,6 +137,7 @@ class RerankRoute:
             "x-rerank-model": _safe(response.model),
             "x-rerank-reranked": None if response.reranked else "false",
             "x-rerank-attempts": _attempts(response.attempts),
+            "x-rerank-cached": str(response.cached or ""),
             "x-rerank-losses": ",".join(dict.fromkeys(f"{loss.field}={loss.action}" for loss in response.losses)),
         }
         return Response(self.dialect.dump_response(response, alias), headers=_without_empty(headers))

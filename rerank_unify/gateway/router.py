@@ -19,6 +19,7 @@ from difflib import get_close_matches
 from functools import lru_cache
 
 from .._provider import Provider
+from ..cache import ScoreCache
 from ..client import AsyncClient
 from ..errors import AuthenticationError, InvalidRequestError, ModelNotFoundError
 from ..fallback import Health, Target
@@ -42,6 +43,7 @@ class Router:
         environ: the environment variables that hold keys, such as ``os.environ``.
         sender: the HTTP sender of all clients.
         metrics: counts each attempt.
+        cache: the cache of all clients; None for no cache.
 
     Attributes:
         keyed: the providers whose key is set.
@@ -52,9 +54,15 @@ class Router:
     """
 
     def __init__(
-        self, settings: GatewaySettings, environ: Mapping[str, str], sender: AsyncSender, metrics: Metrics
+        self,
+        settings: GatewaySettings,
+        environ: Mapping[str, str],
+        sender: AsyncSender,
+        metrics: Metrics,
+        cache: ScoreCache | None = None,
     ) -> None:
         self._settings, self._environ, self._sender, self._metrics = settings, environ, sender, metrics
+        self._cache = cache
         self._health = Health()  # shared by the routes and the default chain
         self._routes = dict(settings.models)
         if settings.default is not None:
@@ -238,6 +246,7 @@ class Router:
             deadline=upstream.deadline,
             max_response_bytes=upstream.max_response_bytes,
             split=upstream.split,
+            cache=self._cache,
             on_attempt_end=self._metrics.attempt,
         )
 

@@ -208,6 +208,25 @@ class UpstreamSettings(_Part):
         return FallbackPolicy(rules=rules, retries=retries, **same)
 
 
+class CacheSettings(_Part):
+    """A cache of the scores of pointwise models."""
+
+    store: Literal["memory", "redis"] | None = None
+    """Where scores are cached: `memory`, which each worker has for itself, or `redis`. Without it nothing is cached."""
+    url_env: str = "REDIS_URL"
+    """The environment variable with the URL of Redis: `redis://`, `rediss://` or `unix://`."""
+    ttl: Seconds = 3600.0
+    """Seconds for which a score is cached."""
+    max_entries: Count = 100_000
+    """Scores in the memory of a worker; about 300 bytes each. Redis has its own limit, `maxmemory`."""
+    timeout: Seconds = 0.05
+    """Seconds to connect to Redis, and for each read and write."""
+    shared_between_keys: bool = False
+    """Whether clients with different gateway keys share scores: one could measure what another has ranked."""
+    pointwise_models: tuple[str, ...] = ()
+    """Further models, as they are sent, that you know to score each document separately."""
+
+
 def _error_class(name: str) -> type[RerankError]:
     kind = getattr(errors, name, None)
     if isinstance(kind, type) and issubclass(kind, RerankError):
@@ -247,6 +266,7 @@ class GatewaySettings(BaseSettings):
     gets the name unchanged, and with several providers it is 404."""
     limits: LimitSettings = LimitSettings()
     upstream: UpstreamSettings = UpstreamSettings()
+    cache: CacheSettings = CacheSettings()
 
     @classmethod
     def settings_customise_sources(
