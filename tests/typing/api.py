@@ -79,6 +79,8 @@ def clients(http: ru.HttpRequest) -> list[tuple[ru.AttemptRecord, ...]]:
             found += [completed.unwrap().attempts, response.attempts]
     ru.Client("voyage", url="http://h/rerank", api_key=None, health=ru.Health(), policy=ru.FallbackPolicy(retries=1))
     ru.Client(ru.provider("jina"), base_url="http://h", on_attempt_end=ended, headers={"x": "y"}, split="always")
+    caches: list[ru.ScoreCache] = [ru.MemoryScoreCache(max_entries=9), ru.RedisScoreCache("redis://h", ttl=3.0)]
+    ru.Client("jina", cache=caches[0])
     return found
 
 

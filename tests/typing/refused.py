@@ -12,6 +12,7 @@ def clients(client: ru.Client, async_client: ru.AsyncClient) -> None:
     ru.Client(3)  # type: ignore[arg-type]
     ru.AsyncClient("jina", modell="x")  # type: ignore[call-arg]
     ru.AsyncClient("jina", split="sometimes")  # type: ignore[arg-type]
+    ru.Client("jina", cache="memory")  # type: ignore[arg-type]
     client.rerank("q", ["a"], topn=3)  # type: ignore[call-arg]
     client.rerank("q", ["a"], top_n="3")  # type: ignore[arg-type]
     client.rerank_many([], concurency=3)  # type: ignore[call-arg]
