@@ -102,9 +102,8 @@ class CallWithCache:
         self._every: Sequence[int] = range(len(encoded.fields["documents"]))
         self._sent = self._every if encoded.sent_indices is None else encoded.sent_indices
         self._cached: Mapping[int, float] = {}
-        self._left: Sequence[int] = (
-            self._every
-        )  # the documents of the call that is left, among which some may be withheld
+        # The documents of the call that is left, among which some may be withheld.
+        self._left: Sequence[int] = self._every
         self.keys: Mapping[int, str] = {}
         if _may_be_cached(call, about["pointwise_models"]):
             start = _digest_of_request(call, about)
