@@ -162,7 +162,7 @@ def _is_single_part(value: Mapping[str, Any]) -> bool:
 
 
 def _payload_key(part: Mapping[str, Any]) -> str:
-    """Return the key of a part's content, which is its type for most."""
+    """Return the key of a part's content: ``text``, ``image_url``, else its type."""
     kind: str = part.get("type", "image_url")
     if kind in _TEXT_PARTS:
         return "text"

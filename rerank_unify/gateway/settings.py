@@ -218,7 +218,7 @@ class CacheSettings(_Part):
     ttl: Seconds = 3600.0
     """Seconds for which a score is cached."""
     max_entries: Count = 100_000
-    """Scores in the memory of a worker; about 300 bytes each. Redis has its own limit, `maxmemory`."""
+    """Scores in the memory of a worker; about 360 bytes each. Redis has its own limit, `maxmemory`."""
     timeout: Seconds = 0.05
     """Seconds to connect to Redis, and for each read and write."""
     shared_between_keys: bool = False
