@@ -14,6 +14,7 @@ from rerank_unify.gateway.settings import (
     LimitSettings,
     RouteSettings,
     RuleSettings,
+    TargetLimits,
     TargetSettings,
     UpstreamSettings,
 )
@@ -26,6 +27,7 @@ _PLACES: tuple[tuple[str, type[BaseModel]], ...] = (
     ("cache.", CacheSettings),
     ("models.NAME.", RouteSettings),
     ("models.NAME.targets[].", TargetSettings),
+    ("models.NAME.targets[].limits.", TargetLimits),
 )
 
 

@@ -12,6 +12,7 @@ from .document_text import (
     select_fields,
     without_data,
 )
+from .min_score import MinScore, min_score_of
 from .request import (
     ALIASES,
     FIELD_NAMES,
@@ -39,7 +40,7 @@ from .response import (
     rows_of,
 )
 from .usage import NO_USAGE, USAGE_FIELDS, Usage
-from .validation import check_number, refuse_other_name, validate_model
+from .validation import check_number, checked_count, refuse_other_name, validate_model
 
 __all__ = [
     "ALIASES",
@@ -53,6 +54,7 @@ __all__ = [
     "DialectOptions",
     "Document",
     "Loss",
+    "MinScore",
     "Query",
     "RequestChanges",
     "RequestFields",
@@ -66,6 +68,7 @@ __all__ = [
     "Usage",
     "as_text",
     "check_number",
+    "checked_count",
     "checked_fields",
     "count_nodes",
     "cut_at_word",
@@ -73,6 +76,7 @@ __all__ = [
     "fields_of",
     "has_data",
     "is_data",
+    "min_score_of",
     "refuse_other_name",
     "response_from_rows",
     "rows_of",

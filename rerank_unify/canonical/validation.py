@@ -306,6 +306,17 @@ def check_number(
         raise InvalidRequestError(f"{name}: expected {expected}", field=name)
 
 
+def checked_count(number: object, name: str) -> int:
+    """Return a count of 1 or more.
+
+    Raises:
+        InvalidRequestError: it is no integer above 0; the message names the setting.
+    """
+    if type(number) is not int or number < 1:
+        raise InvalidRequestError(f"{name}: expected an integer, 1 or more", field=name)
+    return number
+
+
 def validate_model(model: Any) -> str | None:
     """Check a model name that was given beside the request.
 

@@ -14,13 +14,20 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from .. import transport
 from .._http import HttpRequest, HttpResponse
 from .._provider import Call
-from ..canonical import Document, Query, RequestFields, RerankRequest, RerankResponse
+from ..canonical import (
+    Document,
+    Query,
+    RequestFields,
+    RerankRequest,
+    RerankResponse,
+    checked_count,
+)
 from ..errors import InvalidRequestError, MissingExtraError
 from ..fallback import Attempt, FallbackPlan, Finished, Wait
 from ..transport import AsyncHttpxSender, AsyncSender, HttpxSender, Sender
-from .attempts import Running, as_fields, plan_of, with_model_warning
+from .attempts import Job, Running, as_fields, job_of, plan_of, with_model_warning
 from .bulk import Completed, OnProgress, Progress, in_tasks, in_threads
-from .config import ClientOptions, MustKeep, Targets, checked_count, read_settings
+from .config import ClientOptions, MustKeep, Targets, read_settings
 from .events import AttemptEnded, AttemptStarted
 
 if TYPE_CHECKING:
@@ -66,6 +73,10 @@ class Client:
         max_connections (int): connections that the client opens at the same time; 100 by default.
         cache (ScoreCache | None): a cache of the scores of pointwise models, such as `MemoryScoreCache`, which clients
             may share and you close; None for no cache.
+        min_score (float | None): the lowest score of a result, as the provider scores. Lower results are removed, and a
+            warning counts them. A target whose scores are of unknown kind is not called; results that no model ranked
+            all stay. None for no limit.
+        min_unit_score (float | None): the same for unit scores, 0 to 1, which fits scores of several kinds.
         env_keys (bool): whether API keys from the environment may go to a host that is not the provider's own.
         on_attempt_start, on_attempt_end (Callable): called with an `AttemptStarted` and an `AttemptEnded` in the
             thread of the attempt; their exceptions are logged.
@@ -103,6 +114,8 @@ class Client:
         documents: Sequence[Document] | None = None,
         *,
         must_keep: MustKeep = (),
+        min_score: float | None = None,
+        min_unit_score: float | None = None,
         **fields: Unpack[RequestOptions],
     ) -> RerankResponse:
         """Rerank documents by relevance to a query.
@@ -111,6 +124,8 @@ class Client:
             query: the query, or a whole request.
             documents: the documents; None with a whole request.
             must_keep: canonical fields that must not be lost in a way that affects the result, or ``"all"``.
+            min_score: as the client's, in its place.
+            min_unit_score: as the client's, in its place.
             fields: further fields of `RerankRequest`: model, top_n, return_documents, instruction, max_tokens_per_doc,
                 truncation, rank_fields, return_embeddings or provider_options.
 
@@ -120,42 +135,51 @@ class Client:
             AllProvidersFailedError: every target failed; it holds every error.
         """
         request_fields = as_fields(query, documents, fields)
-        response = self.rerank_fields(request_fields, must_keep=must_keep)
+        response = self.rerank_fields(
+            request_fields, must_keep=must_keep, min_score=min_score, min_unit_score=min_unit_score
+        )
         return with_model_warning(response, request_fields["model"], self.settings)
 
     def rerank_fields(
-        self, fields: RequestFields, *, must_keep: MustKeep = (), cache_scope: str = ""
+        self,
+        fields: RequestFields,
+        *,
+        must_keep: MustKeep = (),
+        min_score: float | None = None,
+        min_unit_score: float | None = None,
+        cache_scope: str = "",
     ) -> RerankResponse:
         """Rerank a request of plain canonical fields, as `Provider.decode_fields` returns them.
 
         Args:
             fields: the fields of the request.
             must_keep: as in `rerank`.
+            min_score: as in `rerank`.
+            min_unit_score: as in `rerank`.
             cache_scope: the group of users that share scores of the cache, such as one of the gateway's keys.
 
         Raises:
             RerankError: as `rerank`.
         """
+        job = job_of(self.settings, fields, must_keep, min_score, min_unit_score, cache_scope)
         plan = plan_of(self.settings, fields)
-        attempt = partial(self._attempt, plan, fields, must_keep, cache_scope)
+        attempt = partial(self._attempt, plan, job)
         with self._in_use():
             while not isinstance(step := plan.next(time.monotonic()), Finished):
                 if isinstance(step, Wait):
                     time.sleep(step.seconds)
                 else:
                     attempt(step)
-        return plan.result()
+        return job.finish(plan.result())
 
-    def _attempt(
-        self, plan: FallbackPlan, fields: RequestFields, must_keep: MustKeep, cache_scope: str, step: Attempt
-    ) -> None:
+    def _attempt(self, plan: FallbackPlan, job: Job, step: Attempt) -> None:
         cache = self.settings.cache
-        with Running(self.settings, plan, step) as attempt:
-            calls = attempt.prepare(fields, must_keep)
+        with Running(self.settings, plan, job, step) as attempt:
+            calls: Sequence[Call] | None = attempt.prepare()
             if cache is not None:
-                calls = attempt.without_cached(cache.get_many(attempt.cache_keys(cache, cache_scope)))
-            while not attempt.decode(self._send(attempt, calls)):
-                calls = attempt.without_cached({})
+                calls = attempt.without_cached(cache.get_many(attempt.cache_keys(cache)))
+            while calls is not None:
+                calls = attempt.decode(self._send(attempt, calls))
             if cache is not None:
                 cache.set_many(attempt.new_scores)
 
@@ -281,21 +305,32 @@ class AsyncClient:
         documents: Sequence[Document] | None = None,
         *,
         must_keep: MustKeep = (),
+        min_score: float | None = None,
+        min_unit_score: float | None = None,
         **fields: Unpack[RequestOptions],
     ) -> RerankResponse:
         """Rerank documents by relevance to a query; see `Client.rerank`."""
         request_fields = as_fields(query, documents, fields)
-        response = await self.rerank_fields(request_fields, must_keep=must_keep)
+        response = await self.rerank_fields(
+            request_fields, must_keep=must_keep, min_score=min_score, min_unit_score=min_unit_score
+        )
         return with_model_warning(response, request_fields["model"], self.settings)
 
     async def rerank_fields(
-        self, fields: RequestFields, *, must_keep: MustKeep = (), cache_scope: str = ""
+        self,
+        fields: RequestFields,
+        *,
+        must_keep: MustKeep = (),
+        min_score: float | None = None,
+        min_unit_score: float | None = None,
+        cache_scope: str = "",
     ) -> RerankResponse:
         """Rerank a request of plain canonical fields; see `Client.rerank_fields`."""
         import anyio
 
+        job = job_of(self.settings, fields, must_keep, min_score, min_unit_score, cache_scope)
         plan = plan_of(self.settings, fields)
-        attempt = partial(self._attempt, plan, fields, must_keep, cache_scope)
+        attempt = partial(self._attempt, plan, job)
         with self._in_use():
             if self.settings.policy.hedge_after is not None:
                 await self._hedged(plan, attempt)
@@ -304,7 +339,7 @@ class AsyncClient:
                     await anyio.sleep(step.seconds)
                 else:
                     await attempt(step)
-        return plan.result()
+        return job.finish(plan.result())
 
     async def _hedged(self, plan: FallbackPlan, attempt: Callable[[Attempt], Awaitable[None]]) -> None:
         """Run the attempts of a plan in tasks, as one may start beside another. The end of the plan cancels all."""
@@ -331,17 +366,15 @@ class AsyncClient:
         if failed and not plan.ended:
             raise failed[0]
 
-    async def _attempt(
-        self, plan: FallbackPlan, fields: RequestFields, must_keep: MustKeep, cache_scope: str, step: Attempt
-    ) -> None:
+    async def _attempt(self, plan: FallbackPlan, job: Job, step: Attempt) -> None:
         cache = self.settings.cache
-        with Running(self.settings, plan, step) as attempt:
-            calls = attempt.prepare(fields, must_keep)
+        with Running(self.settings, plan, job, step) as attempt:
+            calls: Sequence[Call] | None = attempt.prepare()
             if cache is not None:
-                keys = attempt.cache_keys(cache, cache_scope)
+                keys = attempt.cache_keys(cache)
                 calls = attempt.without_cached(await _in_cache(cache, cache.get_many, keys))
-            while not attempt.decode(await self._send(attempt, calls)):
-                calls = attempt.without_cached({})
+            while calls is not None:
+                calls = attempt.decode(await self._send(attempt, calls))
             if cache is not None:
                 await _in_cache(cache, cache.set_many, attempt.new_scores)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from operator import itemgetter
 from random import random
 from typing import TYPE_CHECKING, Final, TypeAlias, cast
@@ -16,6 +17,7 @@ from ..batching import fits, split_request
 from ..cache import CallsWithCache, ScoreCache
 from ..canonical import (
     Document,
+    MinScore,
     Query,
     RequestFields,
     RequestOptions,
@@ -23,12 +25,15 @@ from ..canonical import (
     RerankResponse,
     checked_fields,
     fields_of,
+    min_score_of,
 )
+from ..dialect import Limits
 from ..fallback import Attempt, FallbackPlan, Target, check_must_keep
 from ..registry import check_option_names
 from ..transport import too_late
 from .config import MustKeep, Settings, address_of
 from .events import Observation
+from .rate import count_calls
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -36,6 +41,27 @@ if TYPE_CHECKING:
 _EARLY: Final = 60.0  # seconds before its end from which a token is replaced: a call may take as long
 _ADDRESSES: Final = 1024  # a URL may contain the model, and requests may name any model
 Merge: TypeAlias = Callable[[Sequence[RerankResponse]], RerankResponse]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A request, and what the user of the client wants of its response.
+
+    Attributes:
+        fields: the fields of the request.
+        must_keep: canonical fields that must not be lost in a way that affects the result, or ``"all"``.
+        min_score: the lowest score of a result; None for no limit.
+        cache_scope: the group of users that share scores of the cache.
+    """
+
+    fields: RequestFields
+    must_keep: MustKeep
+    min_score: MinScore | None
+    cache_scope: str
+
+    def finish(self, response: RerankResponse) -> RerankResponse:
+        """Return the response without the results whose score is too low."""
+        return response if self.min_score is None else self.min_score.apply(response)
 
 
 def as_fields(
@@ -51,6 +77,23 @@ def as_fields(
     if documents is not None:
         raise e.InvalidRequestError("documents: expected none beside a whole request", field="documents")
     return fields_of(query.replace(**fields) if fields else query)
+
+
+def job_of(
+    settings: Settings,
+    fields: RequestFields,
+    must_keep: MustKeep,
+    min_score: float | None,
+    min_unit_score: float | None,
+    cache_scope: str = "",
+) -> Job:
+    """Return a job, with the client's lowest score where the call sets none.
+
+    Raises:
+        InvalidRequestError: the lowest score has a wrong value.
+    """
+    given = min_score is not None or min_unit_score is not None
+    return Job(fields, must_keep, min_score_of(min_score, min_unit_score) if given else settings.threshold, cache_scope)
 
 
 def plan_of(settings: Settings, fields: RequestFields) -> FallbackPlan:
@@ -80,46 +123,53 @@ class Running:
     exception, such as a cancellation, takes the attempt out of the plan, and propagates.
     """
 
-    def __init__(self, settings: Settings, plan: FallbackPlan, attempt: Attempt) -> None:
-        self._settings, self._plan, self._attempt = settings, plan, attempt
+    def __init__(self, settings: Settings, plan: FallbackPlan, job: Job, attempt: Attempt) -> None:
+        self._settings, self._plan, self._job, self._attempt = settings, plan, job, attempt
         timeout = attempt.timeout
         self._timeout = settings.timeout if timeout is None else min(timeout, settings.timeout)
         self._ends = time.monotonic() + self._timeout
         self._calls: Sequence[Call] = ()
-        self._waited = False
+        self._waited = self._split_smaller = False
         self._with_cache: CallsWithCache | None = None
         self._merge: Merge = itemgetter(0)
         self._observation: Observation | None = None
         self._response: RerankResponse | None = None
 
-    def prepare(self, fields: RequestFields, must_keep: MustKeep) -> Sequence[Call]:
+    def prepare(self) -> Sequence[Call]:
         """Return the calls that the request needs at the attempt's target.
 
         Raises:
-            RerankError: the target cannot express the request, or would lose a field of ``must_keep``.
+            RerankError: the target cannot express the request, would lose a field of ``must_keep``, has scores that
+                the lowest score cannot be compared with, or has had too many calls in a minute.
         """
+        settings, target, job = self._settings, self._attempt.target, self._job
+        if job.min_score is not None:
+            provider, name = target.resolved_provider, self._attempt.model or job.fields["model"]
+            job.min_score.check(provider.model(name, base_model=target.base_model).score_kind, name)
+        parts, self._merge = _parts(settings, target, job.fields, self._attempt.model)
+        return self._prepare(parts)
+
+    def _prepare(self, parts: Sequence[RequestFields]) -> Sequence[Call]:
         settings, target = self._settings, self._attempt.target
-        parts, self._merge = _parts(settings, target, fields, self._attempt.model)
         self._calls = [_call(settings, target, part, self._attempt.model) for part in parts]
         for call in self._calls:
-            refused = check_must_keep(call.losses, must_keep, target.name)
+            refused = check_must_keep(call.losses, self._job.must_keep, target.name)
             if refused is not None:
                 raise refused
         if settings.cache is None:
-            self._observe()
+            self._begin()
         return self._calls
 
-    def cache_keys(self, cache: ScoreCache, scope: str) -> Sequence[str]:
-        """Return the keys of the documents in the cache; none where no score of the target may be cached.
-
-        Args:
-            cache: the client's cache.
-            scope: the group of users that share scores.
-        """
+    def cache_keys(self, cache: ScoreCache) -> Sequence[str]:
+        """Return the keys of the documents in the cache; none where no score of the target may be cached."""
         target, models = self._attempt.target, cache.pointwise_models
         key = plain_key(target.api_key)
         self._with_cache = CallsWithCache(
-            self._calls, scope=scope, credentials=key, base_model=target.base_model, pointwise_models=models
+            self._calls,
+            scope=self._job.cache_scope,
+            credentials=key,
+            base_model=target.base_model,
+            pointwise_models=models,
         )
         return self._with_cache.keys
 
@@ -128,8 +178,7 @@ class Running:
         self._waited = True
         if self._with_cache is not None:
             self._calls = self._with_cache.without(scores)
-        if self._calls and self._observation is None:
-            self._observe()
+        self._begin()
         return self._calls
 
     @property
@@ -137,8 +186,12 @@ class Running:
         """The scores to cache, by key."""
         return {} if self._with_cache is None else self._with_cache.new_scores
 
-    def _observe(self) -> None:
-        self._observation = Observation(self._settings.observers, self._attempt, self._calls, self._timeout)
+    def _begin(self) -> None:
+        """Count the calls that are about to be sent, and tell hooks, log and spans that the attempt starts."""
+        if self._attempt.target.requests_per_minute is not None:
+            count_calls(self._attempt.target, self._attempt.target.requests_per_minute, len(self._calls))
+        if self._calls and self._observation is None:
+            self._observation = Observation(self._settings.observers, self._attempt, self._calls, self._timeout)
 
     def seconds_left(self) -> float:
         """Return the seconds that are left for a call: of several requests, those that wait get less.
@@ -176,23 +229,54 @@ class Running:
         token = self._settings.tokens.get(target.identity)
         return call.sign(target.api_key if token is None else token.value, time.time())
 
-    def decode(self, sent: Sequence[tuple[Call, HttpResponse]]) -> bool:
+    def decode(self, sent: Sequence[tuple[Call, HttpResponse]]) -> Sequence[Call] | None:
         """Decode and merge the responses to the calls, in the order of the calls.
 
         Returns:
-            False where another model ranked than the one of the cached scores: all documents have to be sent.
+            None where the attempt has its response; else the calls to send: another model ranked than the one of the
+            cached scores, or the provider takes fewer documents in a call.
 
         Raises:
             RerankError: a response is an error or breaks the contract.
         """
-        responses = [call.decode(*http_response, now=time.time()) for call, http_response in sent]
+        try:
+            responses = [call.decode(*http_response, now=time.time()) for call, http_response in sent]
+        except e.RequestTooLargeError as error:
+            return self._smaller_calls(error)
         if self._with_cache is not None:
             whole = self._with_cache.merge(responses)
             if whole is None:
-                return False
+                return self.without_cached({})
             responses = whole
-        self._response = self._merge(responses)
-        return True
+        response = self._merge(responses)
+        if self._job.min_score is not None and response.score_kind == "unknown":
+            sentence = f"{self._job.min_score.name} cannot be applied: the scores are of unknown kind"
+            raise e.InvalidResponseError(sentence, provider=response.provider)
+        self._response = response
+        return None
+
+    def _smaller_calls(self, error: e.RequestTooLargeError) -> Sequence[Call]:
+        """Return the whole request in calls with as many documents as the error says, without the cache.
+
+        Raises:
+            RequestTooLargeError: the error, where it names no limit, or splitting does not help.
+        """
+        limit, largest = error.document_limit, max(len(call.encoded.fields["documents"]) for call in self._calls)
+        if limit is None or limit >= largest or self._split_smaller:
+            raise error
+        self._split_smaller = self._waited = True
+        try:
+            limits = Limits(documents=limit)
+            parts, self._merge = _parts(
+                self._settings, self._attempt.target, self._job.fields, self._attempt.model, limits
+            )
+        except e.UnsupportedRequestError:
+            raise error from None
+        self._with_cache = None
+        calls = self._prepare(parts)
+        if self._settings.cache is not None:
+            self._begin()
+        return calls
 
     def __enter__(self) -> Self:
         return self
@@ -234,15 +318,24 @@ def _call(settings: Settings, target: Target, fields: RequestFields, model: str 
 
 
 def _parts(
-    settings: Settings, target: Target, fields: RequestFields, model: str | None
+    settings: Settings, target: Target, fields: RequestFields, model: str | None, limits: Limits | None = None
 ) -> tuple[Sequence[RequestFields], Merge]:
-    """Return the fields unchanged where one call takes them, else split, and the function that merges the responses."""
+    """Return the fields unchanged where one call takes them, else split, and the function that merges the responses.
+
+    Args:
+        settings: the client's settings.
+        target: the target.
+        fields: the fields of the request.
+        model: the model to send; None for the request's.
+        limits: further limits of one call.
+    """
+    provider = target.resolved_provider if limits is None else target.resolved_provider.with_limits(limits)
     name = model or fields["model"]
-    if fits(fields, target.resolved_provider.model(name, base_model=target.base_model).limits, settings.estimate):
+    if fits(fields, provider.model(name, base_model=target.base_model).limits, settings.estimate):
         return (fields,), itemgetter(0)
     batch = split_request(
         RerankRequest.model_construct(**fields),
-        target.resolved_provider,
+        provider,
         model=model,
         base_model=target.base_model,
         split=settings.split,

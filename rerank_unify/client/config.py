@@ -16,10 +16,11 @@ from .._http import Headers, validate_headers
 from .._provider import Provider, address_of_call
 from ..batching import Estimate, estimate_tokens
 from ..cache import ScoreCache
-from ..canonical import check_number
+from ..canonical import MinScore, check_number, checked_count, min_score_of
 from ..errors import InvalidRequestError, MissingApiKeyError
 from ..fallback import DEFAULT_POLICY, FallbackPolicy, Health, Target, as_targets
 from ..transport import CONNECT, MAX_BYTES, MAX_CONNECTIONS
+from . import rate
 from .events import Ended, Observers, Started, observers
 
 Targets: TypeAlias = "str | Provider | Target | Sequence[str | Provider | Target]"
@@ -33,6 +34,7 @@ class Settings:
 
     Attributes:
         observers: the hooks, the log and the spans.
+        threshold: the lowest score of a result; None for no limit.
         addresses: URL and headers by target and, where the URL depends on the model, by model.
         tokens: tokens by target, where a key is exchanged for one.
     """
@@ -51,8 +53,11 @@ class Settings:
     concurrency: int = 4
     max_connections: int = MAX_CONNECTIONS
     cache: ScoreCache | None = None
+    min_score: float | None = None
+    min_unit_score: float | None = None
     on_attempt_start: Started | None = None
     on_attempt_end: Ended | None = None
+    threshold: MinScore | None = field(init=False, repr=False)
     observers: Observers = field(init=False, repr=False)
     addresses: dict[tuple[object, ...], Address] = field(init=False, repr=False)
     tokens: dict[tuple[object, ...], Token] = field(init=False, repr=False)
@@ -65,7 +70,10 @@ class Settings:
             checked_count(getattr(self, name), name)
         if not isinstance(self.cache, (ScoreCache, NoneType)):  # pyright: ignore[reportUnnecessaryIsInstance] - untyped users
             raise InvalidRequestError("cache: expected a ScoreCache, such as MemoryScoreCache", field="cache")
+        if any(target.requests_per_minute is not None for target in self.targets):
+            rate.check_installed()
         validate_headers(self.headers)
+        object.__setattr__(self, "threshold", min_score_of(self.min_score, self.min_unit_score))
         object.__setattr__(self, "observers", observers(self.on_attempt_start, self.on_attempt_end))
         object.__setattr__(self, "addresses", {})
         object.__setattr__(self, "tokens", {})
@@ -101,6 +109,8 @@ class ClientOptions(TypedDict, total=False):
     concurrency: int
     max_connections: int
     cache: ScoreCache | None
+    min_score: float | None
+    min_unit_score: float | None
     env_keys: bool
     on_attempt_start: Started | None
     on_attempt_end: Ended | None
@@ -131,17 +141,6 @@ def read_settings(targets: Targets, function: str, options: ClientOptions) -> Se
             if value is not None:
                 raise InvalidRequestError(f"{name}: expected in each Target, as targets were given", field=name)
     return Settings(targets=tuple(_with_key(target, env_keys=env_keys) for target in as_targets(targets)), **given)
-
-
-def checked_count(number: int, name: str) -> int:
-    """Return a count of 1 or more.
-
-    Raises:
-        InvalidRequestError: it is no integer above 0.
-    """
-    if type(number) is not int or number < 1:
-        raise InvalidRequestError(f"{name}: expected an integer, 1 or more", field=name)
-    return number
 
 
 def _with_key(target: Target, *, env_keys: bool) -> Target:

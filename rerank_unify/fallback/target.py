@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from .._endpoint import Key, plain_key
 from .._http import Headers, MaskedHeaders, validate_headers
 from .._provider import Call, Provider
-from ..canonical import RerankRequest, check_number, validate_model
+from ..canonical import RerankRequest, check_number, checked_count, validate_model
 from ..dialect import Limits
 from ..errors import InvalidRequestError
 from ..registry import provider as provider_by_name
@@ -33,6 +33,8 @@ class Target:
         headers: further headers of each call; hidden from the target's ``repr``.
         auth_header: the header that carries the key, in place of the provider's own.
         limits: documents per call and tokens per document of this server, in place of those that the provider declares.
+        requests_per_minute: calls that may start within 60 seconds, 1 or more; None for no limit. All clients of a
+            process count together. A call beyond it is not made: the attempt ends with `RateLimitError`.
         resolved_provider: the provider itself, with the target's limits.
         name: the provider's name.
         identity: the value by which requests share the target's health.
@@ -53,6 +55,7 @@ class Target:
     headers: Headers | None = field(default=None, repr=False)
     auth_header: str | None = None
     limits: Limits | None = None
+    requests_per_minute: int | None = None
     resolved_provider: Provider = field(init=False, repr=False, compare=False)
     name: str = field(init=False, repr=False, compare=False)
     identity: tuple[object, ...] = field(init=False, repr=False, compare=False)
@@ -62,6 +65,8 @@ class Target:
             check_number(self.timeout, "timeout", "a number of seconds above 0", above=True)
         validate_model(self.model)
         check_number(self.weight, "weight", "a number, 0 or more")
+        if self.requests_per_minute is not None:
+            checked_count(self.requests_per_minute, "requests_per_minute")
         key = plain_key(self.api_key)
         object.__setattr__(self, "api_key", None if key is None else SecretStr(key))
         provider = provider_by_name(self.provider)

@@ -34,6 +34,8 @@ MANY_VALUES: Final = 2_000
 
 Commas count JSON values: documents with many values are written as YAML, which takes up to 30 microseconds per value.
 """
+LONGEST_WARNINGS: Final = 1_000  # characters
+_NOT_PRINTABLE: Final = re.compile(r"[^\x20-\x7e]")
 _UNSAFE: Final = re.compile(r"[^\x21-\x7e]|[,;=]")
 
 
@@ -139,6 +141,7 @@ class RerankRoute:
             "x-rerank-attempts": _attempts(response.attempts),
             "x-rerank-cached": str(response.cached or ""),
             "x-rerank-losses": ",".join(dict.fromkeys(f"{loss.field}={loss.action}" for loss in response.losses)),
+            "x-rerank-warnings": _NOT_PRINTABLE.sub("?", "; ".join(response.warnings))[:LONGEST_WARNINGS],
         }
         return Response(self.dialect.dump_response(response, alias), headers=_without_empty(headers))
 

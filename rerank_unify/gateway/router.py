@@ -21,6 +21,7 @@ from functools import lru_cache
 from .._provider import Provider
 from ..cache import ScoreCache
 from ..client import AsyncClient
+from ..dialect import Limits
 from ..errors import AuthenticationError, InvalidRequestError, ModelNotFoundError
 from ..fallback import Health, Target
 from ..registry import provider as provider_by_name
@@ -132,7 +133,7 @@ class Router:
         settings, key = self._routes[name].targets, authenticated.provider_key
         pairs = zip(settings, self._targets[name], strict=True)
         targets = [replace(target, api_key=key) if one.relay else target for one, target in pairs]
-        return self._client(targets, Health()), len(targets) == 1
+        return self._client(targets, Health(), self._routes[name]), len(targets) == 1
 
     # --- names that are no route
 
@@ -191,7 +192,7 @@ class Router:
         try:
             targets = self._targets[name] = [self._target(one) for one in route.targets]
             if not any(one.relay for one in route.targets):
-                self._clients[name] = self._client(targets, self._health)
+                self._clients[name] = self._client(targets, self._health, route)
         except InvalidRequestError as error:
             where = f"models.{name}" if name else "default"
             raise InvalidRequestError(f"{where}: {error.message}") from None
@@ -202,6 +203,7 @@ class Router:
             name: value if isinstance(value, str) else self._variable(value.env, f"the header {name} needs")
             for name, value in one.headers.items()
         }
+        limits = one.limits.model_dump(exclude_none=True)
         return Target(
             one.provider,
             one.model or provider.default_model,  # never the public name
@@ -213,6 +215,8 @@ class Router:
             url=one.url,
             headers=headers or None,
             auth_header=one.auth_header,
+            limits=Limits(**limits) if limits else None,
+            requests_per_minute=one.requests_per_minute,
         )
 
     def _variable(self, name: str, user: str) -> str:
@@ -234,7 +238,7 @@ class Router:
             raise InvalidRequestError(f"{one.provider} needs a key: set {variables}")
         return key
 
-    def _client(self, targets: list[Target], health: Health) -> AsyncClient:
+    def _client(self, targets: list[Target], health: Health, route: RouteSettings | None = None) -> AsyncClient:
         upstream = self._settings.upstream
         return AsyncClient(
             targets,
@@ -247,6 +251,8 @@ class Router:
             max_response_bytes=upstream.max_response_bytes,
             split=upstream.split,
             cache=self._cache,
+            min_score=None if route is None else route.min_score,
+            min_unit_score=None if route is None else route.min_unit_score,
             on_attempt_end=self._metrics.attempt,
         )
 

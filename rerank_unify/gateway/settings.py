@@ -20,7 +20,7 @@ from typing_extensions import Self
 
 from .. import errors
 from .._json import is_object
-from ..canonical import RerankRequest
+from ..canonical import MinScore, RerankRequest, min_score_of
 from ..errors import InvalidRequestError, ProviderOverloadedError, RateLimitError, RerankError
 from ..fallback import DEFAULT_POLICY, FallbackPolicy, Rule
 from ..registry import provider as provider_by_name
@@ -37,6 +37,8 @@ def _number(value: Any) -> Any:
 _Number = BeforeValidator(_number)
 Seconds = Annotated[float, _Number, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, _Number, Field(ge=0, allow_inf_nan=False)]
+Number = Annotated[float, _Number, Field(allow_inf_nan=False)]
+UnitScore = Annotated[float, _Number, Field(ge=0, le=1)]
 Count = Annotated[int, _Number, Field(ge=1)]
 Retries = Annotated[int, _Number, Field(ge=0)]
 KeyHash = Annotated[str, Field(pattern="^sha256:[0-9a-f]{64}$")]
@@ -64,6 +66,15 @@ def _header_value(value: Any) -> Any:
 HeaderValue = Annotated[str | EnvironmentValue, BeforeValidator(_header_value)]
 
 
+class TargetLimits(_Part):
+    """Limits of one call to a server, in place of those that its provider declares."""
+
+    documents: Count | None = None
+    """Documents in one call to this server; a larger request is split, if the model allows it."""
+    document_tokens: Count | None = None
+    """Tokens of one document; a longer one is cut after a word, which is a loss."""
+
+
 class TargetSettings(_Part):
     """One provider to try."""
 
@@ -87,6 +98,10 @@ class TargetSettings(_Part):
     """Order of targets with `upstream.order = "weight"`, heaviest first."""
     base_model: str | None = None
     """The known model behind an alias, such as a Xinference UID."""
+    limits: TargetLimits = TargetLimits()
+    requests_per_minute: Count | None = None
+    """Calls to this target that a worker starts within 60 seconds. Beyond them the next target is called, else it is
+    429."""
     relay: bool = False
     """Send the client's own provider key to this target."""
 
@@ -115,6 +130,10 @@ class RouteSettings(_Part):
 
     targets: tuple[TargetSettings, ...]
     """The targets, tried in order; one or more tables."""
+    min_score: Number | None = None
+    """The lowest score of a result, as the provider scores; lower results are removed."""
+    min_unit_score: UnitScore | None = None
+    """The same for scores mapped into 0 to 1, which fits targets with scores of several kinds."""
 
     @model_validator(mode="after")
     def _usable(self) -> Self:
@@ -122,7 +141,18 @@ class RouteSettings(_Part):
             raise ValueError("targets: expected one or more")
         if sum(target.relay for target in self.targets) > 1:
             raise ValueError("relay: at most one target per route, or a client's key would go to several providers")
+        lowest = self.lowest_score
+        for target in self.targets:
+            if lowest is None:
+                break
+            kind = provider_by_name(target.provider).model(target.model, base_model=target.base_model).score_kind
+            lowest.check(kind, f"{target.provider}'s {target.base_model or target.model or 'default model'}")
         return self
+
+    @property
+    def lowest_score(self) -> MinScore | None:
+        """The lowest score of a result; None for no limit."""
+        return min_score_of(self.min_score, self.min_unit_score)
 
 
 class LimitSettings(_Part):
