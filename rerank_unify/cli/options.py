@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce, wraps
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
@@ -14,8 +14,9 @@ from click.shell_completion import CompletionItem
 from .._http import HttpRequest
 from .._provider import Provider
 from ..canonical import RerankRequest
-from ..errors import RequestError
-from ..fallback import FallbackPolicy, Target
+from ..dialect import Limits
+from ..errors import CallLimitError, RequestError
+from ..fallback import FallbackPolicy, Rule, Target
 from ..registry import provider as provider_by_name
 from ..registry import provider_names
 
@@ -96,6 +97,14 @@ _TARGET: Final = (
     click.option(
         "--auth-header", metavar="NAME", help="The header that carries the key, instead of the provider's own."
     ),
+    click.option(
+        "--max-documents", type=click.IntRange(min=1), metavar="N",
+        help="Documents in one call to this server; a larger request is split, if the model allows it.",
+    ),
+    click.option(
+        "--max-document-tokens", type=click.IntRange(min=1), metavar="N",
+        help="Tokens of one document; a longer one is cut after a word.",
+    ),
 )  # fmt: skip
 
 
@@ -113,6 +122,9 @@ def with_target(**settings: Any) -> Callable[[Command], Command]:
             address: dict[str, Any] = {name: values.pop(name) or None for name in names}
             if provider.sender is not None and any(address.values()):
                 raise click.UsageError(f"{provider.name} ranks in this process: it has no URL and no headers.")
+            documents, tokens = values.pop("max_documents"), values.pop("max_document_tokens")
+            if documents is not None or tokens is not None:
+                address["limits"] = Limits(documents=documents, document_tokens=tokens)
             target = Target(provider, values.pop("model"), base_model=values.pop("base_model"), **address)
             return command(target=target, **values)
 
@@ -125,6 +137,7 @@ def _decorated(command: Command, options: Iterable[Callable[[Command], Command]]
     return reduce(lambda inner, option: option(inner), reversed(tuple(options)), command)
 
 
+_WAITS: Final = Rule(retries=10**6, cools_down=False)
 _SECONDS: Final = click.FloatRange(min=0, min_open=True)
 _CHAIN: Final = (
     click.option(
@@ -143,6 +156,18 @@ _CHAIN: Final = (
     click.option(
         "--retries", type=click.IntRange(min=0), metavar="N",
         help="Retries per provider.  [default: 2, with --fallback 0]",
+    ),
+    click.option(
+        "--requests-per-minute", type=click.IntRange(min=1), metavar="N",
+        help="Calls to --provider within 60 seconds. Beyond them the next provider is called, or the run waits.",
+    ),
+    click.option(
+        "--min-score", type=float, metavar="SCORE",
+        help="The lowest score of a result, as the provider scores; lower results are removed.",
+    ),
+    click.option(
+        "--min-unit-score", type=click.FloatRange(0, 1), metavar="SCORE",
+        help="The same for scores mapped into 0 to 1, which fits providers with scores of several kinds.",
     ),
     click.option(
         "--must-keep", metavar="FIELD", multiple=True, type=click.Choice([*RerankRequest.model_fields, "all"]),
@@ -200,9 +225,10 @@ def with_chain(command: Command) -> Command:
 
     @wraps(command)
     def gathered(*, target: Target, fallback: Iterable[list[Target]], must_keep: tuple[str, ...], **values: Any) -> Any:
-        names = ("timeout", "deadline", "split", "env_keys")
+        names = ("timeout", "deadline", "split", "env_keys", "min_score", "min_unit_score")
+        target = replace(target, requests_per_minute=values.pop("requests_per_minute"))
         settings = {name: value for name in names if (value := values.pop(name)) is not None}
-        settings["policy"] = FallbackPolicy(retries=values.pop("retries"))
+        settings["policy"] = FallbackPolicy(rules={CallLimitError: _WAITS}, retries=values.pop("retries"))
         chain = Chain(
             targets=[target, *(one for targets in fallback for one in targets)],
             settings=settings,

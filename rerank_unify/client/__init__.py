@@ -6,7 +6,7 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Generator, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import partial
+from functools import cache, partial
 from importlib import import_module
 from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -33,6 +33,7 @@ from .events import AttemptEnded, AttemptStarted
 if TYPE_CHECKING:
     import anyio
     import httpx
+    from anyio.lowlevel import RunVar
     from typing_extensions import Self, Unpack
 
     from ..cache import ScoreCache
@@ -43,6 +44,7 @@ __all__ = ["AsyncClient", "AttemptEnded", "AttemptStarted", "Client", "Completed
 A = TypeVar("A")
 T = TypeVar("T")
 _CLOSED = "the client is closed"
+_MAX_RANKINGS = 2
 
 
 class Client:
@@ -480,8 +482,27 @@ async def _in_thread(sender: Callable[[HttpRequest], HttpResponse], http: HttpRe
     from anyio import move_on_after, to_thread
 
     with move_on_after(timeout):
-        return await to_thread.run_sync(sender, http, abandon_on_cancel=True)
+        return await to_thread.run_sync(sender, http, abandon_on_cancel=True, limiter=_ranking_limiter())
     raise transport.too_late(timeout)
+
+
+def _ranking_limiter() -> anyio.CapacityLimiter:
+    """Return the event loop's limiter of rankings in this process: more at once would starve the loop itself."""
+    from anyio import CapacityLimiter
+
+    limiters = _ranking_limiters()
+    limiter = limiters.get(None)
+    if limiter is None:
+        limiter = CapacityLimiter(_MAX_RANKINGS)
+        limiters.set(limiter)
+    return limiter
+
+
+@cache
+def _ranking_limiters() -> RunVar[anyio.CapacityLimiter | None]:
+    from anyio.lowlevel import RunVar
+
+    return RunVar("rerank_unify_rankings")
 
 
 async def _in_cache(cache: ScoreCache, function: Callable[[A], T], argument: A) -> T:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import time
 from functools import lru_cache
+from importlib import import_module
 from typing import TYPE_CHECKING
 
-from ..errors import MissingExtraError, RateLimitError, UnsupportedRequestError
+from ..errors import CallLimitError, MissingExtraError, UnsupportedRequestError
 from ..fallback import Target
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ def check_installed() -> None:
         MissingExtraError: it is not.
     """
     try:
-        import limits  # noqa: F401
+        import_module("limits")
     except ImportError:
         needed = "requests_per_minute needs limits: pip install 'rerank-unify[rate]'"
         raise MissingExtraError(needed) from None
@@ -36,7 +37,7 @@ def count_calls(target: Target, allowed: int, calls: int) -> None:
         calls: how many start, 0 or more; all or none are counted.
 
     Raises:
-        RateLimitError: they are too many for the last 60 seconds; ``retry_after`` has the seconds until one may start.
+        CallLimitError: they are too many for the last 60 seconds; ``retry_after`` has the seconds until one may start.
         UnsupportedRequestError: they are more than a minute allows.
     """
     if not calls:
@@ -50,7 +51,7 @@ def count_calls(target: Target, allowed: int, calls: int) -> None:
     if not limiter.hit(limit, key, cost=calls):
         seconds = max(limiter.get_window_stats(limit, key).reset_time - time.time(), 0.001)
         message = f"requests_per_minute: {allowed} a minute are allowed; the next may start in {seconds:.3g} seconds"
-        raise RateLimitError(message, provider=target.name, retry_after=seconds)
+        raise CallLimitError(message, provider=target.name, retry_after=seconds)
 
 
 @lru_cache(maxsize=1)

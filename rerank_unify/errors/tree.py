@@ -18,6 +18,7 @@
     │   │   └── WrongEndpointError
     │   ├── RequestTooLargeError        another provider may accept it; .document_limit
     │   ├── RateLimitError
+    │   │   └── CallLimitError          the target's requests_per_minute; nothing was sent
     │   └── ProviderServerError
     │       └── ProviderOverloadedError
     ├── InvalidResponseError        the response breaks the contract; .path
@@ -256,6 +257,10 @@ class RateLimitError(StatusError):
     """Too many requests or tokens in a period of time."""
 
     retryable = True
+
+
+class CallLimitError(RateLimitError):
+    """The target's ``requests_per_minute`` allows no call now, so none was made. ``retry_after`` says when."""
 
 
 class ProviderServerError(StatusError):

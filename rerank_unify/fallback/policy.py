@@ -46,6 +46,7 @@ RULES: Final[Mapping[type[RerankError], Rule]] = {
     e.InvalidRequestError: Rule("stop"),
     e.ModelNotFoundError: Rule(cools_down=False),
     e.RequestTooLargeError: Rule(cools_down=False),
+    e.CallLimitError: Rule(retries=0, cools_down=False),
     e.ProviderServerError: Rule(trips_breaker=True),
     e.InvalidResponseError: Rule(trips_breaker=True),
     e.TransportError: Rule(trips_breaker=True),

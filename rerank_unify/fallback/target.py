@@ -34,7 +34,8 @@ class Target:
         auth_header: the header that carries the key, in place of the provider's own.
         limits: documents per call and tokens per document of this server, in place of those that the provider declares.
         requests_per_minute: calls that may start within 60 seconds, 1 or more; None for no limit. All clients of a
-            process count together. A call beyond it is not made: the attempt ends with `RateLimitError`.
+            process count together. A call beyond it is not made: the attempt ends with `CallLimitError`, a
+            `RateLimitError`, and the next target is tried.
         resolved_provider: the provider itself, with the target's limits.
         name: the provider's name.
         identity: the value by which requests share the target's health.

@@ -34,7 +34,7 @@ MANY_VALUES: Final = 2_000
 
 Commas count JSON values: documents with many values are written as YAML, which takes up to 30 microseconds per value.
 """
-LONGEST_WARNINGS: Final = 1_000  # characters
+LONGEST_WARNINGS: Final = 500  # characters
 _NOT_PRINTABLE: Final = re.compile(r"[^\x20-\x7e]")
 _UNSAFE: Final = re.compile(r"[^\x21-\x7e]|[,;=]")
 

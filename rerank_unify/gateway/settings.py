@@ -20,7 +20,7 @@ from typing_extensions import Self
 
 from .. import errors
 from .._json import is_object
-from ..canonical import MinScore, RerankRequest, min_score_of
+from ..canonical import RerankRequest, ScoreKind, min_score_of
 from ..errors import InvalidRequestError, ProviderOverloadedError, RateLimitError, RerankError
 from ..fallback import DEFAULT_POLICY, FallbackPolicy, Rule
 from ..registry import provider as provider_by_name
@@ -124,6 +124,11 @@ class TargetSettings(_Part):
             raise ValueError(error.message) from None  # pydantic adds the field
         return self
 
+    @property
+    def score_kind(self) -> ScoreKind:
+        """The declared kind of the model's scores."""
+        return provider_by_name(self.provider).model(self.model, base_model=self.base_model).score_kind
+
 
 class RouteSettings(_Part):
     """The targets of a model name, tried in order."""
@@ -141,18 +146,14 @@ class RouteSettings(_Part):
             raise ValueError("targets: expected one or more")
         if sum(target.relay for target in self.targets) > 1:
             raise ValueError("relay: at most one target per route, or a client's key would go to several providers")
-        lowest = self.lowest_score
-        for target in self.targets:
-            if lowest is None:
-                break
-            kind = provider_by_name(target.provider).model(target.model, base_model=target.base_model).score_kind
-            lowest.check(kind, f"{target.provider}'s {target.base_model or target.model or 'default model'}")
+        try:
+            lowest = min_score_of(self.min_score, self.min_unit_score)
+            if lowest is not None:
+                for target in self.targets:
+                    lowest.check(target.score_kind, f"{target.provider}'s {target.model or 'default model'}")
+        except RerankError as error:
+            raise ValueError(error.message) from None  # pydantic adds the field
         return self
-
-    @property
-    def lowest_score(self) -> MinScore | None:
-        """The lowest score of a result; None for no limit."""
-        return min_score_of(self.min_score, self.min_unit_score)
 
 
 class LimitSettings(_Part):

@@ -256,3 +256,53 @@ def test_the_client_is_imported_when_it_is_needed() -> None:
         "print([name for name in ('rerank_unify.client', 'httpx', 'anyio', 'rich.progress') if name in sys.modules])"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout == b"[]\n"
+
+
+# --- limits, calls per minute and lowest scores ----------------------------------------------------------------------
+
+
+def test_limits_split_and_cut(tmp_path: Path) -> None:
+    path = write(tmp_path / "r.json", {**REQUEST, "documents": ["one two three " * 20, *DOCUMENTS]})
+    with served(name="tei") as server:
+        args = ("rerank", path, "--provider", "tei", "--base-url", server.url)
+        result = run(*args, "--max-documents", "2", "--max-document-tokens", "8")
+        sizes = sorted(len(call.json["texts"]) for call in server.calls)
+        longest = max(len(text) for call in server.calls for text in call.json["texts"])
+    assert (result.exit_code, sizes) == (0, [1, 2, 2])
+    assert longest < len("one two three " * 20)
+    assert "cut" in result.stderr
+
+
+def test_calls_beyond_the_limit_go_to_the_next_provider(tmp_path: Path) -> None:
+    lines = "\n".join(json.dumps({**REQUEST, "id": number}) for number in range(3))
+    source, out = write(tmp_path / "in.jsonl", lines.encode()), tmp_path / "out.jsonl"
+    with served() as server:
+        args = (
+            "batch",
+            source,
+            out,
+            *over(server)[len(TEXTS) + 1 :],
+            "--requests-per-minute",
+            "1",
+            "--fallback",
+            "local",
+        )
+        assert run(*args).exit_code == 0
+        assert len(server.calls) == 1
+    responses = [json.loads(line)["response"] for line in out.read_text().splitlines()]
+    assert sorted(response["model"] for response in responses).count("local-use-multilingual") == 2
+
+
+def test_low_scores_are_removed(request_file: str) -> None:
+    result = run("rerank", request_file, "--min-unit-score", "1", "--top-n", "4")
+    assert (result.exit_code, json.loads(result.stdout)["results"]) == (0, [])
+    assert result.stderr.startswith("warning: min_unit_score: 4 of 4 results removed")
+    line = failed("rerank", request_file, "--min-score", "nan")
+    assert line == "min_score: expected a finite number"
+    for option, value in (
+        ("--min-unit-score", "2"),
+        ("--max-documents", "0"),
+        ("--max-document-tokens", "x"),
+        ("--requests-per-minute", "-1"),
+    ):
+        failed("rerank", request_file, option, value, code=2)

@@ -215,6 +215,32 @@ def test_local_ends_at_the_timeout_of_an_asynchronous_client() -> None:
         ended.set()
 
 
+def test_two_rankings_at_once_in_an_event_loop() -> None:
+    """More would starve the event loop that starts them."""
+    lock, running, counts = threading.Lock(), [0], list[int]()
+    rank = ru.provider("local").sender
+    assert rank is not None
+
+    def counted(http: ru.HttpRequest) -> ru.HttpResponse:
+        with lock:
+            running[0] += 1
+            counts.append(running[0])
+        response = rank(http)
+        with lock:
+            running[0] -= 1
+        return response
+
+    async def main() -> None:
+        provider = replace(ru.provider("local"), sender=counted)
+        async with ru.AsyncClient(provider) as client, anyio.create_task_group() as group:
+            for _ in range(12):
+                group.start_soon(client.rerank, ask())
+
+    anyio.run(main)
+    assert (len(counts), running) == (12, [0])
+    assert max(counts) <= 2
+
+
 # --- bodies ----------------------------------------------------------------------------------------------------------
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from scripted_server import Play, ScriptedServer, no_server_listens, respond_as
+from scripted_server import Play, ScriptedServer, no_server_listens, respond_as, score
 
 import rerank_unify as ru
 from rerank_unify.gateway.app import create_app
@@ -366,3 +366,59 @@ def test_a_key_that_is_not_there_is_reported_at_the_start(
         gateway(settings)
     assert caught.value.message.startswith(expected)
     assert "0123" not in str(caught.value)
+
+
+# --- lowest scores, limits and calls per minute ----------------------------------------------------------------------
+
+
+def ranked_by(server: ScriptedServer, **fields: Any) -> dict[str, Any]:
+    """Return settings whose route `m` leads to the server, with further fields of the route."""
+    return {"models": {"m": {"targets": [target(server)], **fields}}}
+
+
+def test_a_route_removes_low_scores_and_a_header_says_so() -> None:
+    scores = [score(text) for text in BODY["documents"]]
+    best = scores.index(max(scores))
+    with ScriptedServer(respond=respond_as("jina")) as server, client(ranked_by(server, min_score=max(scores))) as api:
+        limited = rerank(api, "m")
+    with ScriptedServer(respond=respond_as("jina")) as server, client(ranked_by(server, min_unit_score=0)) as api:
+        whole = rerank(api, "m")
+    assert [row["index"] for row in limited.json()["results"]] == [best]
+    expected = f"min_score: 1 of 2 results removed, with scores below {max(scores):g}"
+    assert limited.headers["x-rerank-warnings"] == expected
+    assert len(whole.json()["results"]) == 2
+    assert "x-rerank-warnings" not in whole.headers
+
+
+def test_warnings_are_one_bounded_line_of_ascii() -> None:
+    body = {
+        "results": [{"index": 0, "relevance_score": 0.5}, {"index": 1, "relevance_score": 0.4}],
+        "meta": {"warnings": ["très\r\nset-cookie: a=b", *["w" * 200] * 9]},
+    }
+    with ScriptedServer([Play(body=body)]) as server, client(routed(target(server, "cohere-v1"))) as api:
+        response = rerank(api, "m")
+    assert response.status_code == 200
+    assert response.headers["x-rerank-warnings"].startswith("tr?s set-cookie: a=b; www")
+    assert len(response.headers["x-rerank-warnings"]) == 500
+    assert "set-cookie" not in response.headers
+
+
+def test_a_target_has_limits_and_calls_per_minute() -> None:
+    """The limits split the request; the second request would be beyond the calls per minute."""
+    with ScriptedServer(respond=respond_as("tei")) as first, ScriptedServer(respond=respond_as("jina")) as second:
+        small = target(first, "tei", limits={"documents": 1}, requests_per_minute=2)
+        with client(routed(small, target(second))) as api:
+            responses = [rerank(api, "m") for _ in range(2)]
+        assert [len(call.json["texts"]) for call in first.calls] == [1, 1]
+        assert len(second.calls) == 1
+    assert [response.headers["x-rerank-provider"] for response in responses] == ["tei", "jina"]
+    assert responses[1].headers["x-rerank-attempts"] == "tei=CallLimitError,jina=ok"
+
+
+def test_without_another_target_calls_beyond_the_limit_are_429() -> None:
+    with ScriptedServer(respond=respond_as("jina")) as server:
+        with client({"models": {"m": {"targets": [target(server, requests_per_minute=1)]}}}) as api:
+            responses = [rerank(api, "m") for _ in range(2)]
+        assert len(server.calls) == 1
+    assert [response.status_code for response in responses] == [200, 429]
+    assert 1 <= int(responses[1].headers["retry-after"]) <= 60

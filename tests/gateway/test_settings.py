@@ -20,6 +20,10 @@ def one(**fields: Any) -> dict[str, Any]:
     return {"models": {"fast": {"targets": [fields]}}}
 
 
+def with_route(name: str = "cohere", **fields: Any) -> dict[str, Any]:
+    return {"models": {"fast": {"targets": [{"provider": name}], **fields}}}
+
+
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
@@ -64,6 +68,26 @@ def one(**fields: Any) -> dict[str, Any]:
         (
             {"models": {"fast": {"targets": [{"provider": name, "relay": True} for name in ("cohere", "voyage")]}}},
             "models.fast: relay: at most one target per route, or a client's key would go to several providers",
+        ),
+        (
+            one(provider="tei", limits={"documents": 0}),
+            "models.fast.targets.0.limits.documents: input should be greater than or equal to 1",
+        ),
+        (one(provider="tei", limits={"tokens": 1}), "models.fast.targets.0.limits.tokens: unknown setting"),
+        (
+            one(provider="tei", requests_per_minute=0),
+            "models.fast.targets.0.requests_per_minute: input should be greater than or equal to 1",
+        ),
+        (with_route(min_score=float("nan")), "models.fast.min_score: input should be a finite number"),
+        (with_route(min_score=True), "models.fast.min_score: expected a number"),
+        (with_route(min_unit_score=2), "models.fast.min_unit_score: input should be less than or equal to 1"),
+        (
+            with_route(min_score=0.5, min_unit_score=0.5),
+            "models.fast: min_score: expected none beside min_unit_score",
+        ),
+        (
+            with_route(name="compatible", min_score=0.5),
+            "models.fast: min_score: the scores of compatible's default model are of unknown kind",
         ),
         ({"default": "keys"}, "default: expected a table"),
         ({"unknown_model": "none"}, "unknown_model: input should be 'default-chain' or 'reject'"),

@@ -67,17 +67,24 @@ def clients(http: ru.HttpRequest) -> list[tuple[ru.AttemptRecord, ...]]:
 
     targets: list[str | ru.Provider | ru.Target] = [
         ru.Target("jina", model="m", api_key="k", headers={"x": "y"}),
-        ru.Target("tei", limits=ru.Limits(documents=64, document_tokens=512)),
+        ru.Target("tei", limits=ru.Limits(documents=64, document_tokens=512), requests_per_minute=60),
         ru.provider("cohere"),
         "local",
     ]
     found: list[tuple[ru.AttemptRecord, ...]] = []
     with ru.Client(targets, sender=send, timeout=3, deadline=9.0, on_attempt_start=started) as client:
-        response: ru.RerankResponse = client.rerank("q", ["a"], top_n=3, must_keep={"instruction"})
+        response: ru.RerankResponse = client.rerank("q", ["a"], top_n=3, must_keep={"instruction"}, min_score=0.5)
         for done in client.rerank_many([ru.RerankRequest(query="q", documents=["a"])], progress=progressed):
             completed: ru.Completed = done
             found += [completed.unwrap().attempts, response.attempts]
-    ru.Client("voyage", url="http://h/rerank", api_key=None, health=ru.Health(), policy=ru.FallbackPolicy(retries=1))
+    ru.Client(
+        "voyage",
+        url="http://h/rerank",
+        api_key=None,
+        min_score=0.5,
+        health=ru.Health(),
+        policy=ru.FallbackPolicy(retries=1),
+    )
     ru.Client(ru.provider("jina"), base_url="http://h", on_attempt_end=ended, headers={"x": "y"}, split="always")
     caches: list[ru.ScoreCache] = [ru.MemoryScoreCache(max_entries=9), ru.RedisScoreCache("redis://h", ttl=3.0)]
     ru.Client("jina", cache=caches[0])
@@ -88,7 +95,7 @@ async def async_clients(client: ru.AsyncClient, request: ru.RerankRequest) -> ru
     async for done in client.rerank_many([request], concurrency=3, ordered=True):
         error: ru.RerankError | None = done.error
         print(error)
-    response = await client.rerank(request, model="m", must_keep="all")
+    response = await client.rerank(request, model="m", must_keep="all", min_unit_score=0.5)
     best, others = response[0], response[1:]
     changed = response.replace(model="m", results=list(others), score_kind="logit", usage=ru.Usage(search_units=1))
     print(changed.to_dict(), changed.to_json())
@@ -122,7 +129,7 @@ def every_error(request: ru.RerankRequest) -> tuple[ru.AttemptRecord, ...]:
         ru.MissingApiKeyError, ru.MissingExtraError, ru.ScoreKindError, ru.AuthenticationError, ru.BadRequestError,
         ru.PermissionDeniedError, ru.QuotaExceededError, ru.NotFoundError, ru.ModelNotFoundError, ru.WrongEndpointError,
         ru.RequestTooLargeError, ru.RateLimitError, ru.ProviderServerError, ru.ProviderOverloadedError, ru.ConnectError,
-        ru.TimeoutError,
+        ru.TimeoutError, ru.CallLimitError,
     ]  # fmt: skip
     failures += [kind("m", status=500, code="c", request_id="i", retryable=True, retry_after=3.0) for kind in kinds]
     group = ru.AllProvidersFailedError("m", failures)
