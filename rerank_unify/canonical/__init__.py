@@ -38,6 +38,7 @@ from .response import (
     ScoreKind,
     response_from_rows,
     rows_of,
+    with_attempts,
 )
 from .usage import NO_USAGE, USAGE_FIELDS, Usage
 from .validation import check_number, checked_count, refuse_other_name, validate_model
@@ -83,5 +84,6 @@ __all__ = [
     "select_fields",
     "validate_fields",
     "validate_model",
+    "with_attempts",
     "without_data",
 ]

@@ -418,6 +418,13 @@ def response_from_rows(
     return response
 
 
+def with_attempts(response: RerankResponse, attempts: tuple[AttemptRecord, ...]) -> RerankResponse:
+    """Return a copy with other attempts, without the constructor's checks: every call of a client ends with it."""
+    copy = RerankResponse.__new__(RerankResponse)
+    vars(copy).update(vars(response), attempts=attempts)
+    return copy
+
+
 def rows_of(response: RerankResponse) -> list[Row]:
     """Return the response's rows in Jina's format. They are shared with the response: do not change them."""
     state = vars(response)

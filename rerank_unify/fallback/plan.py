@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias, cast
 
 from .. import errors as e
 from .._provider import Provider
-from ..canonical import AttemptRecord, Loss, RerankRequest, RerankResponse, fields_of
+from ..canonical import AttemptRecord, Loss, RerankRequest, RerankResponse, fields_of, with_attempts
 from ..errors import InvalidRequestError, RerankError, UnsupportedRequestError
 from .health import Health
 from .policy import DEFAULT_POLICY, FallbackPolicy
@@ -230,7 +230,7 @@ class FallbackPlan:
             RerankError: there is none; see `error`. It has the ``attempts``, too.
         """
         if self._response is not None:
-            return self._response.replace(attempts=tuple(self.attempts))
+            return with_attempts(self._response, tuple(self.attempts))
         error = self.error()
         error.attempts = tuple(self.attempts)
         raise error
