@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import cache
 
 from ..cache import CacheCounts
 from ..canonical import Loss
@@ -19,17 +20,18 @@ class Metrics:
         # Not before: at its import it reads PROMETHEUS_MULTIPROC_DIR, which `serve` sets.
         from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+        # The counter of each label is looked up once: that is a twentieth of a request's time.
         registry = self._registry = CollectorRegistry()
         about = "Requests by the client's dialect and the response status."
-        self._requests = Counter("rerank_requests", about, ("dialect", "status"), registry=registry)
+        self._requests = cache(Counter("rerank_requests", about, ("dialect", "status"), registry=registry).labels)
         about = "Seconds from a request to its response."
-        self._seconds = Histogram("rerank_request_seconds", about, ("dialect",), buckets=_BUCKETS, registry=registry)
+        seconds = Histogram("rerank_request_seconds", about, ("dialect",), buckets=_BUCKETS, registry=registry)
+        self._seconds = cache(seconds.labels)
         about = "Attempts by provider and outcome."
-        self._attempts = Counter("rerank_attempts", about, ("provider", "outcome"), registry=registry)
+        self._attempts = cache(Counter("rerank_attempts", about, ("provider", "outcome"), registry=registry).labels)
         about = "Seconds of an attempt."
-        self._attempt_seconds = Histogram(
-            "rerank_attempt_seconds", about, ("provider",), buckets=_BUCKETS, registry=registry
-        )
+        seconds = Histogram("rerank_attempt_seconds", about, ("provider",), buckets=_BUCKETS, registry=registry)
+        self._attempt_seconds = cache(seconds.labels)
         about = "Losses by canonical field and action."
         self._losses = Counter("rerank_losses", about, ("field", "action"), registry=registry)
         about = "Documents of pointwise models by whether their score was in the cache: hit or miss."
@@ -40,14 +42,14 @@ class Metrics:
 
     def request(self, dialect: str, status: int, seconds: float) -> None:
         """Count a finished request."""
-        self._requests.labels(dialect, str(status)).inc()
-        self._seconds.labels(dialect).observe(seconds)
+        self._requests(dialect, str(status)).inc()
+        self._seconds(dialect).observe(seconds)
 
     def attempt(self, about: AttemptEnded) -> None:
         """Count a finished attempt; the clients call this as ``on_attempt_end``."""
         outcome = "cancelled" if about.cancelled else "ok" if about.error is None else type(about.error).__name__
-        self._attempts.labels(about.started.provider, outcome).inc()
-        self._attempt_seconds.labels(about.started.provider).observe(about.seconds)
+        self._attempts(about.started.provider, outcome).inc()
+        self._attempt_seconds(about.started.provider).observe(about.seconds)
 
     def lost(self, losses: tuple[Loss, ...]) -> None:
         """Count the losses of a response."""

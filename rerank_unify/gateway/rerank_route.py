@@ -9,9 +9,9 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, MutableMapping
 from contextlib import suppress
 from dataclasses import dataclass
+from secrets import token_hex
 from traceback import format_tb
 from typing import TYPE_CHECKING, Any, Final, cast
-from uuid import uuid4
 
 from starlette.responses import Response
 
@@ -57,7 +57,7 @@ class RerankRoute:
         # Of a repeated header the first, as Starlette's class returns it, which searches the list at each look-up.
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in reversed(scope["headers"])}
         client_id = headers.get("x-request-id", "")
-        number = client_id if is_id(client_id) else uuid4().hex
+        number = client_id if is_id(client_id) else token_hex(16)
         body = RequestBody(headers, receive, self.gateway.settings.limits)
         try:
             response = await self._respond(scope, headers, receive, body)
