@@ -1,12 +1,14 @@
 # Everything that the project does, each with one command. `make` alone lists them.
 # Environments, made on first use: .venv for all work, .venv-interop with the vendors' SDKs, .venv-interop-full with
-# frameworks, .venv-peers with the libraries that `bench` measures too, .venv-server-NAME with each server of `servers`.
+# frameworks, .venv-ray with Ray Data, .venv-peers with the libraries that `bench` measures too, .venv-server-NAME with each
+# server of `servers`.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INTEROP := .venv-interop
 INTEROP_FULL := .venv-interop-full
+RAY := .venv-ray
 PEERS := .venv-peers
 SERVERS ?= infinity llamacpp vllm xinference
 WHEEL := .venv-wheel
@@ -15,7 +17,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo quality test check lint docs wheel interop interop-full servers bench peers chaos fuzz clean
+.PHONY: help demo quality test check lint docs wheel interop interop-full ray servers bench peers chaos fuzz clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -64,6 +66,10 @@ interop-full: $(INTEROP_FULL)/.done ## test with LangChain, LlamaIndex, Haystack
 	$(INTEROP_FULL)/bin/mypy rerank_unify/integrations/*.py examples/litellm_conversion.py
 	$(INTEROP_FULL)/bin/python -m pytest -q tests/interop_full
 
+ray: $(RAY)/.done ## test the example for Ray Data on a local cluster whose processes are killed (700 MB, some minutes)
+	$(RAY)/bin/mypy --follow-imports=silent examples/ray_data.py
+	$(RAY)/bin/python -m pytest -q --log-cli-level=INFO tests/examples/test_ray_data.py
+
 servers: $(VENV)/.test $(SERVERS:%=.venv-server-%/.done) ## test against real servers with a tiny model, one at a time (7 GB); SERVERS="..." for some
 	SERVERS="$(SERVERS)" $(BIN)/python -m pytest -q tests/servers
 
@@ -82,7 +88,7 @@ fuzz: $(VENV)/.test ## a million broken answers, for a nightly run
 	RERANK_UNIFY_FUZZ=1000000 $(BIN)/python -m pytest -q tests/providers/test_fuzz.py
 
 clean: ## remove what the other commands made
-	rm -rf $(VENV) $(INTEROP) $(INTEROP_FULL) $(WHEEL) $(PEERS) .venv-server-* dist build *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage*
+	rm -rf $(VENV) $(INTEROP) $(INTEROP_FULL) $(RAY) $(WHEEL) $(PEERS) .venv-server-* dist build *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage*
 
 # --- environments ----------------------------------------------------------------------------------------------------
 
@@ -115,6 +121,12 @@ $(INTEROP_FULL)/.done: pyproject.toml
 	$(INTEROP_FULL)/bin/python -m pip install --quiet --upgrade pip
 	$(INTEROP_FULL)/bin/python -m pip install --quiet --editable '.[all,testing,langchain,llama-index,haystack]' --group interop-full
 	$(INTEROP_FULL)/bin/python -m pip install --quiet --no-deps 'infinity-client>=0.0.78' # it wants httpx < 0.28, LiteLLM a newer one
+	@touch $@
+
+$(RAY)/.done: pyproject.toml
+	$(PYTHON) -m venv $(RAY)
+	$(RAY)/bin/python -m pip install --quiet --upgrade pip
+	$(RAY)/bin/python -m pip install --quiet --editable '.[http,testing]' --group ray
 	@touch $@
 
 $(PEERS)/.done: Makefile
