@@ -2,10 +2,9 @@
 
     python ray_data.py IN.jsonl OUT --provider cohere --actors 4 --concurrency 64
 
-IN is a file or a folder. Each row has an ``id``, a ``query``, ``documents`` (strings or objects) and perhaps a
-``top_n``. Ids are unique, and all strings or all integers. OUT is a folder that all nodes share, or a URL of cloud storage.
-OUT/rows gets a row for each id, in IN's format: ``results``, ``model`` and ``usage``, or an ``error`` with its class and
-message.
+IN is a file or a folder. Its rows have an ``id``, a ``query``, ``documents`` (strings or objects) and perhaps a
+``top_n``. Ids are unique, and all strings or all integers. OUT is a folder that all nodes share, or a URL of cloud
+storage. OUT/rows gets a row for each id, in IN's format: ``results``, ``model`` and ``usage``, or an ``error``.
 
 - After a run that ended well each id has exactly one row, even if actors, tasks or earlier runs were killed. Until then
   OUT/rows may hold unfinished files: read it at the end.
@@ -13,8 +12,7 @@ message.
   To start again, remove OUT. Never run two at once: after a kill, wait until Ray has ended the earlier job.
 - At most ``--concurrency`` requests are in flight over the whole cluster.
 - Requests may be sent twice: a kill loses the blocks in work, and those not yet written, of ``--rows`` requests each.
-- A failed request is a row, and is not sent again. But an error that all requests would meet, such as a refused key,
-  ends the run: correct it and resume.
+- A failed request is a row, and is not sent again. An error that all requests would meet ends the run: resume it.
 
 Each node needs this library with its extra ``http``, and the provider's API key in the environment of Ray's workers.
 """
@@ -133,7 +131,6 @@ def main() -> None:
     if not 1 <= options.actors <= options.concurrency:
         parser.error("--actors: expected 1 or more, and no more than --concurrency")
     settings = drop_nulls({"model": options.model, "base_url": options.base_url})
-    each = options.concurrency // options.actors
     out = options.out if "://" in options.out else os.path.abspath(options.out)  # noqa: PTH100 - it may be a URL
     jsonl = (options.format or options.source[-5:]) == "jsonl"
 
@@ -144,7 +141,7 @@ def main() -> None:
         sys.exit("id: expected another string or integer in each row")
     ranked = source.repartition(target_num_rows_per_block=options.rows).map_batches(
         Reranker,
-        fn_constructor_args=(options.provider, each, options.retries, settings),
+        fn_constructor_args=(options.provider, options.concurrency // options.actors, options.retries, settings),
         batch_size=None,  # the whole block
         batch_format="pyarrow",
         compute=ray.data.ActorPoolStrategy(size=options.actors),

@@ -227,7 +227,8 @@ def test_a_killed_actor_loses_no_row_and_doubles_none(cluster: Cluster, tmp_path
     check(rows, numbers)
     assert CONCURRENCY // ACTORS < provider.peak <= CONCURRENCY
     again = sum(count - (2 if failure(number) == 500 else 1) for number, count in sent.items())
-    assert 0 < again <= kills * (ROWS + ROWS // 50)
+    # The block in work, and perhaps the one before, whose end Ray had not yet heard of; a fiftieth is tried twice.
+    assert 0 < again <= kills * 2 * (ROWS + ROWS // 50)
     errors = sum("error" in row for row in rows)
     log.info("%d rows, %d with an error, in %.1f s", len(rows), errors, seconds)
     log.info(
