@@ -211,14 +211,13 @@ def test_a_killed_actor_loses_no_row_and_doubles_none(cluster: Cluster, tmp_path
     numbers: dict[Id, int] = {f"q-{number}": number for number in range(10_000)}
     lines = [json.dumps({"id": name, **request_of(number)}) for name, number in numbers.items()]
     (tmp_path / "in.jsonl").write_text("\n".join(lines))
-    began, kills = time.monotonic(), 0
+    began, kills = time.monotonic(), list[str]()
     with Provider() as provider:
         run = Run(cluster, tmp_path / "in.jsonl", tmp_path / "out", provider.url)
         provider.wait_calls(4000, PATIENCE)
         while not provider.left:  # again where the actor was between two blocks
             cluster.kill_actor()
-            kills += 1
-            killed, calls = time.monotonic(), len(provider.calls)
+            kills.append(f"after {len(provider.calls)} requests and {time.monotonic() - began:.1f} s")
             with suppress(AssertionError):
                 provider.wait_left(timeout=10)
         run.succeed()
@@ -228,21 +227,20 @@ def test_a_killed_actor_loses_no_row_and_doubles_none(cluster: Cluster, tmp_path
     assert CONCURRENCY // ACTORS < provider.peak <= CONCURRENCY
     again = sum(count - (2 if failure(number) == 500 else 1) for number, count in sent.items())
     # The block in work, and perhaps the one before, whose end Ray had not yet heard of; a fiftieth is tried twice.
-    assert 0 < again <= kills * 2 * (ROWS + ROWS // 50)
+    assert 0 < again <= len(kills) * 2 * (ROWS + ROWS // 50)
     errors = sum("error" in row for row in rows)
     log.info("%d rows, %d with an error, in %.1f s", len(rows), errors, seconds)
-    log.info(
-        "%d actor killed after %d requests and %.1f s, with %d in flight", kills, calls, killed - began, provider.left
-    )
+    log.info("actor killed %s, with %d requests in flight", ", ".join(kills), provider.left)
     log.info("%d requests, %d of them again, at most %d at a time", sum(sent.values()), again, provider.peak)
 
 
 def test_the_same_command_resumes_where_the_driver_was_killed(cluster: Cluster, tmp_path: Path) -> None:
     numbers: dict[Id, int] = {number: number for number in range(3000)}
-    table = [{"id": number, **request_of(number), "note": "of no request"} for number in range(3000)]
-    for row in table:  # objects, of which those that fail have a further field: in Parquet all have it
-        more = {"title": "t"} if failure(row["id"]) else {}
-        row["documents"] = [{"text": text, **more} for text in row["documents"]]
+    table: list[dict[str, Any]] = []
+    for number in range(3000):  # objects, of which those that fail have a further field: in Parquet all have it
+        more = {"title": "t"} if failure(number) else {}
+        documents = [{"text": text, **more} for text in documents_of(number)]
+        table.append({"id": number, **request_of(number), "documents": documents, "note": "not of the request"})
     (tmp_path / "in").mkdir()
     for part in range(2):
         pq.write_table(pa.Table.from_pylist(table[part::2]), tmp_path / f"in/{part}.parquet")
