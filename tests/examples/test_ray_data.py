@@ -79,7 +79,6 @@ class Cluster:
 
     def kill_actor(self) -> None:
         """Kill the process of one actor of the example."""
-        wait_until(lambda: any(self._working(b"(Reranker)")))
         os.kill(next(self._working(b"(Reranker)")), signal.SIGKILL)
 
     def wait_idle(self) -> None:
@@ -113,6 +112,10 @@ class Provider(ScriptedServer):
         good = self._good(body)
         assert not isinstance(good, Play)
         return Play(body=good, delay=0.05)
+
+    @property
+    def in_flight(self) -> int:
+        return self._waiting
 
     def sent(self) -> Counter[int]:
         """Count the calls for each request."""
@@ -164,7 +167,7 @@ def wait_until(true: Callable[[], bool]) -> None:
     ends = time.monotonic() + PATIENCE
     while not true():
         assert time.monotonic() < ends
-        time.sleep(0.05)
+        time.sleep(0.01)
 
 
 @pytest.fixture(scope="module")
@@ -215,7 +218,8 @@ def test_a_killed_actor_loses_no_row_and_doubles_none(cluster: Cluster, tmp_path
     with Provider() as provider:
         run = Run(cluster, tmp_path / "in.jsonl", tmp_path / "out", provider.url)
         provider.wait_calls(4000, PATIENCE)
-        while not provider.left:  # again where the actor was between two blocks
+        while not provider.left:  # again where the actor had just ended a block
+            wait_until(lambda: provider.in_flight > CONCURRENCY // ACTORS or run.process.poll() is not None)  # all work
             cluster.kill_actor()
             kills.append(f"after {len(provider.calls)} requests and {time.monotonic() - began:.1f} s")
             with suppress(AssertionError):
