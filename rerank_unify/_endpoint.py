@@ -11,6 +11,7 @@ from typing import ClassVar, Final, NamedTuple, Protocol, TypeAlias
 from urllib.parse import SplitResult, quote, urlsplit, urlunsplit
 
 from ._http import CONTROL_CHARACTERS, HttpRequest, HttpResponse, checked_name, validate_header_value
+from ._shell import ShellRequest, variable_of
 from .errors import InvalidRequestError, InvalidResponseError, MissingApiKeyError
 
 _VERSION = re.compile(r"v\d+(beta\d*|alpha\d*)?")
@@ -89,6 +90,23 @@ class Auth:
         if not self.query or self.signs or api_key is None or header is not None:
             return url
         return with_query(url, self.query, api_key)
+
+    def command(self, request: ShellRequest, environ: Mapping[str, str]) -> str:
+        """Return the command line that sends a request with the key from the shell's environment.
+
+        Args:
+            request: the request, without its key.
+            environ: the environment variables: of several that may hold the key, one that is set counts. No value of
+                theirs is in the command line.
+        """
+        variable = variable_of(self.variables, environ)
+        if self.query:
+            return request.curl(query=f"{self.query}=${variable}")
+        return request.curl(self._key_argument(f"${variable}"))
+
+    def _key_argument(self, value: str) -> str:
+        """Return curl's option for the header with the key; the value may hold what a shell replaces."""
+        return f'-H "{self.header.title()}: {f"{self.scheme} {value}".strip()}"'
 
     # --- signatures and tokens: `_auth.py` has the classes that use the arguments
 
@@ -251,6 +269,14 @@ class Endpoint:
             _split(base_url, "base_url")  # raises; what cannot be hashed cannot be looked up below
         parts = urlsplit(default_url)
         return self._filled(_join(base_url, parts.path, parts.query), {})
+
+    def template(self, model: str) -> str:
+        """Return the URL of a model with the usual parts; other parts stay names in braces."""
+        return _fill(self._default_url(None, model, None), self.parts)
+
+    def variable(self, part: str) -> str:
+        """Return the variable for a name in braces: the one of the environment that may hold it, else its own name."""
+        return (*self.variables.get(part, ()), part.upper())[0]
 
     def base_url_in(self, environ: Mapping[str, str]) -> str | None:
         """Return the base URL that environment variables give, or None: the whole of it, or parts such as a region."""
