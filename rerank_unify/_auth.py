@@ -139,7 +139,7 @@ class SigV4(_Signed):
         url = urlsplit(request.url)
         region = _REGION.search(url.netloc)
         arguments = [
-            f"--aws-sigv4 {request.word(f'aws:amz:{region[0] if region else self.region}:{self.service}')}",
+            f'--aws-sigv4 "aws:amz:{region[0] if region else self.region}:{self.service}"',
             f'--user "{":".join(f"${name}" for name in self.variables)}"',
         ]
         if environ.get("AWS_SESSION_TOKEN", "").strip():
@@ -208,7 +208,9 @@ class Volcengine(_Signed):
 
         Its ``--aws-sigv4`` writes a 4 into algorithm, scope and key, whatever the provider (CURLOPT_AWS_SIGV4(3)).
         """
-        note = f"# $API_KEY is an API key: curl cannot sign with {' and '.join(f'${name}' for name in self.variables)}\n"
+        note = (
+            f"# $API_KEY is an API key: curl cannot sign with {' and '.join(f'${name}' for name in self.variables)}\n"
+        )
         return note + request.curl(self._key_argument("$API_KEY"))
 
 
@@ -405,10 +407,10 @@ class Baidu(_Exchanged):
 
     def command(self, request: ShellRequest, environ: Mapping[str, str]) -> str:  # noqa: ARG002
         """Return two command lines of curl: the exchange, and the call; see `Auth.command`."""
-        identity, secret = self.variables
+        identity, secret = self.variables or ("API_KEY", "SECRET_KEY")
         pair = f"grant_type=client_credentials&client_id=${identity}&client_secret=${secret}"
-        exchange = f'curl -sS -X POST "{self.token_url}?{pair}" -H \'Accept: application/json\''
-        return _exchanged(exchange, request.curl(query=f"{self.query}=$TOKEN"))
+        exchange = f"curl -sS -X POST \"{self.token_url}?{pair}\" -H 'Accept: application/json'"
+        return _exchanged(exchange, request.curl(query=self.query, variable="TOKEN"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -101,8 +101,13 @@ class Auth:
         """
         variable = variable_of(self.variables, environ)
         if self.query:
-            return request.curl(query=f"{self.query}=${variable}")
+            return request.curl(query=self.query, variable=variable)
         return request.curl(self._key_argument(f"${variable}"))
+
+    def in_header(self, header: str) -> Auth:
+        """Return this authentication with the key in another header; see ``write``. Nothing is signed then."""
+        scheme = (self.scheme or "Bearer") if header.lower() == "authorization" else ""
+        return Auth(header=header.lower(), scheme=scheme, variables=() if self.signs else self.variables)
 
     def _key_argument(self, value: str) -> str:
         """Return curl's option for the header with the key; the value may hold what a shell replaces."""
@@ -274,9 +279,11 @@ class Endpoint:
         """Return the URL of a model with the usual parts; other parts stay names in braces."""
         return _fill(self._default_url(None, model, None), self.parts)
 
-    def variable(self, part: str) -> str:
-        """Return the variable for a name in braces: the one of the environment that may hold it, else its own name."""
-        return (*self.variables.get(part, ()), part.upper())[0]
+    @cached_property
+    def part_variables(self) -> Mapping[str, str]:
+        """The environment variable for each name in braces: the one that may hold it, else the name in upper case."""
+        names = [name for url in self._urls for name in _PART.findall(url) if name != "model"]
+        return {name: (*self.variables.get(name, ()), name.upper())[0] for name in names}
 
     def base_url_in(self, environ: Mapping[str, str]) -> str | None:
         """Return the base URL that environment variables give, or None: the whole of it, or parts such as a region."""
@@ -335,8 +342,10 @@ class Endpoint:
     def serves(self, url: str) -> bool:
         """Return whether the URL is at one of the provider's own hosts, with its scheme; False for what is no URL.
 
-        ``http`` in place of ``https`` is another place: a key from the environment would travel in clear text.
+        ``http`` in place of ``https`` is another place: a key from the environment would travel in clear text. Parts of
+        the URL that are not known may be names in braces.
         """
+        url = _PART.sub("part", url) if isinstance(url, str) else url  # pyright: ignore[reportUnnecessaryIsInstance]
         with suppress(ValueError, TypeError, AttributeError):
             origin = _origin(url)
             return origin in self._origins or any(_at(template, url) for template in self._templates)

@@ -387,7 +387,9 @@ def _missing_option(provider: Provider) -> UnsupportedRequestError:
     variables = "".join(f", or {variable}" for variable in provider.option_variables.values())
     message = f"{provider.required_options[0]}: {provider.name} needs {names}"
     places = f"provider_options of the request, options of the target{variables}"
-    return UnsupportedRequestError(f"{message}: set {places}", field=provider.required_options[0], provider=provider.name)
+    return UnsupportedRequestError(
+        f"{message}: set {places}", field=provider.required_options[0], provider=provider.name
+    )
 
 
 def _copies(rows: Any) -> Any:

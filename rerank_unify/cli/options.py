@@ -82,10 +82,10 @@ def _options(ctx: click.Context, param: click.Parameter, values: Iterable[str]) 
     for value in values:
         name, equals, text = value.partition("=")
         if not name.removesuffix(":").strip() or not equals:
-            raise click.BadParameter(f"{value!r}: expected NAME=TEXT or NAME:=JSON.", ctx, param)
+            raise click.BadParameter("expected NAME=TEXT or NAME:=JSON.", ctx, param)
         parsed: Any = parse_json(text) if name.endswith(":") else text
         if parsed is ABSENT:
-            raise click.BadParameter(f"{value!r}: expected JSON after :=.", ctx, param)
+            raise click.BadParameter(f"{name}: expected JSON after :=.", ctx, param)
         options[name.removesuffix(":").strip()] = parsed
     return options
 
