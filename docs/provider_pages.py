@@ -19,50 +19,46 @@ MODEL = "my-reranker"
 """The model in the requests of providers that have no default model."""
 REQUEST = {"query": "sensitive skin", "documents": ["aloe vera cream", "motor oil"], "top_n": 1}
 
-# Page, title, introduction, providers.
+_FURTHER_SERVERS = "sie tei tensorrt-llm vllm vllm-score xinference local input-order"
 FAMILIES = (
     (
         "model-makers",
         "Makers of models",
         "Companies that serve models of their own.",
-        ("jina", "cohere", "cohere-v1", "voyage", "mongodb", "contextual", "mixedbread", "isaacus")
-        + ("langsearch", "typesafe"),
+        "jina cohere cohere-v1 voyage mongodb contextual mixedbread isaacus langsearch typesafe",
     ),
     (
         "clouds",
         "Clouds",
-        "Large clouds. With most keys a request is signed, or the key is exchanged for a token: see "
-        "[signatures and tokens](../providers.md#signatures-and-tokens).",
-        ("azure", "bedrock", "bedrock-amazon", "bedrock-cohere", "cloudflare", "discovery-engine", "oci", "watsonx"),
+        "Large clouds. Most sign requests, or exchange the key: [signatures](../providers.md#signatures-and-tokens).",
+        "azure bedrock bedrock-amazon bedrock-cohere cloudflare discovery-engine oci watsonx",
     ),
     (
         "inference-hosts",
         "Inference hosts",
         "Companies that serve open models.",
-        ("baseten", "deepinfra", "fireworks", "nebius", "novita", "nvidia", "pinecone", "prime-intellect", "scaleway")
-        + ("together",),
+        "baseten deepinfra fireworks nebius novita nvidia pinecone prime-intellect scaleway together",
     ),
     (
         "china",
         "China",
         "Companies in China. Some answer an error under HTTP 200; the library raises it.",
-        ("dashscope", "dashscope-native", "infini-ai", "moark", "moark-multimodal", "qianfan", "qianfan-v1")
-        + ("siliconflow", "volcengine", "zhipu"),
+        "dashscope dashscope-native infini-ai moark moark-multimodal qianfan qianfan-v1 siliconflow volcengine zhipu",
     ),
     (
         "gateways",
         "Gateways",
         "One endpoint before many providers.",
-        ("bifrost", "litellm", "new-api", "openrouter", "opper", "portkey", "vercel"),
+        "bifrost litellm new-api openrouter opper portkey vercel",
     ),
     (
         "self-hosted",
         "Self-hosted servers",
-        "Servers that you run. Where yours is at another address, add `--base-url`, or pass `base_url`.",
-        ("compatible", "elastic", "gpustack", "infinity", "llamacpp", "localai", "nim", "ogx", "openvino", "sglang")
-        + ("sie", "tei", "tensorrt-llm", "vllm", "vllm-score", "xinference", "input-order", "local"),
+        "Servers that you run, at a `base_url` of yours, and `local` and `input-order`, which need no server.",
+        f"compatible elastic gpustack infinity llamacpp localai nim ogx openvino sglang {_FURTHER_SERVERS}",
     ),
 )
+"""Of each page the name, the title, the introduction and the providers."""
 
 
 def pages() -> dict[str, str]:
@@ -70,10 +66,13 @@ def pages() -> dict[str, str]:
     return {f"{name}.md": _page(title, text, providers) for name, title, text, providers in FAMILIES}
 
 
-def _page(title: str, introduction: str, providers: tuple[str, ...]) -> str:
+def _page(title: str, introduction: str, providers: str) -> str:
     made = "`python docs/provider_pages.py` makes this page from the declarations, and the commands by\n"
     made += "`rerank-unify explain --curl`; tests run each of them against a server of their own."
-    return "\n\n".join((f"# {title}", introduction, made, *(_section(ru.provider(name)) for name in providers))) + "\n"
+    return (
+        "\n\n".join((f"# {title}", introduction, made, *(_section(ru.provider(name)) for name in providers.split())))
+        + "\n"
+    )
 
 
 def _section(provider: ru.Provider) -> str:

@@ -50,8 +50,8 @@ provider = Provider(
     default_model="cross-encoder/ms-marco-minilm-l-12-v2",
     unknown_model=Model(score_kind="logit"),
     required_options=("project_id", "space_id"),
-    # Also in IBM's Java SDK (ibm.github.io/watsonx-ai-java-sdk/setup) and langchain-ibm, read 2026-11-26. The Python SDK
-    # takes PROJECT_ID and SPACE_ID, which other services may have set.
+    # IBM's Java SDK (ibm.github.io/watsonx-ai-java-sdk/setup) and langchain-ibm, read 2026-11-26. The Python SDK takes
+    # PROJECT_ID and SPACE_ID, which other services may have set.
     option_variables={"project_id": "WATSONX_PROJECT_ID"},
     docs="https://cloud.ibm.com/apidocs/watsonx-ai#text-rerank",
 )
