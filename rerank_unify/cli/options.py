@@ -80,13 +80,13 @@ def _headers(ctx: click.Context, param: click.Parameter, values: Iterable[str]) 
 def _options(ctx: click.Context, param: click.Parameter, values: Iterable[str]) -> Mapping[str, Any]:
     options: dict[str, Any] = {}
     for value in values:
-        name, equals, text = value.partition("=")
-        if not name.removesuffix(":").strip() or not equals:
+        left, equals, text = value.partition("=")
+        name = left.removesuffix(":").strip()
+        if not name or not equals:
             raise click.BadParameter("expected NAME=TEXT or NAME:=JSON.", ctx, param)
-        parsed: Any = parse_json(text) if name.endswith(":") else text
-        if parsed is ABSENT:
+        options[name] = parse_json(text) if left.endswith(":") else text
+        if options[name] is ABSENT:
             raise click.BadParameter(f"{name}: expected JSON after :=.", ctx, param)
-        options[name.removesuffix(":").strip()] = parsed
     return options
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,16 @@ def with_route(name: str = "cohere", **fields: Any) -> dict[str, Any]:
         (
             one(provider="cohere", relay=True, key_env="X"),
             "models.fast.targets.0: relay and key_env exclude each other: the key is the client's or the gateway's",
+        ),
+        (one(provider="cohere", options=3), "models.fast.targets.0.options: expected a table"),
+        (
+            one(provider="cohere", options={"since": date(2026, 1, 2)}),
+            "models.fast.targets.0: options: expected an object of JSON values by name",
+        ),
+        (
+            one(provider="cohere", options={"query": SECRET}),
+            "models.fast.targets.0: options.query: the library writes this field itself; set query of the request "
+            "instead",
         ),
         (
             {"models": {"fast": {"targets": [{"provider": name, "relay": True} for name in ("cohere", "voyage")]}}},
