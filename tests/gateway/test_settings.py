@@ -17,6 +17,9 @@ SECRET = "ru-a-secret-of-somebody"
 HOSTS_BEYOND = ["0.0.0.0", "::", "192.168.1.7", "10.0.0.1", "gateway.example.com", "localhost.example.com", ""]  # noqa: S104
 
 
+WRITTEN = "the library writes this field itself"
+
+
 def one(**fields: Any) -> dict[str, Any]:
     return {"models": {"fast": {"targets": [fields]}}}
 
@@ -72,9 +75,8 @@ def with_route(name: str = "cohere", **fields: Any) -> dict[str, Any]:
             "models.fast.targets.0: options: expected an object of JSON values by name",
         ),
         (
-            one(provider="cohere", options={"query": SECRET}),
-            "models.fast.targets.0: options.query: the library writes this field itself; set query of the request "
-            "instead",
+            one(provider="cohere", options={"top_n": SECRET}),
+            f"models.fast.targets.0: options.top_n: {WRITTEN}; set top_n of the request instead",
         ),
         (
             {"models": {"fast": {"targets": [{"provider": name, "relay": True} for name in ("cohere", "voyage")]}}},
