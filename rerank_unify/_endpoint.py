@@ -345,8 +345,8 @@ class Endpoint:
         ``http`` in place of ``https`` is another place: a key from the environment would travel in clear text. Parts of
         the URL that are not known may be names in braces.
         """
-        url = _PART.sub("part", url) if isinstance(url, str) else url  # pyright: ignore[reportUnnecessaryIsInstance]
         with suppress(ValueError, TypeError, AttributeError):
+            url = _PART.sub("part", url)
             origin = _origin(url)
             return origin in self._origins or any(_at(template, url) for template in self._templates)
         return False

@@ -79,8 +79,10 @@ def run(command: str, environ: Mapping[str, str], server: ScriptedServer) -> str
     port = str(urlsplit(server.url).port)
     ended = subprocess.run(
         ["/bin/sh", "-euc", FUNCTIONS + command.replace("https://", "http://")],
-        env={"PATH": "/usr/bin:/bin:/usr/local/bin", "SERVER_PORT": port, "GCLOUD_TOKEN": TOKEN, "NO_PROXY": "*"}
-        | environ,
+        env={
+            **{"PATH": "/usr/bin:/bin:/usr/local/bin", "SERVER_PORT": port, "GCLOUD_TOKEN": TOKEN, "NO_PROXY": "*"},
+            **environ,
+        },
         capture_output=True,
         timeout=60,
         check=False,
