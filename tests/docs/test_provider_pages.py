@@ -80,7 +80,10 @@ def run(command: str, environ: Mapping[str, str], server: ScriptedServer) -> str
     ended = subprocess.run(
         ["/bin/sh", "-euc", FUNCTIONS + command.replace("https://", "http://")],
         env={
-            **{"PATH": "/usr/bin:/bin:/usr/local/bin", "SERVER_PORT": port, "GCLOUD_TOKEN": TOKEN, "NO_PROXY": "*"},
+            "PATH": "/usr/bin:/bin:/usr/local/bin",
+            "SERVER_PORT": port,
+            "GCLOUD_TOKEN": TOKEN,
+            "NO_PROXY": "*",
             **environ,
         },
         capture_output=True,
