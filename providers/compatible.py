@@ -20,6 +20,8 @@ from rerank_unify.declaration import (
 
 dialect = Dialect(
     request=RequestFormat(
+        # Some servers refuse a request without it (Scaleway: OpenViking#4027), others return fewer by default.
+        always_top_n=True,
         # Documents come from the request. Cohere's v2 refuses the field (LightRAG#1813), some echo all the same.
         return_documents=Flag(default=True, supported=False),
         # Sent where the request has them. Most servers ignore what they do not know (measured).

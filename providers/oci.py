@@ -1,6 +1,7 @@
 """Oracle Cloud Infrastructure, Generative AI. SDK oci 2.189.0, read 2026-11-22; models of 2026-11-25.
 
-``provider_options={"oci": {"compartmentId": …}}`` is required. Other regions: ``OCI_CLI_REGION`` or ``base_url``.
+``compartmentId`` is required: ``options`` of a target, or ``provider_options`` of a request. Other regions:
+``OCI_CLI_REGION`` or ``base_url``.
 """
 
 from __future__ import annotations
@@ -45,5 +46,7 @@ provider = Provider(
     models=dict.fromkeys(
         ("cohere.rerank-v3.5", "cohere.rerank-v4.0-fast", "cohere.rerank-v4.0-pro"), Model(score_kind="probability")
     ),
+    # The variables of Oracle's command line hold none (docs.oracle.com "CLI Environment Variables", read 2026-11-26).
+    required_options=("compartmentId",),
     docs="https://docs.oracle.com/en-us/iaas/api/#/en/generative-ai-inference/latest/RerankTextResult/RerankText",
 )

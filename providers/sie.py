@@ -63,8 +63,8 @@ dialect = Dialect(
 provider = Provider(
     name="sie",
     dialect=dialect,
-    # The response is MessagePack unless `Accept` asks for JSON, which the library always does.
-    endpoint=Endpoint("http://localhost:8080/v1/score/{model:path}"),
+    # The response is MessagePack unless `Accept` asks for JSON.
+    endpoint=Endpoint("http://localhost:8080/v1/score/{model:path}", headers={"accept": "application/json"}),
     auth=bearer(required=False),
     docs="https://github.com/superlinked/sie",
 )

@@ -1,7 +1,8 @@
 """IBM watsonx.ai. SDK ibm-watsonx-ai 1.8.1, read 2026-11-22; names of variables as LiteLLM's (1.110.2).
 
-``provider_options={"watsonx": {"project_id": …}}`` or ``space_id`` is required. Scores are raw. Other regions, and
-software on one's own premises: ``WATSONX_URL`` or ``base_url``.
+``project_id`` or ``space_id`` is required: ``options`` of a target, ``provider_options`` of a request, or
+``WATSONX_PROJECT_ID``. Scores are raw. Other regions, and software on one's own premises: ``WATSONX_URL`` or
+``base_url``.
 """
 
 from __future__ import annotations
@@ -48,5 +49,9 @@ provider = Provider(
     auth=IbmIam(variables=("WATSONX_API_KEY", "WATSONX_TOKEN")),
     default_model="cross-encoder/ms-marco-minilm-l-12-v2",
     unknown_model=Model(score_kind="logit"),
+    required_options=("project_id", "space_id"),
+    # IBM's Java SDK (ibm.github.io/watsonx-ai-java-sdk/setup) and langchain-ibm, read 2026-11-26. The Python SDK takes
+    # PROJECT_ID and SPACE_ID, which other services may have set.
+    option_variables={"project_id": "WATSONX_PROJECT_ID"},
     docs="https://cloud.ibm.com/apidocs/watsonx-ai#text-rerank",
 )

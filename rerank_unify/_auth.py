@@ -24,6 +24,7 @@ from . import errors as e
 from ._endpoint import Auth, Token, with_query
 from ._http import HttpRequest, HttpResponse, MaskedHeaders, validate_header_value
 from ._json import is_object, parse_json
+from ._shell import ShellRequest, variable_of
 
 _CODE: Final = re.compile(r"[\w.:-]{1,64}")
 _FORM: Final = {"content-type": "application/x-www-form-urlencoded", "accept": "application/json"}
@@ -70,6 +71,7 @@ def _stamp(now: float) -> str:
 # --- AWS -------------------------------------------------------------------------------------------------------------
 
 _REGION: Final = re.compile(r"(?<=\.)[a-z]{2,3}(?:-[a-z]+)+-\d+(?=\.)")
+_ENCODED_BY_AWS: Final = re.compile(r"[^\w./~-]", re.ASCII)  # characters that the signed path has percent-encoded
 _PAIR: Final = "expected ACCESS_KEY_ID:SECRET_ACCESS_KEY, or with :SESSION_TOKEN"
 
 
@@ -130,6 +132,22 @@ class SigV4(_Signed):
         value = f"AWS4-HMAC-SHA256 Credential={signer.scope(request)}, SignedHeaders={signed}, Signature={signature}"
         return self._with(http, {**headers, self.header: value})
 
+    def command(self, request: ShellRequest, environ: Mapping[str, str]) -> str:
+        """Return the command line of curl, which signs; see `Auth.command`."""
+        if environ.get(self.bearer, "").strip():
+            return request.curl(self._key_argument(f"${self.bearer}"))
+        url = urlsplit(request.url)
+        region = _REGION.search(url.netloc)
+        arguments = [
+            f'--aws-sigv4 "aws:amz:{region[0] if region else self.region}:{self.service}"',
+            f'--user "{":".join(f"${name}" for name in self.variables)}"',
+        ]
+        if environ.get("AWS_SESSION_TOKEN", "").strip():
+            arguments.append('-H "X-Amz-Security-Token: $AWS_SESSION_TOKEN"')
+        # karthink/gptel#918, read 2026-11-26; measured here: 7.88.1 does, 8.23.0 does not.
+        note = "# curl before 8.9 signs this path wrongly\n" if _ENCODED_BY_AWS.search(url.path) else ""
+        return note + request.curl(*arguments)
+
 
 # --- Volcengine ------------------------------------------------------------------------------------------------------
 
@@ -184,6 +202,16 @@ class Volcengine(_Signed):
         del headers["host"]  # the HTTP client writes it
         value = f"HMAC-SHA256 Credential={identity}/{scope}, SignedHeaders={names}, Signature={signature}"
         return self._with(http, {**headers, self.header: value})
+
+    def command(self, request: ShellRequest, environ: Mapping[str, str]) -> str:  # noqa: ARG002
+        """Return the command line with an API key: curl makes no such signature; see `Auth.command`.
+
+        Its ``--aws-sigv4`` writes a 4 into algorithm, scope and key, whatever the provider (CURLOPT_AWS_SIGV4(3)).
+        """
+        note = (
+            f"# $API_KEY is an API key: curl cannot sign with {' and '.join(f'${name}' for name in self.variables)}\n"
+        )
+        return note + request.curl(self._key_argument("$API_KEY"))
 
 
 def _quoted(text: str) -> str:
@@ -241,6 +269,11 @@ class Oci(_Signed):
         )
         sent = {name: headers[name] for name in ("date", "x-content-sha256")}
         return self._with(http, {**sent, self.header: validate_header_value(value, "api_key")})
+
+    def command(self, request: ShellRequest, environ: Mapping[str, str]) -> str:  # noqa: ARG002
+        """Return the command line of Oracle's own tool, as curl makes no such signature; see `Auth.command`."""
+        note = "# curl cannot make this signature; `oci` does, with ~/.oci/config or the variables OCI_CLI_…\n"
+        return note + request.oci_raw_request()
 
 
 def _rsa(key: str, phrase: str | None, text: bytes) -> str:
@@ -302,6 +335,14 @@ class _Exchanged(_Signed):
         return Token(token, now + min(float(seconds), _LONGEST_TOKEN))
 
 
+_API_KEY_GRANT: Final = "urn:ibm:params:oauth:grant-type:apikey"
+
+
+def _exchanged(exchange: str, call: str) -> str:
+    """Return the command lines of an exchange and of the call with its token."""
+    return f"TOKEN=$({exchange} | jq -r .access_token)\n{call}"
+
+
 def _form(url: str, values: Mapping[str, str]) -> HttpRequest:
     return HttpRequest("POST", url, _FORM, urlencode(values).encode())
 
@@ -323,7 +364,20 @@ class IbmIam(_Exchanged):
         """Return the request that exchanges the API key; see `Auth.token_request`."""
         if credentials is None or credentials.startswith(("ZenApiKey ", "eyJ")) or " " in credentials:
             return None
-        return _form(self.token_url, {"grant_type": "urn:ibm:params:oauth:grant-type:apikey", "apikey": credentials})
+        return _form(self.token_url, {"grant_type": _API_KEY_GRANT, "apikey": credentials})
+
+    def command(self, request: ShellRequest, environ: Mapping[str, str]) -> str:
+        """Return two command lines of curl: the exchange, and the call; see `Auth.command`."""
+        variable = variable_of(self.variables, environ)
+        key = environ.get(variable, "").strip()
+        if key and self.token_request(key, 0.0) is None:
+            scheme = "" if " " in key else f"{self.scheme} "
+            return request.curl(f'-H "{self.header.title()}: {scheme}${variable}"')
+        exchange = (
+            f"curl -sS {self.token_url} -H 'Accept: application/json' \\\n"
+            f'  -d grant_type={quote(_API_KEY_GRANT, safe=":")} --data-urlencode "apikey=${variable}"'
+        )
+        return _exchanged(exchange, request.curl(self._key_argument("$TOKEN")))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -350,6 +404,13 @@ class Baidu(_Exchanged):
             return None
         pair = {"grant_type": "client_credentials", "client_id": identity, "client_secret": secret}
         return HttpRequest("POST", f"{self.token_url}?{urlencode(pair)}", {"accept": "application/json"}, b"")
+
+    def command(self, request: ShellRequest, environ: Mapping[str, str]) -> str:  # noqa: ARG002
+        """Return two command lines of curl: the exchange, and the call; see `Auth.command`."""
+        identity, secret = self.variables or ("API_KEY", "SECRET_KEY")
+        pair = f"grant_type=client_credentials&client_id=${identity}&client_secret=${secret}"
+        exchange = f"curl -sS -X POST \"{self.token_url}?{pair}\" -H 'Accept: application/json'"
+        return _exchanged(exchange, request.curl(query=self.query, variable="TOKEN"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -410,3 +471,7 @@ class Google(_Exchanged):
         claims = {"iss": issuer, "scope": self.scope, "aud": self.token_url, "iat": int(now), "exp": int(now) + 3600}
         assertion: bytes = jwt.encode(signer, claims)
         return assertion.decode()
+
+    def command(self, request: ShellRequest, environ: Mapping[str, str]) -> str:  # noqa: ARG002
+        """Return the command line of curl with a token of ``gcloud``; see `Auth.command`."""
+        return request.curl(self._key_argument("$(gcloud auth print-access-token)"))

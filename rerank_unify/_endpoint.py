@@ -11,6 +11,7 @@ from typing import ClassVar, Final, NamedTuple, Protocol, TypeAlias
 from urllib.parse import SplitResult, quote, urlsplit, urlunsplit
 
 from ._http import CONTROL_CHARACTERS, HttpRequest, HttpResponse, checked_name, validate_header_value
+from ._shell import ShellRequest, variable_of
 from .errors import InvalidRequestError, InvalidResponseError, MissingApiKeyError
 
 _VERSION = re.compile(r"v\d+(beta\d*|alpha\d*)?")
@@ -89,6 +90,28 @@ class Auth:
         if not self.query or self.signs or api_key is None or header is not None:
             return url
         return with_query(url, self.query, api_key)
+
+    def command(self, request: ShellRequest, environ: Mapping[str, str]) -> str:
+        """Return the command line that sends a request with the key from the shell's environment.
+
+        Args:
+            request: the request, without its key.
+            environ: the environment variables: of several that may hold the key, one that is set counts. No value of
+                theirs is in the command line.
+        """
+        variable = variable_of(self.variables, environ)
+        if self.query:
+            return request.curl(query=self.query, variable=variable)
+        return request.curl(self._key_argument(f"${variable}"))
+
+    def in_header(self, header: str) -> Auth:
+        """Return this authentication with the key in another header; see ``write``. Nothing is signed then."""
+        scheme = (self.scheme or "Bearer") if header.lower() == "authorization" else ""
+        return Auth(header=header.lower(), scheme=scheme, variables=() if self.signs else self.variables)
+
+    def _key_argument(self, value: str) -> str:
+        """Return curl's option for the header with the key; the value may hold what a shell replaces."""
+        return f'-H "{self.header.title()}: {f"{self.scheme} {value}".strip()}"'
 
     # --- signatures and tokens: `_auth.py` has the classes that use the arguments
 
@@ -252,6 +275,16 @@ class Endpoint:
         parts = urlsplit(default_url)
         return self._filled(_join(base_url, parts.path, parts.query), {})
 
+    def template(self, model: str) -> str:
+        """Return the URL of a model with the usual parts; other parts stay names in braces."""
+        return _fill(self._default_url(None, model, None), self.parts)
+
+    @cached_property
+    def part_variables(self) -> Mapping[str, str]:
+        """The environment variable for each name in braces: the one that may hold it, else the name in upper case."""
+        names = [name for url in self._urls for name in _PART.findall(url) if name != "model"]
+        return {name: (*self.variables.get(name, ()), name.upper())[0] for name in names}
+
     def base_url_in(self, environ: Mapping[str, str]) -> str | None:
         """Return the base URL that environment variables give, or None: the whole of it, or parts such as a region."""
         found = {name: _first(environ, variables) for name, variables in self.variables.items()}
@@ -309,9 +342,11 @@ class Endpoint:
     def serves(self, url: str) -> bool:
         """Return whether the URL is at one of the provider's own hosts, with its scheme; False for what is no URL.
 
-        ``http`` in place of ``https`` is another place: a key from the environment would travel in clear text.
+        ``http`` in place of ``https`` is another place: a key from the environment would travel in clear text. Parts of
+        the URL that are not known may be names in braces.
         """
         with suppress(ValueError, TypeError, AttributeError):
+            url = _PART.sub("part", url)
             origin = _origin(url)
             return origin in self._origins or any(_at(template, url) for template in self._templates)
         return False

@@ -17,9 +17,11 @@ from .canonical import (
     RerankRequest,
     RerankResponse,
     ScoreKind,
+    checked_options,
     fields_of,
     rows_of,
     validate_model,
+    with_options,
 )
 from .dialect import DecodeContext, Dialect, EncodeContext, EncodedRequest, Limits, Model, withheld_loss
 from .errors import InvalidRequestError, RerankError, UnsupportedRequestError
@@ -51,6 +53,10 @@ class Provider:
         sdk_routes: further GET routes that its official client calls, so that the gateway can serve that client: paths,
             with ``{model}`` for a name, each with the function that returns the JSON response.
         sender: the function that handles an `HttpRequest` inside this process; None to send it by HTTP.
+        required_options: body fields of which the provider requires one, such as a project; a request has it in
+            ``provider_options``, or a target in its ``options``.
+        option_variables: the environment variable that holds a body field, by its name.
+        options: body fields of every request, which a request's ``provider_options`` override; see `with_options`.
     """
 
     name: str
@@ -64,14 +70,17 @@ class Provider:
     organizations: tuple[str, ...] = ()
     sdk_routes: Mapping[str, SdkRoute] = field(default_factory=dict[str, "SdkRoute"])
     sender: Callable[[HttpRequest], HttpResponse] | None = None
+    required_options: tuple[str, ...] = ()
+    option_variables: Mapping[str, str] = field(default_factory=dict[str, str])
+    options: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     def __repr__(self) -> str:
         return f"Provider({self.name!r})"
 
     def __reduce__(self) -> tuple[Any, ...] | str:
         """Pickle an installed provider by its name: its tables hold functions, which cannot be pickled."""
-        if "_limited" in vars(self):
-            return Provider.with_limits, vars(self)["_limited"]
+        if "_made_by" in vars(self):
+            return cast("tuple[Any, ...]", vars(self)["_made_by"])
         if self.name in provider_names() and provider_by_name(self.name) is self:
             return provider_by_name, (self.name,)
         return cast("tuple[Any, ...]", super().__reduce__())
@@ -91,8 +100,30 @@ class Provider:
         models = {name: replace(model, limits=limits.over(model.limits)) for name, model in self.models.items()}
         unknown_model = replace(self.unknown_model, limits=limits.over(self.unknown_model.limits))
         made = replace(self, models=models, unknown_model=unknown_model)
-        vars(made)["_limited"] = (self, limits)
+        vars(made)["_made_by"] = (Provider.with_limits, (self, limits))
         return made
+
+    def with_options(self, options: Mapping[str, Any]) -> Provider:
+        """Return this provider with body fields for every request, under those of its ``provider_options``.
+
+        Args:
+            options: body fields by name, as in ``provider_options``.
+
+        Raises:
+            InvalidRequestError: they are no object of JSON values, or one is a field that the library writes itself.
+        """
+        checked = checked_options(options)
+        self.dialect.request.check_options(checked)
+        made = replace(self, options=checked)
+        vars(made)["_made_by"] = (Provider.with_options, (self, checked))
+        return made
+
+    def options_in(self, environ: Mapping[str, str]) -> dict[str, str]:
+        """Return the body fields in an environment, such as ``os.environ``: the first of the required ones."""
+        for name, variable in self.option_variables.items():
+            if value := environ.get(variable, "").strip():
+                return {name: value}
+        return {}
 
     def modalities(self, model: str | None = None) -> tuple[str, ...]:
         """Return what the model ranks: ``("text",)`` or ``("text", "image")``."""
@@ -205,10 +236,19 @@ class Provider:
             # Not invalid: in a chain the next provider may have a default model.
             message = f"model: {self.name} has no default model, so name one"
             raise UnsupportedRequestError(message, field="model", provider=self.name)
+        if self.options:
+            fields = with_options(fields, self.name, self._options_beside(fields))
         draft = EncodeContext(
             fields, self.name, sent_model, self.model(sent_model, base_model=base_model), echo_documents, {}, []
         )
         return self.dialect.request.encode(draft)
+
+    def _options_beside(self, fields: RequestFields) -> Mapping[str, Any]:
+        """Return the options, without a required one that the request names in another way."""
+        sent = fields["provider_options"].get(self.name, {})
+        if not any(name in sent for name in self.required_options):
+            return self.options
+        return {name: value for name, value in self.options.items() if name not in self.required_options}
 
     @cached_property
     def decoder(self) -> Decoder:
@@ -331,8 +371,25 @@ def address_of_call(
 
 
 def make_call(provider: Provider, encoded: EncodedRequest, url: str, headers: Mapping[str, str]) -> Call:
-    """Make the call that sends an encoded request to a URL."""
+    """Make the call that sends an encoded request to a URL.
+
+    Raises:
+        UnsupportedRequestError: a body field is missing that the provider requires.
+    """
+    required = provider.required_options
+    if required and not any(encoded.body.get(name) for name in required):
+        raise _missing_option(provider)
     return Call(provider, HttpRequest("POST", url, headers, dump(encoded.body)), encoded)
+
+
+def _missing_option(provider: Provider) -> UnsupportedRequestError:
+    names = " or ".join(provider.required_options)
+    variables = "".join(f", or {variable}" for variable in provider.option_variables.values())
+    message = f"{provider.required_options[0]}: {provider.name} needs {names}"
+    places = f"provider_options of the request, options of the target{variables}"
+    return UnsupportedRequestError(
+        f"{message}: set {places}", field=provider.required_options[0], provider=provider.name
+    )
 
 
 def _copies(rows: Any) -> Any:

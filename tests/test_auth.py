@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from base64 import b64decode, urlsafe_b64decode
+from base64 import b64decode, b64encode, urlsafe_b64decode
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import parse_qs
@@ -146,6 +146,25 @@ def test_volcengine_signs_as_its_sdk(key: str, signed: str, signature: str) -> N
         f"SignedHeaders={signed}, Signature={signature}"
     )
     assert made.headers["x-content-sha256"] == "f5b5bc3279e8f21537ca7aabf7768e94849dfbe7f69326845cf1704112d63324"
+
+
+def test_volcengine_vector() -> None:
+    """The example of volcengine.com/docs/6369/67270, whose keys have no rights; read 2026-11-26."""
+    key = "AKLTMjI2ODVlYzI3ZGY1NGU4ZjhjYWRjMTlmNTM5OTZkYzE:TnpCak5XWXpZV1U0WkRaaE5ERmxaR0ZpTmpjeVkyUXlZek0wTWpJMU1qWQ=="
+    http = HttpRequest(
+        "GET",
+        "https://iam.volcengineapi.com/?Action=ListUsers&Version=2018-01-01&Limit=10&Offset=0",
+        {"content-type": "application/x-www-form-urlencoded; charset=utf-8"},
+        b"",
+    )
+    made = Volcengine(service="iam", region="cn-north-1").sign(http, key, 1_609_316_285.0)
+    assert made.headers["x-date"] == "20201230T081805Z"
+    assert made.headers["x-content-sha256"] == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+    assert made.headers["authorization"] == (
+        "HMAC-SHA256 Credential=AKLTMjI2ODVlYzI3ZGY1NGU4ZjhjYWRjMTlmNTM5OTZkYzE/20201230/cn-north-1/iam/request, "
+        "SignedHeaders=content-type;host;x-content-sha256;x-date, "
+        "Signature=28eeabbbd726b87002e0fe58ad8c1c768e619b06e2646f35b6ad7ed029a6d8a7"
+    )
 
 
 def test_volcengine_takes_an_api_key_too() -> None:
@@ -334,6 +353,56 @@ def test_oracle_signs_date_target_host_and_body() -> None:
         "x-content-sha256: vyRynXafdRDpZGI3MQwtDWfQiX9jtYwDLw22vPXphUo="  # as the SDK wrote it for the same body
     )
     PRIVATE.public_key().verify(b64decode(signature), text.encode(), PKCS1v15(), SHA256())
+
+
+# The values of docs.oracle.com "Request Signatures", as oracle/oci-go-sdk 14aa11a tests them in
+# `common/http_signer_test.go`; read 2026-11-26.
+ORACLE_PEM = """-----BEGIN RSA PRIVATE KEY-----
+MIICXgIBAAKBgQDCFENGw33yGihy92pDjZQhl0C36rPJj+CvfSC8+q28hxA161QF
+NUd13wuCTUcq0Qd2qsBe/2hFyc2DCJJg0h1L78+6Z4UMR7EOcpfdUE9Hf3m/hs+F
+UR45uBJeDK1HSFHD8bHKD6kv8FPGfJTotc+2xjJwoYi+1hqp1fIekaxsyQIDAQAB
+AoGBAJR8ZkCUvx5kzv+utdl7T5MnordT1TvoXXJGXK7ZZ+UuvMNUCdN2QPc4sBiA
+QWvLw1cSKt5DsKZ8UETpYPy8pPYnnDEz2dDYiaew9+xEpubyeW2oH4Zx71wqBtOK
+kqwrXa/pzdpiucRRjk6vE6YY7EBBs/g7uanVpGibOVAEsqH1AkEA7DkjVH28WDUg
+f1nqvfn2Kj6CT7nIcE3jGJsZZ7zlZmBmHFDONMLUrXR/Zm3pR5m0tCmBqa5RK95u
+412jt1dPIwJBANJT3v8pnkth48bQo/fKel6uEYyboRtA5/uHuHkZ6FQF7OUkGogc
+mSJluOdc5t6hI1VsLn0QZEjQZMEOWr+wKSMCQQCC4kXJEsHAve77oP6HtG/IiEn7
+kpyUXRNvFsDE0czpJJBvL/aRFUJxuRK91jhjC68sA7NsKMGg5OXb5I5Jj36xAkEA
+gIT7aFOYBFwGgQAQkWNKLvySgKbAZRTeLBacpHMuQdl1DfdntvAyqpAZ0lY0RKmW
+G6aFKaqQfOXKCyWoUiVknQJAXrlgySFci/2ueKlIE1QqIiLSZ8V8OlpFLRnb1pzI
+7U1yQXnTAEFYM560yJlzUpOb1V4cScGd365tiSMvxLOvTA==
+-----END RSA PRIVATE KEY-----"""
+ORACLE_BODY = b"""{
+    "compartmentId": "ocid1.compartment.oc1..aaaaaaaam3we6vgnherjq5q2idnccdflvjsnog7mlr6rtdb25gilchfeyjxa",
+    "instanceId": "ocid1.instance.oc1.phx.abuw4ljrlsfiqw6vzzxb43vyypt4pkodawglp3wqxjqofakrwvou52gb6s5a",
+    "volumeId": "ocid1.volume.oc1.phx.abyhqljrgvttnlx73nmrwfaux7kcvzfs3s66izvxf2h4lgvyndsdsnoiwr5q"
+}"""
+ORACLE_TEXT = """date: Thu, 05 Jan 2014 21:31:40 GMT
+(request-target): post /20160918/volumeAttachments
+host: iaas.us-phoenix-1.oraclecloud.com
+content-length: 316
+content-type: application/json
+x-content-sha256: V9Z20UJTvkvpJ50flBzKE32+6m2zJjweHpDMX/U4Uy0="""
+ORACLE_SIGNATURE = (
+    "Mje8vIDPlwIHmD/cTDwRxE7HaAvBg16JnVcsuqaNRim23fFPgQfLoOOxae6WqKb1uPjYEl0qIdazWaBy/Ml8DRhqlocMwoSXv0fbukP8J5N80LCm"
+    "zT/FFBvIvTB91XuXI3hYfP9Zt1l7S6ieVadHUfqBedWH0itrtPJBgKmrWso="
+)
+
+
+def test_oracle_vector() -> None:
+    """The day of the week in the published date is wrong: it was a Sunday. All else is as published."""
+    private = serialization.load_pem_private_key(ORACLE_PEM.encode(), None)
+    assert isinstance(private, rsa.RSAPrivateKey)
+
+    def signature(text: str) -> str:
+        return b64encode(private.sign(text.encode(), PKCS1v15(), SHA256())).decode()
+
+    assert signature(ORACLE_TEXT) == ORACLE_SIGNATURE
+    key = {"tenancy": "t", "user": "u", "fingerprint": "f", "key_content": ORACLE_PEM}
+    url = "https://iaas.us-phoenix-1.oraclecloud.com/20160918/volumeAttachments"
+    made = Oci().sign(HttpRequest("POST", url, JSON, ORACLE_BODY), json.dumps(key), 1_388_957_500.0)
+    assert made.headers["date"] == "Sun, 05 Jan 2014 21:31:40 GMT"
+    assert f'signature="{signature(ORACLE_TEXT.replace("Thu", "Sun"))}"' in made.headers["authorization"]
 
 
 @pytest.mark.parametrize("key", ["plain", "[]", '{"tenancy":"a","user":"b","fingerprint":"c"}'])

@@ -6,7 +6,7 @@ import pytest
 
 import rerank_unify as ru
 
-REQUEST = ru.RerankRequest(query="q", documents=["a"])
+REQUEST = ru.RerankRequest(query="q", documents=["a"], provider_options={"watsonx": {"project_id": "p"}})
 
 
 def url(name: str, **more: Any) -> str:

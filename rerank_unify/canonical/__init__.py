@@ -24,8 +24,10 @@ from .request import (
     RequestOptions,
     RerankRequest,
     checked_fields,
+    checked_options,
     fields_of,
     validate_fields,
+    with_options,
 )
 from .response import (
     SCORE_RANGES,
@@ -71,6 +73,7 @@ __all__ = [
     "check_number",
     "checked_count",
     "checked_fields",
+    "checked_options",
     "count_nodes",
     "cut_at_word",
     "estimate_tokens",
@@ -85,5 +88,6 @@ __all__ = [
     "validate_fields",
     "validate_model",
     "with_attempts",
+    "with_options",
     "without_data",
 ]

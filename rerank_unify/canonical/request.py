@@ -7,6 +7,7 @@ encoder reads, so that the hot path from bytes to bytes builds no model. A test 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias, cast
 
@@ -24,7 +25,7 @@ from pydantic.types import GetPydanticSchema, Strict
 from pydantic_core import ErrorDetails, SchemaValidator, core_schema, to_json
 from typing_extensions import TypedDict
 
-from .._json import is_object
+from .._json import is_object, merge
 from ..errors import InvalidRequestError
 from . import validation
 
@@ -192,6 +193,29 @@ class RerankRequest(BaseModel, frozen=True):
 
 class DialectOptions(dict[str, Any]):
     """Options of a provider that a client of its dialect wrote: another provider that does not get them is a loss."""
+
+
+def checked_options(options: Any) -> dict[str, Any]:
+    """Return a copy of options of one provider that hold for every request.
+
+    Raises:
+        InvalidRequestError: they are no object of JSON values.
+    """
+    try:
+        fields = checked_fields({"query": "q", "documents": ["d"], "provider_options": {"options": options}})
+    except InvalidRequestError:
+        raise InvalidRequestError("options: expected an object of JSON values by name", field="options") from None
+    return deepcopy(dict(fields["provider_options"]["options"]))
+
+
+def with_options(fields: RequestFields, provider: str, options: Mapping[str, Any]) -> RequestFields:
+    """Return fields with options of a provider merged under those that the request has."""
+    given = fields["provider_options"]
+    sent = given.get(provider, {})
+    merged = deepcopy(dict(options))
+    merge(merged, deepcopy(dict(sent)))
+    as_sent = DialectOptions if isinstance(sent, DialectOptions) else dict
+    return {**fields, "provider_options": {**given, provider: as_sent(merged)}}
 
 
 def fields_of(request: RerankRequest) -> RequestFields:

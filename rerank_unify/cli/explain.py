@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+import os
+import re
+from dataclasses import asdict, replace
 from typing import Any, cast
 
 import click
@@ -10,14 +12,16 @@ from pydantic_core import from_json, to_json
 from rich.highlighter import JSONHighlighter
 from rich.text import Text
 
-from .._http import MaskedHeaders
+from .._endpoint import with_query
+from .._http import HttpRequest, MaskedHeaders, validate_headers
 from .._json import is_list
 from .._provider import Call
+from .._shell import ShellRequest
 from ..fallback import Attempt, Target
 from ..registry import check_option_names
 from ..registry import provider as provider_by_name
 from .options import CANONICAL, as_json_option, read_bytes, with_target
-from .output import console, loss_line, on_terminal, one_line, write_json
+from .output import console, loss_line, on_terminal, one_line, write_json, write_notes, write_text
 
 _NO_KEY = "placeholder-of-a-key"  # so that a call can be prepared without a key; the output hides it
 _UNKNOWN_MODEL = (
@@ -29,21 +33,32 @@ _UNKNOWN_MODEL = (
 @click.argument("source", metavar="REQUEST|-")
 @with_target(required=True, help="The provider that would receive the request.")
 @click.option("--brief", is_flag=True, help="Print the short form of a terminal into a pipe too.")
+@click.option("--curl", "as_curl", is_flag=True, help="Print a command line of curl that sends the request.")
 @as_json_option
-def explain(source: str, target: Target, brief: bool, as_json: bool) -> None:
+def explain(source: str, target: Target, brief: bool, as_curl: bool, as_json: bool) -> None:
     """Show what a provider would receive, and what would be lost.
 
     REQUEST is a file in Jina's format, - for standard input. Nothing is sent, and no key is needed. A terminal gets
-    each field of the body on a line, cut to its width; --json has the whole body and the headers.
+    each field of the body on a line, cut to its width; --json has the whole body and the headers. The parts of the URL
+    and the project that environment variables hold are taken from there.
+
+    --curl prints a command line for a POSIX shell, which takes the key from the provider's environment variable. Where
+    curl cannot sign, a comment says so. Losses go to stderr.
     """
-    if as_json and brief:
-        raise click.UsageError("--json and --brief exclude each other.")
+    if as_json + brief + as_curl > 1:
+        raise click.UsageError("--json, --brief and --curl exclude each other.")
     request = provider_by_name(CANONICAL).decode_request(read_bytes(source))
     provider = target.resolved_provider
     check_option_names(request.provider_options, {provider.name: provider})
-    url = target.url or target.base_url
-    has_key = target.auth_header or (provider.auth.required and (url is None or provider.endpoint.serves(url)))
-    call = Attempt(0, target, None, target.model).prepare(request, api_key=_NO_KEY if has_key else None)
+    if as_curl and provider.sender is not None:
+        raise click.UsageError(f"{provider.name} ranks in this process: there is no request that curl could send.")
+    target = _from_environment(target, request.model)
+    call = Attempt(0, target, None, target.model).prepare(request, api_key=_placeholder(target))
+    if as_curl:
+        write_text(_command(call, target))
+        write_notes(map(loss_line, call.losses))
+        return
+    call = replace(call, http=_with_key(call, target))
     if brief or (on_terminal() and not as_json):
         _show(call)
         if provider.models and (target.base_model or call.model) not in provider.models:
@@ -52,9 +67,78 @@ def explain(source: str, target: Target, brief: bool, as_json: bool) -> None:
         write_json(to_json(_explained(call)))
 
 
+def _from_environment(target: Target, model: str | None) -> Target:
+    """Return the target with the URL and the options that the environment gives; unknown parts stay in braces."""
+    provider = target.resolved_provider
+    options = target.options or {}
+    if not any(name in options for name in provider.required_options):
+        lacking = {name: f"{{{name}}}" for name in provider.required_options[:1]}
+        options = {**(provider.options_in(os.environ) or lacking), **options}
+    url, base_url = target.url, target.base_url
+    if url is None and base_url is None:
+        base_url = provider.endpoint.base_url_in(os.environ)
+        if base_url is None and provider.endpoint.needs_base_url:
+            url = provider.endpoint.template(target.model or model or provider.default_model or "m")
+    return replace(target, url=url, base_url=base_url, options=options or None)
+
+
+def _has_key(target: Target) -> bool:
+    """Return whether the call carries a key."""
+    return bool(target.auth_header) or (target.resolved_provider.auth.required and _at_provider(target))
+
+
+def _placeholder(target: Target) -> str | None:
+    """Return a placeholder of the key; it begins as the key in the environment where that chooses the host."""
+    if not _has_key(target):
+        return None
+    provider = target.resolved_provider
+    key = provider.key(os.environ) or ""
+    return next(filter(key.startswith, provider.endpoint.by_key), "") + _NO_KEY
+
+
+def _at_provider(target: Target) -> bool:
+    """Return whether the call goes to the provider's own host, where a key from the environment goes as well."""
+    url, endpoint = target.url or target.base_url, target.resolved_provider.endpoint
+    return url is None or endpoint.serves(url)
+
+
+def _with_key(call: Call, target: Target) -> HttpRequest:
+    """Return the request with a placeholder of what signing writes, which the output hides."""
+    http, auth = call.http, call.provider.auth
+    if not auth.signs or target.auth_header or not _has_key(target):
+        return http
+    headers = MaskedHeaders({**http.headers, **({} if auth.query else {auth.header: _NO_KEY})}, auth.header)
+    url = with_query(http.url, auth.query, _NO_KEY) if auth.query else http.url
+    return replace(http, url=url, headers=headers)
+
+
+def _command(call: Call, target: Target) -> str:
+    """Return the command line that sends a call, with the key from an environment variable."""
+    provider, auth = call.provider, call.provider.auth
+    is_secret = cast("MaskedHeaders", call.http.headers).is_secret
+    given = {**provider.endpoint.headers, **validate_headers(target.headers)}
+    headers = {"content-type": call.http.headers["content-type"], **given}
+    variables = dict(provider.endpoint.part_variables)
+    for name in filter(is_secret, given):
+        variables[name] = _variable(name)
+        headers[name] = f"{{{name}}}"
+    url = re.sub(rf"[?&][\w-]+={_NO_KEY}$", "", call.http.url)
+    options = {name: provider.option_variables.get(name) or _variable(name) for name in provider.required_options[:1]}
+    shell = ShellRequest(url, call.http.content.decode(), headers, variables, options)
+    if target.auth_header:
+        auth = auth.in_header(target.auth_header)
+    has_key = _has_key(target) or (_at_provider(target) and auth.key(os.environ) is not None)
+    return auth.command(shell, os.environ) if has_key else shell.curl()
+
+
+def _variable(name: str) -> str:
+    """Return a name of the shell for a header or a field of the body."""
+    return re.sub(r"\W|(?<=[a-z])(?=[A-Z])", "_", name).upper()
+
+
 def _show(call: Call) -> None:
     out = console()
-    out.print(Text(f"{call.http.method} {one_line(call.http.url)}", style="bold"), soft_wrap=True)
+    out.print(Text(f"{call.http.method} {one_line(_shown_url(call))}", style="bold"), soft_wrap=True)
     body: dict[str, Any] = from_json(call.http.content)
     for name, value in body.items():
         out.print(_field_line(name, value, out.width), no_wrap=True)
@@ -77,8 +161,13 @@ def _explained(call: Call) -> dict[str, Any]:
     return {
         "provider": call.provider.name,
         "model": call.model,
-        "url": call.http.url,
+        "url": _shown_url(call),
         "headers": {name: "…" if is_secret(name) else value for name, value in call.http.headers.items()},
         "body": from_json(call.http.content),
         "losses": [asdict(loss) for loss in call.losses],
     }
+
+
+def _shown_url(call: Call) -> str:
+    """Return the URL without the placeholder of a key, which some providers take in the query."""
+    return call.http.url.replace(_NO_KEY, "…")

@@ -12,6 +12,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from .._http import HttpRequest
+from .._json import ABSENT, parse_json
 from .._provider import Provider
 from ..canonical import RerankRequest
 from ..dialect import Limits
@@ -76,6 +77,19 @@ def _headers(ctx: click.Context, param: click.Parameter, values: Iterable[str]) 
     return {name.strip(): value.strip() for name, _, value in parts}
 
 
+def _options(ctx: click.Context, param: click.Parameter, values: Iterable[str]) -> Mapping[str, Any]:
+    options: dict[str, Any] = {}
+    for value in values:
+        left, equals, text = value.partition("=")
+        name = left.removesuffix(":").strip()
+        if not name or not equals:
+            raise click.BadParameter("expected NAME=TEXT or NAME:=JSON.", ctx, param)
+        options[name] = parse_json(text) if left.endswith(":") else text
+        if options[name] is ABSENT:
+            raise click.BadParameter(f"{name}: expected JSON after :=.", ctx, param)
+    return options
+
+
 as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON on a terminal too.")
 model_option = click.option("--model", metavar="MODEL", help="The model to send, instead of the request's.")
 base_model_option = click.option(
@@ -105,6 +119,11 @@ _TARGET: Final = (
         "--max-document-tokens", type=click.IntRange(min=1), metavar="N",
         help="Tokens of one document; a longer one is cut after a word.",
     ),
+    click.option(
+        "--option", "options", metavar="NAME=TEXT", multiple=True, callback=_options,
+        help="A further field of the body for --provider, such as a project; NAME:=JSON for other values than text. "
+        "May be repeated; a request's own provider_options override it.",
+    ),
 )  # fmt: skip
 
 
@@ -125,6 +144,7 @@ def with_target(**settings: Any) -> Callable[[Command], Command]:
             documents, tokens = values.pop("max_documents"), values.pop("max_document_tokens")
             if documents is not None or tokens is not None:
                 address["limits"] = Limits(documents=documents, document_tokens=tokens)
+            address["options"] = values.pop("options") or None
             target = Target(provider, values.pop("model"), base_model=values.pop("base_model"), **address)
             return command(target=target, **values)
 

@@ -39,6 +39,16 @@ def write_json(content: bytes) -> None:
     """Print JSON in UTF-8 in any locale: indented and escaped on a terminal, unchanged in a pipe."""
     if on_terminal():
         content = escape(to_json(from_json(content), indent=2).decode()).encode()
+    _write(content)
+
+
+def write_text(text: str) -> None:
+    """Print lines in UTF-8 in any locale, with control characters escaped."""
+    _write(escape(text).encode())
+
+
+def _write(content: bytes) -> None:
+    """Write bytes and a line feed to stdout."""
     if sys.stdout is None:  # a process can start without stdout
         return
     # Not `click.echo`: with PYTHONUNBUFFERED a write may be partial, and it would lose the rest on a full disk.

@@ -204,13 +204,25 @@ class RequestFormat:
 
     def _refuse_written(self, draft: EncodeContext, path: Path) -> None:
         """Refuse an option at a path that the table writes, or that one of its functions has written."""
+        name = self._written_at(path)
+        if name is not None or dig(draft.body, path) is not ABSENT:
+            raise _written_error(f"provider_options.{draft.provider}", path, name)
+
+    def _written_at(self, path: Path) -> str | None:
+        """Return the canonical field that is written at a path, "" for a constant, and None for none."""
         overlaps = (name for at, name in self.written.items() if path[: len(at)] == at or at[: len(path)] == path)
-        name = next(overlaps, None)
-        if name is None and dig(draft.body, path) is ABSENT:
-            return
-        place = f"provider_options.{draft.provider}.{'.'.join(path)}"
-        instead = f"set {name} of the request instead" if name else "it cannot be set"
-        raise InvalidRequestError(f"{place}: the library writes this field itself; {instead}", field=place)
+        return next(overlaps, None)
+
+    def check_options(self, options: Mapping[str, Any]) -> None:
+        """Check options of a provider that hold for every request.
+
+        Raises:
+            InvalidRequestError: one is at a path that the library writes.
+        """
+        for path in _leaves(options, ()):
+            name = self._written_at(path)
+            if name is not None:
+                raise _written_error("options", path, name)
 
     # --- requests of a client
 
@@ -250,6 +262,12 @@ class RequestFormat:
             yield name, dig(wire, path)
         for name, hint in self._hints:
             yield name, hint.read(wire)
+
+
+def _written_error(place: str, path: Path, name: str | None) -> InvalidRequestError:
+    place = f"{place}.{'.'.join(path)}"
+    instead = f"set {name} of the request instead" if name else "it cannot be set"
+    return InvalidRequestError(f"{place}: the library writes this field itself; {instead}", field=place)
 
 
 def _check_count(draft: EncodeContext, count: int, sent_indices: tuple[int, ...] | None) -> None:

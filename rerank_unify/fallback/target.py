@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 from pydantic import SecretStr
 
 from .._endpoint import Key, plain_key
 from .._http import Headers, MaskedHeaders, validate_headers
+from .._json import dump
 from .._provider import Call, Provider
 from ..canonical import RerankRequest, check_number, checked_count, validate_model
 from ..dialect import Limits
@@ -36,12 +37,15 @@ class Target:
         requests_per_minute: calls that may start within 60 seconds, 1 or more; None for no limit. All clients of a
             process count together. A call beyond it is not made: the attempt ends with `CallLimitError`, a
             `RateLimitError`, and the next target is tried.
-        resolved_provider: the provider itself, with the target's limits.
+        options: body fields of the provider for each request, such as a project, under those that a request has in
+            ``provider_options``.
+        resolved_provider: the provider itself, with the target's limits and options.
         name: the provider's name.
         identity: the value by which requests share the target's health.
 
     Raises:
-        InvalidRequestError: a number is out of range, the model is no name, or the limits are no `Limits`.
+        InvalidRequestError: a number is out of range, the model is no name, the limits are no `Limits`, or an option is
+            no JSON value or a field that the library writes itself.
         UnknownProviderError: no provider has such a name.
     """
 
@@ -57,6 +61,7 @@ class Target:
     auth_header: str | None = None
     limits: Limits | None = None
     requests_per_minute: int | None = None
+    options: Mapping[str, Any] | None = None
     resolved_provider: Provider = field(init=False, repr=False, compare=False)
     name: str = field(init=False, repr=False, compare=False)
     identity: tuple[object, ...] = field(init=False, repr=False, compare=False)
@@ -73,13 +78,16 @@ class Target:
         provider = provider_by_name(self.provider)
         if self.limits is not None:
             provider = provider.with_limits(_as_limits(self.limits))
+        if self.options is not None:
+            provider = provider.with_options(self.options)
+            object.__setattr__(self, "options", provider.options)
         object.__setattr__(self, "resolved_provider", provider)
         object.__setattr__(self, "name", provider.name)
         headers = validate_headers(self.headers)
         if self.headers is not None:
             object.__setattr__(self, "headers", MaskedHeaders(headers))
         where = (self.base_url, self.url, self.auth_header, hash(tuple(sorted(headers.items()))))
-        identity = (provider.name, self.model, *where, hash(self.api_key))
+        identity = (provider.name, self.model, *where, hash(self.api_key), dump(provider.options))
         object.__setattr__(self, "identity", identity)
 
     def sends(self, *, chained: bool) -> str | None:

@@ -217,6 +217,7 @@ class Router:
             auth_header=one.auth_header,
             limits=Limits(**limits) if limits else None,
             requests_per_minute=one.requests_per_minute,
+            options=one.options or None,
         )
 
     def _variable(self, name: str, user: str) -> str:

@@ -102,6 +102,8 @@ class TargetSettings(_Part):
     requests_per_minute: Count | None = None
     """Calls to this target that a worker starts within 60 seconds. Beyond them the next target is called, else it is
     429."""
+    options: dict[str, Any] = {}
+    """Body fields of the provider for each request, such as `{ project_id = "…" }`; a client's own override them."""
     relay: bool = False
     """Send the client's own provider key to this target."""
 
@@ -111,7 +113,9 @@ class TargetSettings(_Part):
             raise ValueError("relay and key_env exclude each other: the key is the client's or the gateway's")
         try:
             provider = provider_by_name(self.provider)
-            provider.prepare(
+            # A client or a variable may give the option that the provider requires.
+            needed = dict.fromkeys(provider.required_options[:1], "o")
+            provider.with_options(self.options).with_options({**needed, **self.options}).prepare(
                 _PROBE,
                 model=self.model or provider.default_model or "m",
                 api_key="k",

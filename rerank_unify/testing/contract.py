@@ -19,12 +19,12 @@ from .._json import is_list, is_object
 from .._provider import Provider
 from ..canonical import RerankRequest, RerankResponse, Result, fields_of
 from ..dialect.documents import texts_of
-from ..errors import InvalidRequestError, RequestError, RerankError
+from ..errors import InvalidRequestError, RequestError, RerankError, UnsupportedRequestError
 from ..errors import TimeoutError as RerankTimeoutError
 from ..errors.redact import redact_message
 from ..registry import provider as provider_by_name
 from ..transcode import Transcoder
-from .strategies import json_values, requests, responses
+from .strategies import json_values, marked_requests, requests, responses
 
 Law: TypeAlias = Callable[[Provider, int | None], None]
 
@@ -227,6 +227,60 @@ def _odd_responses(provider: Provider) -> st.SearchStrategy[Any]:
     return body | odd
 
 
+def nothing_is_lost_in_silence(provider: Provider, examples: int | None = None) -> None:
+    """Law 5: each part of a document is in the body, or is a loss with its index, or the request is refused for it.
+
+    Of a refusal the message has the provider's name, the document's index and the reason.
+    """
+    names = [*provider.models, "an-unknown-model"]
+
+    def test(request: RerankRequest) -> None:
+        takes_images = provider.model(request.model).images
+        wanted = [_marks(document) for document in request.documents]
+        try:
+            encoded = provider.encode_fields(fields_of(request))
+        except UnsupportedRequestError as error:
+            _check_refusal(error, provider, request, takes_images=takes_images)
+            return
+        sent = json.dumps(encoded.body)
+        lost = {index for loss in encoded.losses if loss.field == "documents" for index in loss.indices}
+        absent = {index for index, marks in enumerate(wanted) if not all(mark in sent for mark in marks)}
+        assert absent <= lost, f"documents {sorted(absent - lost)} are not sent as given, without a loss"
+        assert encoded.sent_count >= len(wanted) - len(lost), "fewer documents are sent than losses say"
+        assert all(mark in sent for mark in _marks(request.query)), "the query is not sent"
+        without_instruction = not any(loss.field == "instruction" for loss in encoded.losses)
+        assert not request.instruction or (request.instruction in sent) or not without_instruction, (
+            "no loss: instruction"
+        )
+
+    _run(given(marked_requests(st.sampled_from(names)))(test), examples)
+
+
+def _marks(value: Any) -> list[str]:
+    """Return the texts and numbers of a document, each of which stands in no other one."""
+    if is_object(value) or is_list(value):
+        return [mark for part in (value.values() if is_object(value) else value) for mark in _marks(part)]
+    return [str(value)] if isinstance(value, (str, int)) and not isinstance(value, bool) and value != "" else []
+
+
+def _check_refusal(
+    error: UnsupportedRequestError, provider: Provider, request: RerankRequest, *, takes_images: bool
+) -> None:
+    assert error.provider == provider.name, "the error does not name its provider"
+    assert provider.name in str(error), "the message does not name the provider"
+    assert len(error.message.split()) > 3, "the message has no reason"
+    if error.field == "documents":
+        assert error.index == 0, "empty documents are refused, and the error names no document"
+        assert not any(map(_marks, request.documents)), "texts are refused as if they were empty"
+        return
+    place: str = "query" if error.index is None else f"documents[{error.index}]"
+    part: Any = request.query if error.index is None else request.documents[error.index]
+    assert place in error.message, "the message does not name the document"
+    # A model that takes images may refuse them beside texts, and then names either.
+    blamed = [request.query, *request.documents] if takes_images else [part]
+    assert any(is_object(one) and "image" in one for one in blamed), f"{place} is refused, though it is no image"
+
+
 def errors_reach_the_client(provider: Provider, examples: int | None = None) -> None:
     """Law 6: a client of the dialect decodes the errors that `encode_error` writes, with message and wait."""
 
@@ -292,6 +346,7 @@ LAWS: Mapping[str, Law] = {
         responses_survive,
         responses_keep_the_contract,
         any_bytes_are_a_response_or_an_error,
+        nothing_is_lost_in_silence,
         errors_reach_the_client,
         transcoding_is_the_same,
     )

@@ -5,7 +5,7 @@ Strategies are built once and not in each draw: hypothesis validates a new strat
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
@@ -88,6 +88,36 @@ def _fields(max_documents: int, *, empty: bool, images: bool, hints: bool) -> st
 
 def _request(fields: Mapping[str, Any], model: str | None) -> RerankRequest:
     return RerankRequest(**fields, model=model)
+
+
+@st.composite
+def marked_requests(draw: st.DrawFn, models: st.SearchStrategy[str]) -> RerankRequest:
+    """Generate requests in which each text, number and image stands once, so that a body can be searched for it.
+
+    Args:
+        draw: passed by hypothesis.
+        models: a strategy for model names.
+    """
+    shapes = draw(st.lists(st.sampled_from(_SHAPES), min_size=1, max_size=5))
+    return RerankRequest(
+        query=draw(st.sampled_from(_QUERY_SHAPES)),
+        documents=[shape(f"mark{at}q", 700_000 + at) for at, shape in enumerate(shapes)],
+        model=draw(models),
+        instruction=draw(st.none() | st.just("markiq")),
+    )
+
+
+_SHAPES: tuple[Callable[[str, int], Any], ...] = (
+    lambda mark, _: mark,
+    lambda _, __: "",
+    lambda mark, _: {"text": mark},
+    lambda _, __: {"text": ""},
+    lambda mark, number: {"title": mark, "year": number, "flag": True, "none": None},
+    lambda mark, number: {"text": f"{mark}a", "tags": [f"{mark}b", {"deep": f"{mark}c"}], "year": number},
+    lambda mark, _: {"image": f"https://example.com/{mark}.png"},
+    lambda mark, _: {"text": mark, "image": f"https://example.com/{mark}.png"},
+)
+_QUERY_SHAPES: tuple[Any, ...] = ("markqq", {"text": "markqq"}, {"image": "https://example.com/markqq.png"})
 
 
 @st.composite

@@ -35,9 +35,25 @@ def test_a_batch_takes_them_too(request_file: str, tmp_path: Path) -> None:
         assert (ended.exit_code, server.calls[0].headers["x-team"]) == (0, "search")
 
 
+def test_options_are_fields_of_the_body(tmp_path: Path, request_file: str) -> None:
+    path = tmp_path / "r.json"
+    path.write_text(json.dumps({**REQUEST, "provider_options": {"voyage": {"b": 3}}}))
+    options = ("--option", "project=p=1", "--option", 'a:={"n": [1, null]}', "--option", "number=7", "--option", "b:=2")
+    with voyage() as server:
+        address = ("--provider", "voyage", "--base-url", server.url)
+        assert run("rerank", path, *address, *options).exit_code == 0
+        assert run("batch", request_file, tmp_path / "out.jsonl", *address, *options).exit_code == 0
+        first, second = (call.json for call in server.calls)
+    assert (first["project"], first["a"], first["number"], first["b"]) == ("p=1", {"n": [1, None]}, "7", 3)
+    assert (second["project"], second["b"]) == ("p=1", 2)
+
+
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
+        (("--option", f"{SECRET}"), "expected NAME=TEXT or NAME:=JSON"),
+        (("--option", f":={SECRET}"), "expected NAME=TEXT or NAME:=JSON"),
+        (("--option", f"a:={SECRET}"), "a: expected JSON after :="),
         (("--header", "no-value"), "expected NAME=VALUE"),
         (("--header", "=value"), "expected NAME=VALUE"),
         (("--header", f"Authorization: Bearer {SECRET}"), "expected NAME=VALUE"),

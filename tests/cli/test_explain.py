@@ -10,7 +10,7 @@ import pytest
 
 import rerank_unify as ru
 
-from .helpers import DOCUMENTS, REQUEST, SECRET, failed, ok, write
+from .helpers import DOCUMENTS, REQUEST, SECRET, failed, ok, run, write
 
 
 def test_explain_writes_the_request_and_its_losses(tmp_path: Path) -> None:
@@ -46,15 +46,33 @@ def test_explain_needs_no_key_and_shows_none(
     provider = ru.provider(name)
     for variable in provider.env:
         monkeypatch.setenv(variable, SECRET)
-    url = ("--url", "https://example.com/rerank") if provider.endpoint.needs_base_url else ()
-    args = ("explain", request_file, "--provider", name, "--model", "m", *url)
+    args = ("explain", request_file, "--provider", name, "--model", "m")
     screen = on_terminal(*args)
     assert screen.startswith("POST ")
     auth = provider.auth
-    plain = auth.required and not auth.signs and not url
     explained = ok(*args)
-    assert explained["headers"].get(auth.header) == ("…" if plain else None)
+    assert explained["headers"].get(auth.header) == ("…" if auth.required and not auth.query else None)
+    assert explained["url"].endswith(f"?{auth.query}=…") == bool(auth.query)
     assert SECRET not in f"{screen}{explained}"
+    if provider.sender is None:
+        command = run(*args, "--curl")
+        assert command.exit_code == 0
+        assert SECRET not in command.output
+
+
+def test_unknown_parts_of_url_and_body_stay_in_braces(request_file: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in ("CLOUDFLARE_ACCOUNT_ID", "WATSONX_PROJECT_ID"):
+        monkeypatch.delenv(variable, raising=False)
+    cloudflare = ("explain", request_file, "--provider", "cloudflare")
+    watsonx = ("explain", request_file, "--provider", "watsonx")
+    assert "/accounts/{account}/ai/run/" in ok(*cloudflare)["url"]
+    assert ok(*watsonx)["body"]["project_id"] == "{project_id}"
+    assert ok(*watsonx, "--option", "space_id=s")["body"]["space_id"] == "s"
+    assert "project_id" not in ok(*watsonx, "--option", "space_id=s")["body"]
+    monkeypatch.setenv("CLOUDFLARE_ACCOUNT_ID", "a1")
+    monkeypatch.setenv("WATSONX_PROJECT_ID", "p1")
+    assert "/accounts/a1/ai/run/" in ok(*cloudflare)["url"]
+    assert ok(*watsonx)["body"]["project_id"] == "p1"
 
 
 def test_explain_on_a_terminal_shows_body_and_losses(tmp_path: Path, on_terminal: Any) -> None:

@@ -27,7 +27,8 @@ def test_after_a_key_that_cannot_be_exchanged_the_next_target_is_called() -> Non
             return httpx.Response(400, json={"errorCode": "BXNIM0415E", "errorMessage": f"{KEY} could not be found"})
         return httpx.Response(200, json={"results": [{"index": 0, "relevance_score": 0.9}]})
 
-    with client(handler, [ru.Target("watsonx", api_key=KEY), ru.Target("jina", api_key="jina_0123456789")]) as chain:
+    watsonx = ru.Target("watsonx", api_key=KEY, options={"project_id": "p"})
+    with client(handler, [watsonx, ru.Target("jina", api_key="jina_0123456789")]) as chain:
         response = chain.rerank("q", DOCUMENTS, top_n=1)
     first, second = response.attempts
     assert isinstance(first.error, ru.AuthenticationError)

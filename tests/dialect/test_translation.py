@@ -79,7 +79,9 @@ def test_bytes_of_any_kind_are_bytes(kind: Any) -> None:
 
 @pytest.mark.parametrize("name", ru.provider_names())
 def test_calls_can_be_pickled(name: str) -> None:
-    call = ru.provider(name).prepare(ask(model="m"), api_key="k", url="https://h/rerank")
+    needed = dict.fromkeys(ru.provider(name).required_options[:1], "o")
+    request = ask(model="m", provider_options={name: needed})
+    call = ru.provider(name).prepare(request, api_key="k", url="https://h/rerank")
     again = pickle.loads(pickle.dumps(call))
     assert again.provider is ru.provider(name)
     assert again.http == call.http

@@ -50,6 +50,30 @@ def test_a_route_leads_to_its_targets() -> None:
     assert up.calls[0].credentials == {"authorization": f"Bearer {PROVIDER_KEY}"}
 
 
+def test_options_of_a_target_are_in_its_bodies() -> None:
+    with ScriptedServer([Play(status=503)]) as down, ScriptedServer(respond=respond_as("cohere")) as up:
+        config = routed(
+            {**target(down), "options": {"a": 1}}, {**target(up, "cohere"), "options": {"priority": 2, "b": 3}}
+        )
+        with client(config) as api:
+            assert rerank(api, "m").status_code == 200
+            assert api.post("/cohere/v2/rerank", json={**BODY, "model": "m", "priority": 4}).status_code == 200
+    assert down.calls[0].json["a"] == 1
+    assert [(call.json["priority"], call.json["b"]) for call in up.calls] == [(2, 3), (4, 3)]
+    assert all("a" not in call.json for call in up.calls)
+
+
+def test_a_target_without_its_project_is_an_error_that_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("WATSONX_PROJECT_ID", raising=False)
+    with ScriptedServer() as server:
+        wanted = {"provider": "watsonx", "base_url": server.url, "key_env": "UPSTREAM_KEY"}
+        with client(routed(wanted)) as api:
+            response = rerank(api, "m")
+    assert response.status_code == 400
+    assert "project_id: watsonx needs project_id or space_id" in response.text
+    assert server.calls == []
+
+
 def test_input_order_ends_a_chain_and_is_no_choice_of_a_client() -> None:
     with ScriptedServer([Play(status=503)]) as down:
         config = {"models": {"m": {"targets": [target(down), {"provider": "input-order"}]}}}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,9 @@ from rerank_unify.gateway.settings import GatewaySettings, read_settings
 NO_HASH = "expected sha256: and 64 hex digits, as `rerank-unify key` prints them, not the key itself"
 SECRET = "ru-a-secret-of-somebody"
 HOSTS_BEYOND = ["0.0.0.0", "::", "192.168.1.7", "10.0.0.1", "gateway.example.com", "localhost.example.com", ""]  # noqa: S104
+
+
+WRITTEN = "the library writes this field itself"
 
 
 def one(**fields: Any) -> dict[str, Any]:
@@ -64,6 +68,15 @@ def with_route(name: str = "cohere", **fields: Any) -> dict[str, Any]:
         (
             one(provider="cohere", relay=True, key_env="X"),
             "models.fast.targets.0: relay and key_env exclude each other: the key is the client's or the gateway's",
+        ),
+        (one(provider="cohere", options=3), "models.fast.targets.0.options: expected a table"),
+        (
+            one(provider="cohere", options={"since": date(2026, 1, 2)}),
+            "models.fast.targets.0: options: expected an object of JSON values by name",
+        ),
+        (
+            one(provider="cohere", options={"top_n": SECRET}),
+            f"models.fast.targets.0: options.top_n: {WRITTEN}; set top_n of the request instead",
         ),
         (
             {"models": {"fast": {"targets": [{"provider": name, "relay": True} for name in ("cohere", "voyage")]}}},

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from example_budget import examples_for_each, providers_to_try
 
 import rerank_unify as ru
+from rerank_unify.declaration import EncodeContext
 from rerank_unify.testing import LAWS, assert_provider_contract
-from rerank_unify.testing.contract import response_survives
+from rerank_unify.testing.contract import nothing_is_lost_in_silence, response_survives
 
 PROVIDERS = providers_to_try()
 EXAMPLES = examples_for_each(72, len(PROVIDERS))  # of each law
@@ -17,6 +20,18 @@ EXAMPLES = examples_for_each(72, len(PROVIDERS))  # of each law
 @pytest.mark.parametrize("name", PROVIDERS)
 def test_law(name: str, law: str) -> None:
     LAWS[law](ru.provider(name), EXAMPLES)
+
+
+def _without_its_last_document(draft: EncodeContext) -> None:
+    draft.body["documents"].pop()
+
+
+def test_a_document_that_gets_lost_breaks_the_law() -> None:
+    cohere = ru.provider("cohere")
+    request = replace(cohere.dialect.request, postprocess=_without_its_last_document)
+    forgetful = replace(cohere, dialect=replace(cohere.dialect, request=request))
+    with pytest.raises(AssertionError, match="are not sent as given, without a loss"):
+        nothing_is_lost_in_silence(forgetful, 50)
 
 
 @pytest.mark.parametrize("query", ["warning", "a warning"])
