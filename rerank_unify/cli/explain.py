@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from typing import Any, cast
+from typing import Any
 
 import click
 from pydantic_core import from_json, to_json
 from rich.highlighter import JSONHighlighter
 from rich.text import Text
 
-from .._http import MaskedHeaders
 from .._json import is_list
 from .._provider import Call
 from ..fallback import Attempt, Target
@@ -49,12 +47,12 @@ def explain(source: str, target: Target, brief: bool, as_json: bool) -> None:
         if provider.models and (target.base_model or call.model) not in provider.models:
             click.echo(_UNKNOWN_MODEL.format(call.model, provider.name))
     else:
-        write_json(to_json(_explained(call)))
+        write_json(to_json(call.describe()))
 
 
 def _show(call: Call) -> None:
     out = console()
-    out.print(Text(f"{call.http.method} {one_line(call.http.url)}", style="bold"), soft_wrap=True)
+    out.print(Text(f"{call.http.method} {one_line(call.http.masked_url)}", style="bold"), soft_wrap=True)
     body: dict[str, Any] = from_json(call.http.content)
     for name, value in body.items():
         out.print(_field_line(name, value, out.width), no_wrap=True)
@@ -71,14 +69,3 @@ def _field_line(name: str, value: Any, width: int) -> Text:
     line.truncate(max(width - len(count), 1), overflow="ellipsis")
     return line + Text(count, style="dim")
 
-
-def _explained(call: Call) -> dict[str, Any]:
-    is_secret = cast("MaskedHeaders", call.http.headers).is_secret
-    return {
-        "provider": call.provider.name,
-        "model": call.model,
-        "url": call.http.url,
-        "headers": {name: "…" if is_secret(name) else value for name, value in call.http.headers.items()},
-        "body": from_json(call.http.content),
-        "losses": [asdict(loss) for loss in call.losses],
-    }

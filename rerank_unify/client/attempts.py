@@ -304,6 +304,25 @@ class Running:
         return True
 
 
+def calls_of(
+    settings: Settings, target: Target, fields: RequestFields, model: str | None
+) -> tuple[Sequence[Call], Merge]:
+    """Return the calls that a request needs at a target, and the function that merges their responses.
+
+    Args:
+        settings: the settings of the client.
+        target: the target to call.
+        fields: the fields of the request.
+        model: the model to send; None for the request's.
+
+    Raises:
+        InvalidRequestError: every provider would refuse the request.
+        UnsupportedRequestError: the target cannot express it.
+    """
+    parts, merge = _parts(settings, target, fields, model)
+    return [_call(settings, target, part, model) for part in parts], merge
+
+
 def _call(settings: Settings, target: Target, fields: RequestFields, model: str | None) -> Call:
     """Prepare a call as `Provider.prepare` does, with URL and headers from the cache."""
     provider = target.resolved_provider
