@@ -68,4 +68,3 @@ def _field_line(name: str, value: Any, width: int) -> Text:
     line = Text("  ") + JSONHighlighter()(one_line(f'"{name}": {to_json(value).decode()}'))
     line.truncate(max(width - len(count), 1), overflow="ellipsis")
     return line + Text(count, style="dim")
-
