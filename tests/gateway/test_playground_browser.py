@@ -207,7 +207,7 @@ def test_what_is_missing_is_named_beside_its_field(browser: Any, config: Path) -
         page.get_by_role("button", name="Load the example").click()
         page.get_by_label("good").check()
         page.get_by_role("button", name="Compare").click()
-        expect(column(page, "good")).to_contain_text("5 documents without a score")
+        expect(column(page, "good")).to_contain_text("5 of 8 rows are missing")
 
 
 def test_the_page_stays_usable_while_the_gateway_restarts(browser: Any, config: Path) -> None:

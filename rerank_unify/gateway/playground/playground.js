@@ -105,7 +105,7 @@ async function loadTargets() {
   const models = response.json.data;
   const chosen = chosenTargets();
   const checked = new Set(chosen.length ? chosen : models.slice(0, 2).map(({ id }) => id));
-  const owners = [...new Set(models.map((model) => model.owned_by))];
+  const owners = [...new Set(models.map((model) => model.owned_by))].sort();
   byId('targets').replaceChildren(...owners.map((owner) => targetGroup(owner, models, checked)));
   setProblem('targets', models.length ? '' : 'No model is served: set a provider’s key, or configure a route.');
   limitTargets();
@@ -124,9 +124,10 @@ const chosenTargets = () => all('input[name=target]:checked').map((box) => box.v
 
 /** Disable the other targets once four are chosen. */
 function limitTargets() {
-  const full = chosenTargets().length >= MAX_TARGETS;
+  const chosen = chosenTargets().length;
+  const full = chosen >= MAX_TARGETS;
   for (const box of all('input[name=target]')) box.disabled = full && !box.checked;
-  byId('targets-hint').textContent = full ? 'four of at most four' : 'up to four';
+  byId('targets-hint').textContent = `${chosen} of at most ${MAX_TARGETS}`;
 }
 
 function setProblem(name, message) {
@@ -235,14 +236,12 @@ function showHead({ head }, { status, headers, json }, milliseconds) {
 function showRanking(column, { headers, json }, documents) {
   const share = shareOf(json.results.map((row) => row.relevance_score));
   column.list.replaceChildren(...json.results.map((row, at) => rankedRow(row, at, documents[row.index], share)));
-  const missing = documents.length - json.results.length;
   const losses = listOf(headers, 'x-rerank-losses');
   addNote(column, '', losses.length ? '' : 'Nothing is lost');
   for (const loss of losses) addNote(column, 'warning', `Lost: ${loss}`);
   addNote(column, '', attemptsIn(headers));
-  addNote(column, 'warning', headers.get('x-rerank-warnings'));
-  if (headers.get('x-rerank-reranked') === 'false') addNote(column, 'warning', 'No model ranked: the order is the request’s');
-  if (missing) addNote(column, 'warning', `${count(missing, 'document')} without a score`);
+  const warnings = headers.get('x-rerank-warnings');
+  addNote(column, 'warning', warnings && `Warning: ${warnings}`);
 }
 
 /** Return the items of a header such as `truncation=dropped,documents=withheld`, as words. */
