@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from starlette.responses import Response
 
-from .._http import MASK
+from .._http import MASK, validate_headers
 from .._json import dump
 from .._provider import Call
 from ..canonical import RequestFields
@@ -62,7 +62,7 @@ class ExplainRoute(RerankRoute):
     def _describe(self, call: Call, target: Target) -> dict[str, Any]:
         """Describe a call without the operator's part of it: the machine, and the values of the route's headers."""
         described = call.describe()
-        headers = {**described["headers"], **dict.fromkeys(dict(target.headers or {}), MASK)}
+        headers = {**described["headers"], **dict.fromkeys(validate_headers(target.headers), MASK)}
         auth = call.provider.auth
         if auth.signs and not auth.query and target.api_key is not None:
             headers[target.auth_header or auth.header] = MASK  # written right before a call is sent

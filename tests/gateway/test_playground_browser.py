@@ -70,10 +70,19 @@ def opened(browser: Any, port: int, **options: Any) -> Generator[Any, None, None
     context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
     context.set_default_timeout(PATIENCE * 1000)
     page = context.new_page()
-    faults: list[str] = []
-    page.on("pageerror", lambda error: faults.append(str(error)))
-    page.on("console", lambda message: faults.append(message.text) if "Content Security" in message.text else None)
-    page.on("request", lambda request: None if f":{port}/" in request.url else faults.append(request.url))
+    faults: list[Any] = []
+
+    def note_message(message: Any) -> None:
+        if "Content Security" in message.text:
+            faults.append(message.text)
+
+    def note_request(request: Any) -> None:
+        if not request.url.startswith(f"http://127.0.0.1:{port}/"):
+            faults.append(request.url)
+
+    page.on("pageerror", faults.append)
+    page.on("console", note_message)
+    page.on("request", note_request)
     page.goto(f"http://127.0.0.1:{port}/")
     yield page
     context.close()
