@@ -70,7 +70,10 @@ def opened(browser: Any, port: int, **options: Any) -> Generator[Any, None, None
     context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
     context.set_default_timeout(PATIENCE * 1000)
     page = context.new_page()
-    faults: list[Any] = []
+    faults: list[str] = []
+
+    def note_error(error: Any) -> None:
+        faults.append(str(error))
 
     def note_message(message: Any) -> None:
         if "Content Security" in message.text:
@@ -80,7 +83,7 @@ def opened(browser: Any, port: int, **options: Any) -> Generator[Any, None, None
         if not request.url.startswith(f"http://127.0.0.1:{port}/"):
             faults.append(request.url)
 
-    page.on("pageerror", faults.append)
+    page.on("pageerror", note_error)
     page.on("console", note_message)
     page.on("request", note_request)
     page.goto(f"http://127.0.0.1:{port}/")
