@@ -12,7 +12,7 @@ from .._json import dump
 from .._provider import Call
 from ..canonical import RequestFields
 from ..client.attempts import calls_of, plan_of
-from ..errors import UnsupportedRequestError
+from ..errors import RequestError, ScoreKindError, UnsupportedRequestError
 from ..fallback import Target
 from .auth import AuthenticatedClient
 from .rerank_route import RerankRoute
@@ -44,12 +44,12 @@ class ExplainRoute(RerankRoute):
         """Return the description of each target's first call, in the order in which the targets are tried."""
         targets = plan_of(client.settings, fields).targets
         described: list[dict[str, Any]] = []
-        refused: list[UnsupportedRequestError] = []
+        refused: list[RequestError] = []
         for target in targets:
             model = target.sends(chained=len(targets) > 1)
             try:
-                calls, _ = calls_of(client.settings, target, fields, model)
-            except UnsupportedRequestError as error:
+                calls = calls_of(client.settings, target, fields, model)
+            except (UnsupportedRequestError, ScoreKindError) as error:
                 refused.append(error)
                 message = self.gateway.redactor.value(error.message, upstream=False)
                 described.append({"provider": target.name, "model": model or fields["model"], "error": message})

@@ -246,17 +246,3 @@ def test_it_is_not_counted_as_a_rerank_request() -> None:
         assert 'rerank_requests_total{dialect="jina"' not in api.get("/metrics").text
         api.post("/v1/rerank", json=BODY)
         assert 'rerank_requests_total{dialect="jina",status="200"} 1.0' in api.get("/metrics").text
-
-
-# --- what the page reads of a response -------------------------------------------------------------------------------
-
-
-def test_warnings_are_in_a_header() -> None:
-    body = {
-        "results": [{"index": 0, "relevance_score": 0.5}],
-        "meta": {"warnings": ["réglé\r\nx-a: b", *(f"{number}{'w' * 200}" for number in range(9))]},
-    }
-    with ScriptedServer([Play(body=body)]) as server, client(routed(target(server, "cohere-v1"))) as api:
-        warnings = api.post("/v1/rerank", json=BODY).headers["x-rerank-warnings"]
-    assert re.match(r"r\?gl\?\W+x-a: b; 0w+; 1w+", warnings)
-    assert len(warnings) == 600
