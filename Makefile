@@ -17,7 +17,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo quality test check lint docs wheel interop interop-full ray servers bench peers chaos fuzz clean
+.PHONY: help demo quality test check lint docs browser wheel interop interop-full ray servers bench peers chaos fuzz clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -46,6 +46,10 @@ lint: $(VENV)/.dev ## ruff, import-linter, mypy and pyright, all strict
 
 docs: $(VENV)/.dev ## run every example of README and docs
 	$(BIN)/python -m pytest -q tests/docs
+
+browser: $(VENV)/.dev ## the gateway's playground in a browser: chromium, or one that is installed for the tests
+	command -v chromium >/dev/null || $(BIN)/python -m playwright install chromium
+	$(BIN)/python -m pytest -q tests/gateway/test_playground_browser.py
 
 wheel: $(VENV)/.dev ## build the wheel, look inside, install it elsewhere and test it there
 	rm -rf dist build $(WHEEL)

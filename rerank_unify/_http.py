@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timezone
 from math import isfinite
-from typing import NamedTuple, TypeAlias, cast
+from typing import Final, NamedTuple, TypeAlias, cast
 from urllib.parse import parse_qsl, urlsplit
 
 from .errors import InvalidRequestError, bounded_wait, is_id
@@ -16,6 +16,8 @@ from .errors import InvalidRequestError, bounded_wait, is_id
 Headers: TypeAlias = Mapping[str, str] | Iterable[tuple[str, str]]
 """HTTP headers in any case, as a mapping or as pairs."""
 
+MASK: Final = "…"
+"""What stands for a key, or for another value that is not shown."""
 _SECRET = re.compile("auth|key|token|secret|cookie|signature")
 CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f]")
 _NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
@@ -36,8 +38,12 @@ class MaskedHeaders(dict[str, str]):
         """Return whether the header of that name, in lower case, holds a key."""
         return name == self.auth_header or _SECRET.search(name) is not None
 
+    def masked(self) -> dict[str, str]:
+        """Return the headers with `MASK` for each key."""
+        return {name: MASK if self.is_secret(name) else value for name, value in self.items()}
+
     def __repr__(self) -> str:
-        return repr({name: "…" if self.is_secret(name) else value for name, value in self.items()})
+        return repr(self.masked())
 
     def __reduce__(self) -> tuple[object, ...]:
         return MaskedHeaders, (dict(self), self.auth_header)
@@ -71,6 +77,14 @@ class HttpRequest:
         if "?" in self.url:
             values += [value for name, value in parse_qsl(urlsplit(self.url).query) if _SECRET.search(name.lower())]
         return tuple(dict.fromkeys(part for value in values for part in (value, value.split(" ", 1)[-1].strip())))
+
+    @property
+    def masked_url(self) -> str:
+        """The URL with `MASK` for each key in its query."""
+        bare, mark, query = self.url.partition("?")
+        pairs = (pair.partition("=") for pair in query.split("&"))
+        shown = (f"{name}{equals}{MASK if _SECRET.search(name.lower()) else value}" for name, equals, value in pairs)
+        return f"{bare}{mark}{'&'.join(shown)}"
 
     def __repr__(self) -> str:
         url = self.url.split("?")[0] + ("?…" if "?" in self.url else "")  # some providers take the key in the query

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import Any, Final, TypeAlias, cast
+
+from pydantic_core import from_json
 
 from ._decode import NO_CONTEXT, Body, Decoder, parse_request_body, plain_body
 from ._endpoint import Auth, Endpoint, Key, plain_key
@@ -425,6 +427,18 @@ class Call:
     def model(self) -> str:
         """The model that is sent."""
         return self.encoded.model
+
+    def describe(self) -> dict[str, Any]:
+        """Return what is sent, and what is lost, as JSON values: with a mask for each key, and before it is signed."""
+        return {
+            "provider": self.provider.name,
+            "model": self.model,
+            "method": self.http.method,
+            "url": self.http.masked_url,
+            "headers": cast("MaskedHeaders", self.http.headers).masked(),
+            "body": from_json(self.http.content),
+            "losses": [asdict(loss) for loss in self.losses],
+        }
 
     def sign(self, credentials: Key | None, now: float) -> Call:
         """Return this call with its signature, for providers whose key is no plain header; else this call.

@@ -27,6 +27,7 @@ SELECTED = (
     "tests/docs",
     "tests/gateway/test_app.py",
     "tests/gateway/test_command.py",
+    "tests/gateway/test_playground.py",
     "tests/providers/test_fixtures.py",
     "tests/providers/test_local.py",
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any, cast
 
 import click
@@ -64,7 +64,7 @@ def explain(source: str, target: Target, brief: bool, as_curl: bool, as_json: bo
         if provider.models and (target.base_model or call.model) not in provider.models:
             click.echo(_UNKNOWN_MODEL.format(call.model, provider.name))
     else:
-        write_json(to_json(_explained(call)))
+        write_json(to_json(call.describe()))
 
 
 def _from_environment(target: Target, model: str | None) -> Target:
@@ -138,7 +138,7 @@ def _variable(name: str) -> str:
 
 def _show(call: Call) -> None:
     out = console()
-    out.print(Text(f"{call.http.method} {one_line(_shown_url(call))}", style="bold"), soft_wrap=True)
+    out.print(Text(f"{call.http.method} {one_line(call.http.masked_url)}", style="bold"), soft_wrap=True)
     body: dict[str, Any] = from_json(call.http.content)
     for name, value in body.items():
         out.print(_field_line(name, value, out.width), no_wrap=True)
@@ -154,20 +154,3 @@ def _field_line(name: str, value: Any, width: int) -> Text:
     line = Text("  ") + JSONHighlighter()(one_line(f'"{name}": {to_json(value).decode()}'))
     line.truncate(max(width - len(count), 1), overflow="ellipsis")
     return line + Text(count, style="dim")
-
-
-def _explained(call: Call) -> dict[str, Any]:
-    is_secret = cast("MaskedHeaders", call.http.headers).is_secret
-    return {
-        "provider": call.provider.name,
-        "model": call.model,
-        "url": _shown_url(call),
-        "headers": {name: "…" if is_secret(name) else value for name, value in call.http.headers.items()},
-        "body": from_json(call.http.content),
-        "losses": [asdict(loss) for loss in call.losses],
-    }
-
-
-def _shown_url(call: Call) -> str:
-    """Return the URL without the placeholder of a key, which some providers take in the query."""
-    return call.http.url.replace(_NO_KEY, "…")

@@ -142,11 +142,7 @@ class Running:
             RerankError: the target cannot express the request, would lose a field of ``must_keep``, has scores that
                 the lowest score cannot be compared with, or has had too many calls in a minute.
         """
-        settings, target, job = self._settings, self._attempt.target, self._job
-        if job.min_score is not None:
-            provider, name = target.resolved_provider, self._attempt.model or job.fields["model"]
-            job.min_score.check(provider.model(name, base_model=target.base_model).score_kind, name)
-        parts, self._merge = _parts(settings, target, job.fields, self._attempt.model)
+        parts, self._merge = _checked_parts(self._settings, self._attempt.target, self._job, self._attempt.model)
         return self._prepare(parts)
 
     def _prepare(self, parts: Sequence[RequestFields]) -> Sequence[Call]:
@@ -302,6 +298,33 @@ class Running:
         if self._observation is not None:
             self._observation.ended(refused, self._response)
         return True
+
+
+def calls_of(settings: Settings, target: Target, fields: RequestFields, model: str | None) -> Sequence[Call]:
+    """Return the calls that a request needs at a target, without a cache.
+
+    Args:
+        settings: the settings of the client.
+        target: the target to call.
+        fields: the fields of the request.
+        model: the model to send; None for the request's.
+
+    Raises:
+        InvalidRequestError: every provider would refuse the request.
+        RequestError: the target cannot express it, or has scores that the lowest score cannot be compared with.
+    """
+    parts, _ = _checked_parts(settings, target, job_of(settings, fields, (), None, None), model)
+    return [_call(settings, target, part, model) for part in parts]
+
+
+def _checked_parts(
+    settings: Settings, target: Target, job: Job, model: str | None
+) -> tuple[Sequence[RequestFields], Merge]:
+    """Return `_parts` of the job's request, if the target's scores can be compared with the lowest score."""
+    if job.min_score is not None:
+        name = model or job.fields["model"]
+        job.min_score.check(target.resolved_provider.model(name, base_model=target.base_model).score_kind, name)
+    return _parts(settings, target, job.fields, model)
 
 
 def _call(settings: Settings, target: Target, fields: RequestFields, model: str | None) -> Call:

@@ -25,8 +25,10 @@ from ..errors import InvalidRequestError, NotFoundError, RerankError
 from ..registry import provider as provider_by_name
 from ..registry import provider_names
 from .auth import ConcurrencyLimiter, admit
+from .explain_route import ExplainRoute
 from .metrics import CONTENT_TYPE, Metrics
 from .openapi import document, page
+from .playground import HEADERS, playground_routes
 from .redact import Redactor
 from .rerank_route import RerankRoute
 from .router import LOCAL, Router
@@ -70,7 +72,7 @@ def create_app(config: GatewaySettings | Mapping[str, Any] | str | Path | None =
         return JSONResponse({**document(paths), "servers": [{"url": request.scope.get("root_path") or "/"}]})
 
     async def docs(request: Request) -> Response:
-        return HTMLResponse(page(paths, str(request.url.replace(query=""))))
+        return HTMLResponse(page(paths, request.scope.get("root_path", "")), headers=HEADERS)
 
     app = Starlette(
         routes=[
@@ -78,13 +80,15 @@ def create_app(config: GatewaySettings | Mapping[str, Any] | str | Path | None =
                 Route(path, RerankRoute(gateway, provider_by_name(name)), methods=["POST"])
                 for path, name in paths.items()
             ),
+            Route("/v1/explain", ExplainRoute(gateway, provider_by_name(PLAIN["/v1/rerank"])), methods=["POST"]),
             *_sdk_routes(gateway),
             Route("/v1/models", gateway.models),
             Route("/health", gateway.health),
             Route("/ready", gateway.ready),
             Route("/metrics", gateway.prometheus),
             Route("/openapi.json", openapi),
-            Route("/", docs),
+            Route("/docs", docs),
+            *(playground_routes() if gateway.settings.playground else ()),
         ],
         lifespan=lifespan,
         exception_handlers={404: _not_found, 405: _not_found, RerankError: _refused},
@@ -238,7 +242,7 @@ def _sdk_routes(gateway: Gateway) -> Iterator[Route]:
 async def _not_found(request: Request, error: Any) -> Response:
     served = " or ".join(path.replace(":path", "") for path in _paths_near(request))
     reason = "no such path" if error.status_code == 404 else f"{request.method} is not allowed here"
-    sentence = f"{reason}; send POST to {served}; GET / lists all paths"
+    sentence = f"{reason}; send POST to {served}; GET /docs lists all paths"
     response = await _refused(request, NotFoundError(sentence), error.status_code)
     response.headers.update(error.headers or {})
     return response

@@ -18,6 +18,7 @@ _RESPONSE: Final = RerankResponse(
     results=[Result(0, 0.9, {"text": "aloe vera cream"})], model="a-model", usage=Usage(total_tokens=12)
 )
 _TYPES: Final[Mapping[type, str]] = {bool: "boolean", int: "integer", float: "number", str: "string"}
+_EXPLAIN: Final = "Describe the calls that the same request to /v1/rerank would make. Nothing is sent."
 _OTHERS: Final = {
     "/v1/models": "The model names that are served; needs a key.",
     "/health": "Whether the process is alive.",
@@ -35,6 +36,7 @@ def document(served: Mapping[str, str]) -> dict[str, Any]:
     from .. import __version__
 
     paths = {_plain(path): {"post": _operation(path, provider_by_name(name))} for path, name in served.items()}
+    paths["/v1/explain"] = {"post": _explain_operation()}
     for path, summary in _OTHERS.items():
         responses = {"200": {"description": summary}, "401": {"description": "No gateway key, or an unknown one."}}
         paths[path] = {"get": {"summary": summary, "responses": responses}}
@@ -80,6 +82,16 @@ def _operation(path: str, dialect: Provider) -> dict[str, Any]:
     return described
 
 
+def _explain_operation() -> dict[str, Any]:
+    """Describe `/v1/explain`, which takes what `/v1/rerank` takes."""
+    jina = provider_by_name("jina")
+    example = {**jina.prepare(_SAMPLE, api_key="k").describe(), "calls": 1}
+    operation = _operation("/v1/explain", jina)
+    described = {"description": "The calls.", "content": {"application/json": {"example": {"targets": [example]}}}}
+    responses = {**operation["responses"], "200": described}
+    return {**operation, "summary": _EXPLAIN, "responses": responses}
+
+
 def _schema(value: Any) -> dict[str, Any]:
     """Derive a JSON schema from a sample value."""
     if is_object(value):
@@ -89,14 +101,15 @@ def _schema(value: Any) -> dict[str, Any]:
     return {"type": _TYPES[type(value)]} if type(value) in _TYPES else {}
 
 
-def page(served: Mapping[str, str], base: str) -> str:
-    """Build an HTML page with all paths and a sample command; ``base`` is the URL of the page."""
+def page(served: Mapping[str, str], root: str) -> str:
+    """Build an HTML page with all paths and a sample command; ``root`` is the path at which the app is mounted."""
     rows = (
         f'POST {escape(_plain(path)):40} <a href="{escape(provider_by_name(name).docs)}">{escape(name)}</a>'
         for path, name in served.items()
     )
+    explain = f"POST {'/v1/explain':40} {escape(_EXPLAIN)}"
     links = (f'GET  <a href="{path[1:]}">{path}</a>' for path in ("/openapi.json", *_OTHERS))
     body = '{"query": "sensitive skin", "documents": ["aloe vera cream", "motor oil"]}'
-    command = escape(f"curl -s {base}v1/rerank -H 'Content-Type: application/json' -d '{body}'")
+    command = escape(f"curl -s $GATEWAY{root}/v1/rerank -H 'Content-Type: application/json' -d '{body}'")
     head = '<!doctype html><html lang="en"><meta charset="utf-8"><title>rerank-unify gateway</title>'
-    return "\n".join((f"{head}<pre>{command}\n", *rows, "", *links, "</pre></html>"))
+    return "\n".join((f"{head}<pre>{command}\n", *rows, explain, "", *links, "</pre></html>"))

@@ -7,7 +7,9 @@ from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
+from .._http import MASK
 from .._json import is_list, is_object
+from .._provider import Call
 from ..canonical import RerankResponse
 from ..errors import one_line
 from .settings import GatewaySettings
@@ -40,6 +42,12 @@ class Redactor:
             return value
         text = self._hosts.sub("…", value)
         return _without_machines(text) if upstream else text
+
+    @staticmethod
+    def url(call: Call) -> str:
+        """Return what a client may see of a URL that the operator configured: the path that the provider documents."""
+        path, url = urlsplit(call.provider.endpoint.url).path, call.http.url.partition("?")[0]
+        return f"{MASK}{path}" if url.endswith(path) else MASK
 
     def response(self, response: RerankResponse) -> RerankResponse:
         """Redact the model and the warnings of a response."""

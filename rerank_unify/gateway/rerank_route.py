@@ -25,6 +25,7 @@ from .auth import AuthenticatedClient, admit
 from .body import ClientDisconnected, Receive, RequestBody, until_disconnect
 
 if TYPE_CHECKING:
+    from ..client import AsyncClient
     from .app import Gateway
 
 LOG: Final = logging.getLogger("rerank_unify.gateway")
@@ -45,6 +46,11 @@ class RerankRoute:
 
     gateway: Gateway
     dialect: Provider
+
+    @property
+    def name(self) -> str:
+        """The name in the log."""
+        return self.dialect.name
 
     async def __call__(
         self,
@@ -67,11 +73,14 @@ class RerankRoute:
         if response.status_code == 408 or (response.status_code >= 400 and not await body.discard()):
             response.headers["connection"] = "close"
         seconds = time.perf_counter() - began
-        self.gateway.metrics.request(self.dialect.name, response.status_code, seconds)
+        self._count(response.status_code, seconds)
         attempts = response.headers.get("x-rerank-attempts", "")
-        LOG.info("%s %s %d %.1f ms %s", number, self.dialect.name, response.status_code, seconds * 1000, attempts)
+        LOG.info("%s %s %d %.1f ms %s", number, self.name, response.status_code, seconds * 1000, attempts)
         with suppress(OSError):  # some servers raise it after the client has disconnected
             await response(scope, receive, send)
+
+    def _count(self, status: int, seconds: float) -> None:
+        self.gateway.metrics.request(self.dialect.name, status, seconds)
 
     async def _respond(
         self, scope: Mapping[str, Any], headers: Mapping[str, str], receive: Receive, body: RequestBody
@@ -97,7 +106,7 @@ class RerankRoute:
             return self._failure(errors.TimeoutError(f"no response within {seconds:g} seconds"))
 
     async def _rank(self, body: bytes, model: str | None, authenticated: AuthenticatedClient) -> Response:
-        """Decode the request, rank, and encode the response or the error.
+        """Decode the request, and encode the response or the error.
 
         Args:
             body: the client's JSON.
@@ -107,9 +116,8 @@ class RerankRoute:
         relayed = False
         try:
             fields = self._fields(body, model)
-            client, relayed = self.gateway.router.find(fields["model"], authenticated)
-            scope = "" if self.gateway.settings.cache.shared_between_keys else authenticated.name
-            return self._success(fields, await client.rerank_fields(fields, cache_scope=scope))
+            client, relayed = self._find(fields["model"], authenticated)
+            return await self._handle(fields, client, authenticated.name)
         except RerankError as error:
             return self._failure(error, relayed=relayed)
         except Exception as error:  # noqa: BLE001 - the client gets a response in any case
@@ -117,6 +125,14 @@ class RerankRoute:
             frames = "".join(format_tb(error.__traceback__))
             LOG.error("unhandled exception: %s\n%s", type(error).__name__, frames)  # noqa: TRY400 - without the message
             return self._failure(ProviderServerError("the gateway failed", status=500), 500)
+
+    def _find(self, model: str | None, authenticated: AuthenticatedClient) -> tuple[AsyncClient, bool]:
+        return self.gateway.router.find(model, authenticated)
+
+    async def _handle(self, fields: RequestFields, client: AsyncClient, key_name: str) -> Response:
+        """Return the response to a request; ``key_name`` is the name of the gateway key."""
+        scope = "" if self.gateway.settings.cache.shared_between_keys else key_name
+        return self._success(fields, await client.rerank_fields(fields, cache_scope=scope))
 
     def _fields(self, body: bytes, model: str | None) -> RequestFields:
         fields = self.dialect.decode_fields(body)

@@ -299,6 +299,8 @@ class GatewaySettings(BaseSettings):
     unknown_model: Literal["default-chain", "reject"] | None = None
     """What to do with unknown model names: `default-chain`, or `reject` (404). Without it, the only configured provider
     gets the name unchanged, and with several providers it is 404."""
+    playground: bool = True
+    """Whether `GET /` is a page on which to compare rankings."""
     limits: LimitSettings = LimitSettings()
     upstream: UpstreamSettings = UpstreamSettings()
     cache: CacheSettings = CacheSettings()

@@ -16,7 +16,7 @@ from .helpers import DOCUMENTS, REQUEST, SECRET, failed, ok, run, write
 def test_explain_writes_the_request_and_its_losses(tmp_path: Path) -> None:
     path = write(tmp_path / "r.json", {**REQUEST, "documents": ["", *DOCUMENTS], "return_embeddings": True})
     output = ok("explain", path, "--provider", "voyage")
-    assert list(output) == ["provider", "model", "url", "headers", "body", "losses"]
+    assert list(output) == ["provider", "model", "method", "url", "headers", "body", "losses"]
     assert (output["provider"], output["model"], output["body"]["model"]) == ("voyage", "rerank-2.5", "rerank-2.5")
     assert output["url"] == "https://api.voyageai.com/v1/rerank"
     assert (output["body"]["documents"], output["body"]["top_k"]) == (DOCUMENTS, 2)

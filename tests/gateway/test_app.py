@@ -96,9 +96,9 @@ def test_what_is_there_besides() -> None:
         assert api.get("/v1/models").json()["data"] == [
             {"id": name, "object": "model", "owned_by": "local"} for name in ("local-bm25", "local-use-multilingual")
         ]
-        page = api.get("/", headers={"host": "<script>"})
+        page = api.get("/docs", headers={"host": "a-host"})
         assert "curl -s" in page.text
-        assert "<script>" not in page.text
+        assert "a-host" not in page.text
         assert all(f"POST {path}" in page.text for path in PATHS if "{" not in path)
 
 
@@ -120,7 +120,7 @@ def test_the_description_fits_what_is_served() -> None:
 def test_keys_lock_what_tells_of_models() -> None:
     with client(LOCKED) as api:
         assert api.get("/health").status_code == api.get("/ready").status_code == 200
-        assert api.get("/openapi.json").status_code == api.get("/").status_code == 200
+        assert api.get("/openapi.json").status_code == api.get("/docs").status_code == 200
         for path in ("/v1/models", "/metrics", "/xinference/v1/models/m"):
             assert api.get(path).status_code == 401
             assert api.get(path, headers={"authorization": f"Bearer {KEY}"}).status_code == 200
@@ -145,7 +145,7 @@ def test_what_leads_nowhere_is_reported_in_the_dialect_of_the_path(
     with client() as api:
         response = api.request(method, path, content=b"{}", follow_redirects=False)
     assert response.status_code == status
-    assert "GET / lists all paths" in response.json()[field]
+    assert "GET /docs lists all paths" in response.json()[field]
     near = "/cohere/v2/rerank" if path.startswith("/cohere/n") else path if "rerank" in path else "/v1/rerank"
     assert near in response.json()[field]
     assert ("allow" in response.headers) == (status == 405)
@@ -162,7 +162,7 @@ def test_mounted_under_a_prefix() -> None:
         assert api.post("/rerank/cohere/v2/rerank", json=BODY).json().keys() == {"message"}
         assert api.get("/rerank/cohere/nowhere").json().keys() == {"message"}
         assert api.get("/rerank/openapi.json").json()["servers"] == [{"url": "/rerank"}]
-        assert "http://testserver/rerank/v1/rerank" in api.get("/rerank/").text
+        assert "$GATEWAY/rerank/v1/rerank" in api.get("/rerank/docs").text
         assert (
             api.get("/rerank/metrics", headers={"x-api-key": KEY}).text.count(
                 '_total{dialect="cohere",status="200"} 1.0'

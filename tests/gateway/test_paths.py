@@ -82,7 +82,7 @@ def test_other_paths_are_404_and_name_the_paths(path: str) -> None:
     assert response.status_code == 404
     near = {"/cohere/nowhere": "/cohere/v2/rerank or /cohere/v1/rerank", "/jina/v2/rerank": "/jina/v1/rerank"}
     expected = near.get(path, "/v1/rerank" if path == "/v1" else "/v1/rerank or /v2/rerank")
-    assert f"no such path; send POST to {expected}; GET / lists all paths" in response.text
+    assert f"no such path; send POST to {expected}; GET /docs lists all paths" in response.text
 
 
 def test_another_spelling_needs_a_key_as_well() -> None:
