@@ -1,0 +1,134 @@
+"""The documentation site, by Sphinx: ``make docs`` builds it into build/site and fails on any warning."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sphinx.errors import ExtensionError
+from sphinx.util.nodes import make_refnode
+
+import rerank_unify
+
+if TYPE_CHECKING:
+    from docutils.nodes import Element
+    from sphinx.addnodes import pending_xref
+    from sphinx.application import Sphinx
+    from sphinx.environment import BuildEnvironment
+
+DOCS = Path(__file__).parent
+ROOT = DOCS.parent
+# The modules of the API reference; tests/docs/test_docstrings.py reads their `__all__`.
+MODULES = (
+    "rerank_unify",
+    *(
+        f"rerank_unify.{name}"
+        for name in (
+            "batching", "cache", "client", "declaration", "errors", "fallback", "gateway", "testing", "transcode", "transport",
+        )
+    ),
+)
+REPOSITORY = "https://github.com/rerank-unify/rerank-unify"
+
+project = "rerank-unify"
+author = "the rerank-unify contributors"
+project_copyright = author
+release = version = rerank_unify.__version__
+
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+exclude_patterns = ["badges"]
+nitpicky = True
+nitpick_ignore_regex = [
+    # Other packages' types. Their descriptions are on the network, and the site is built without it.
+    (r"py:.*", r"(collections|contextlib|typing|typing_extensions|types|enum|pydantic|pydantic_core|httpx|aiohttp|starlette|cachetools|redis|hypothesis|pathlib|datetime)\..*"),
+    # In docstrings, single backticks also mark what has no entry of its own: attributes, arguments, HTTP headers.
+    (r"py:obj", r".*"),
+]
+suppress_warnings = ["myst.domains"]
+
+# Names in single backticks in docstrings lead to their entry, where they have one.
+default_role = "py:obj"
+add_module_names = False
+python_use_unqualified_type_names = True
+python_maximum_signature_line_length = 100
+autodoc_member_order = "bysource"
+autodoc_typehints = "signature"
+autodoc_preserve_defaults = True
+napoleon_use_ivar = True
+napoleon_numpy_docstring = False
+
+myst_heading_anchors = 4
+
+html_theme = "furo"
+html_title = f"rerank-unify {release}"
+html_show_sphinx = False
+html_copy_source = False
+html_theme_options = {"source_repository": f"{REPOSITORY}/", "source_branch": "main", "source_directory": "docs/"}
+
+
+# A fenced block, which stays as it is, or the target of a link.
+_LINKS = re.compile(r"^```.*?^```|\]\((?P<target>[^)#\s]+)(?P<anchor>#[^)\s]*)?\)", re.MULTILINE | re.DOTALL)
+_OURS = re.compile(re.escape(REPOSITORY) + r"/(?:blob|tree|raw)/main/(.+)")
+
+
+def rewrite_links(text: str, folder: Path) -> str:
+    """Return Markdown whose links to pages are relative, so that Sphinx checks them, and to other files absolute.
+
+    Args:
+        text: Markdown as it reads on a code host: links are relative, or absolute to this repository.
+        folder: the folder of the page.
+
+    Raises:
+        ExtensionError: a link leads to a file that is not there.
+    """
+
+    def rewrite(link: re.Match[str]) -> str:
+        target = link["target"]
+        if target is None:
+            return link[0]
+        ours = _OURS.fullmatch(target)
+        if "://" in target and not ours:
+            return link[0]
+        path = ROOT / ours[1] if ours else (folder / target).resolve()
+        if not path.exists():
+            raise ExtensionError(f"{target}: there is no {path}")
+        return f"]({_address(path, folder)}{link['anchor'] or ''})"
+
+    return _LINKS.sub(rewrite, text)
+
+
+def _address(path: Path, folder: Path) -> str:
+    """Return the link to a page or, for another file of the repository, its address on the code host."""
+    if path.suffix == ".md" and path.is_relative_to(DOCS):
+        return Path(os.path.relpath(path, folder)).as_posix()
+    return f"{REPOSITORY}/{'tree' if path.is_dir() else 'blob'}/main/{path.relative_to(ROOT).as_posix()}"
+
+
+def _read_page(app: Sphinx, page: str, source: list[str]) -> None:
+    source[0] = rewrite_links(source[0], (DOCS / page).parent)
+
+
+def _read_included(app: Sphinx, path: Path, page: str, source: list[str]) -> None:
+    source[0] = rewrite_links(source[0], (DOCS / page).parent)
+
+
+def _find_public_name(app: Sphinx, env: BuildEnvironment, reference: pending_xref, text: Element) -> Element | None:
+    """Resolve a reference to an object by its last name: annotations name the private module that defines it."""
+    if reference["refdomain"] != "py":
+        return None
+    domain = env.domains.python_domain
+    name = reference["reftarget"].rpartition(".")[2]
+    full = next((f"{module}.{name}" for module in MODULES if f"{module}.{name}" in domain.objects), None)
+    if full is None:
+        return None
+    entry = domain.objects[full]
+    return make_refnode(app.builder, reference["refdoc"], entry.docname, entry.node_id, text, full)
+
+
+def setup(app: Sphinx) -> None:
+    """Register the functions of this file with Sphinx."""
+    app.connect("source-read", _read_page)
+    app.connect("include-read", _read_included)
+    app.connect("missing-reference", _find_public_name)
