@@ -193,7 +193,13 @@ def with_query(url: str, name: str, value: str) -> str:
 
 
 def bearer(*variables: str, required: bool = True, shared: bool = False) -> Auth:
-    """``Authorization: Bearer KEY``, with the environment variables that hold the key; see `Auth`."""
+    """Return an `Auth` that sends ``Authorization: Bearer KEY``.
+
+    Args:
+        variables: the environment variables that may hold the key; the first that is set counts.
+        required: whether the provider's own hosts require a key.
+        shared: as in `Auth`.
+    """
     return Auth(variables=variables, required=required, shared=shared)
 
 

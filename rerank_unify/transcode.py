@@ -15,6 +15,8 @@ from .dialect import DecodeContext
 from .errors import RerankError
 from .registry import provider as provider_by_name
 
+__all__ = ["TranscodedRequest", "Transcoder", "transcoder"]
+
 _JSON = {"content-type": "application/json"}
 
 

@@ -131,10 +131,19 @@ class Client:
             fields: further fields of `RerankRequest`: model, top_n, return_documents, instruction, max_tokens_per_doc,
                 truncation, rank_fields, return_embeddings or provider_options.
 
+        Returns:
+            The response: results by score, highest first, with zero-based indices into the documents.
+
         Raises:
             RequestError: a mistake in the request; nothing was sent.
             RerankError: the error of a single target.
             AllProvidersFailedError: every target failed; it holds every error.
+
+        Examples:
+            >>> with ru.Client("local") as client:
+            ...     response = client.rerank("skin cream", ["motor oil", "aloe vera cream"], top_n=1)
+            >>> response[0].index
+            1
         """
         request_fields = as_fields(query, documents, fields)
         response = self.rerank_fields(
@@ -159,6 +168,9 @@ class Client:
             min_score: as in `rerank`.
             min_unit_score: as in `rerank`.
             cache_scope: the group of users that share scores of the cache, such as one of the gateway's keys.
+
+        Returns:
+            The response, as `rerank`.
 
         Raises:
             RerankError: as `rerank`.
@@ -311,7 +323,20 @@ class AsyncClient:
         min_unit_score: float | None = None,
         **fields: Unpack[RequestOptions],
     ) -> RerankResponse:
-        """Rerank documents by relevance to a query; see `Client.rerank`."""
+        """Rerank documents by relevance to a query; see `Client.rerank`.
+
+        Args:
+            query: the query, or a whole request.
+            documents: the documents; None with a whole request.
+            must_keep: canonical fields that must not be lost in a way that affects the result, or ``"all"``.
+            fields: further fields of `RerankRequest`.
+
+        Returns:
+            The response: results by score, highest first, with zero-based indices into the documents.
+
+        Raises:
+            RerankError: as `Client.rerank`.
+        """
         request_fields = as_fields(query, documents, fields)
         response = await self.rerank_fields(
             request_fields, must_keep=must_keep, min_score=min_score, min_unit_score=min_unit_score
@@ -327,7 +352,19 @@ class AsyncClient:
         min_unit_score: float | None = None,
         cache_scope: str = "",
     ) -> RerankResponse:
-        """Rerank a request of plain canonical fields; see `Client.rerank_fields`."""
+        """Rerank a request of plain canonical fields; see `Client.rerank_fields`.
+
+        Args:
+            fields: the fields of the request.
+            must_keep: as in `rerank`.
+            cache_scope: the group of users that share scores of the cache.
+
+        Returns:
+            The response, as `rerank`.
+
+        Raises:
+            RerankError: as `rerank`.
+        """
         import anyio
 
         job = job_of(self.settings, fields, must_keep, min_score, min_unit_score, cache_scope)
@@ -425,7 +462,19 @@ class AsyncClient:
     ) -> AsyncGenerator[Completed, None]:
         """Rerank many requests with bounded concurrency; see `Client.rerank_many`.
 
-        To stop early, close the generator (``contextlib.aclosing``): it cancels the running requests.
+        Args:
+            requests: any iterable, synchronous or asynchronous, also an endless one.
+            concurrency: requests that run at the same time, 1 or more.
+            ordered: whether to yield in the order of the requests, else as they complete.
+            progress: called after each request.
+            must_keep: as in `rerank`.
+
+        Yields:
+            A `Completed` for each request. To stop early, close the generator (``contextlib.aclosing``): it cancels the
+            running requests.
+
+        Raises:
+            InvalidRequestError: ``concurrency`` is no integer above 0.
         """
         required = must_keep if isinstance(must_keep, str) else frozenset(must_keep)
         return in_tasks(
