@@ -26,7 +26,16 @@ MODULES = (
     *(
         f"rerank_unify.{name}"
         for name in (
-            "batching", "cache", "client", "declaration", "errors", "fallback", "gateway", "testing", "transcode", "transport",
+            "batching",
+            "cache",
+            "client",
+            "declaration",
+            "errors",
+            "fallback",
+            "gateway",
+            "testing",
+            "transcode",
+            "transport",
         )
     ),
 )
@@ -42,7 +51,10 @@ exclude_patterns = ["badges"]
 nitpicky = True
 nitpick_ignore_regex = [
     # Other packages' types. Their descriptions are on the network, and the site is built without it.
-    (r"py:.*", r"(collections|contextlib|typing|typing_extensions|types|enum|pydantic|pydantic_core|httpx|aiohttp|starlette|cachetools|redis|hypothesis|pathlib|datetime)\..*"),
+    (
+        r"py:.*",
+        r"(collections|contextlib|typing|typing_extensions|types|enum|pydantic|pydantic_core|httpx|aiohttp|starlette|cachetools|redis|hypothesis|pathlib|datetime)\..*",
+    ),
     # In docstrings, single backticks also mark what has no entry of its own: attributes, arguments, HTTP headers.
     (r"py:obj", r".*"),
 ]

@@ -43,7 +43,11 @@ class Auth:
     shared: bool = False
 
     def key(self, environ: Mapping[str, str]) -> str | None:
-        """Return the key in the environment, or None."""
+        """Return the key in the environment, or None.
+
+        Args:
+            environ: variables by name, such as ``os.environ``.
+        """
         return next((key for name in self.variables if (key := environ.get(name, "").strip())), None)
 
     def write(
@@ -130,8 +134,12 @@ class Auth:
             response: the HTTP response.
             now: seconds since the epoch.
 
+        Returns:
+            The token, and the instant at which it expires, in seconds since the epoch.
+
         Raises:
-            StatusError, InvalidResponseError: there is no token; messages repeat nothing of the body but its code.
+            StatusError: there is no token; the message repeats nothing of the body but its code.
+            InvalidResponseError: there is no token.
         """
         raise InvalidResponseError("the provider issues no tokens", path="access_token")
 
@@ -259,7 +267,11 @@ class Endpoint:
         return self._filled(_join(base_url, parts.path, parts.query), {})
 
     def base_url_in(self, environ: Mapping[str, str]) -> str | None:
-        """Return the base URL that environment variables give, or None: the whole of it, or parts such as a region."""
+        """Return the base URL that environment variables give, or None: the whole of it, or parts such as a region.
+
+        Args:
+            environ: variables by name, such as ``os.environ``.
+        """
         found = {name: _first(environ, variables) for name, variables in self.variables.items()}
         if found.get(""):
             return found[""]
@@ -316,6 +328,9 @@ class Endpoint:
         """Return whether the URL is at one of the provider's own hosts, with its scheme; False for what is no URL.
 
         ``http`` in place of ``https`` is another place: a key from the environment would travel in clear text.
+
+        Args:
+            url: the URL, absolute.
         """
         with suppress(ValueError, TypeError, AttributeError):
             origin = _origin(url)

@@ -125,14 +125,14 @@ def split_request(
     Returns:
         The parts to send; the request itself where it fits into one call.
 
+    Raises:
+        UnsupportedRequestError: the request does not fit, and the model scores the list as a whole.
+        UnknownProviderError: no provider has such a name.
+
     Examples:
         >>> request = ru.RerankRequest(query="q", documents=[f"text {number}" for number in range(2_500)])
         >>> [len(part.documents) for part in ru.split_request(request, "voyage").parts]
         [1000, 1000, 500]
-
-    Raises:
-        UnsupportedRequestError: the request does not fit, and the model scores the list as a whole.
-        UnknownProviderError: no provider has such a name.
     """
     resolved = provider_by_name(provider) if isinstance(provider, str) else provider
     fields = fields_of(request)

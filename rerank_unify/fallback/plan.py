@@ -100,6 +100,7 @@ class FallbackPlan:
             >>> attempt.target.name
             'xinference'
             >>> plan.record(attempt, ru.ConnectError("refused"), 0.1)
+            ConnectError('refused')
             >>> plan.next(0.1).target.name
             'local'
         """
