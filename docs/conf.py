@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from sphinx.errors import ExtensionError
 from sphinx.util.nodes import make_refnode
@@ -50,15 +50,18 @@ extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 exclude_patterns = ["badges"]
 nitpicky = True
 nitpick_ignore_regex = [
-    # Other packages' types. Their descriptions are on the network, and the site is built without it.
+    # Types of other packages. Their descriptions are on the network, and the site is built without it.
     (
-        r"py:.*",
-        r"(collections|contextlib|typing|typing_extensions|types|enum|pydantic|pydantic_core|httpx|aiohttp|starlette|cachetools|redis|hypothesis|pathlib|datetime)\..*",
+        "py:.*",
+        "(aiohttp|collections|contextlib|httpx|hypothesis|pathlib|pydantic|pydantic_settings|starlette|typing|typing_extensions)[.].*",
     ),
-    # In docstrings, single backticks also mark what has no entry of its own: attributes, arguments, HTTP headers.
-    (r"py:obj", r".*"),
+    # Types that no reader needs.
+    ("py:class", r"(.*[.])?(About|Count|Decoder|KeyHash|Law|Seconds|T|_Number)"),
+    # Tables of settings, which docs/gateway.md lists.
+    ("py:class", r"(.*[.])?(Cache|Limit|Route|Upstream)Settings"),
+    # In docstrings, single backticks also mark attributes and arguments, which have no entry.
+    ("py:obj", ".*"),
 ]
-suppress_warnings = ["myst.domains"]
 
 # Names in single backticks in docstrings lead to their entry, where they have one.
 default_role = "py:obj"
@@ -68,7 +71,6 @@ python_maximum_signature_line_length = 100
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autodoc_preserve_defaults = True
-napoleon_use_ivar = True
 napoleon_numpy_docstring = False
 
 myst_heading_anchors = 4
@@ -118,12 +120,12 @@ def _address(path: Path, folder: Path) -> str:
     return f"{REPOSITORY}/{'tree' if path.is_dir() else 'blob'}/main/{path.relative_to(ROOT).as_posix()}"
 
 
-def _read_page(app: Sphinx, page: str, source: list[str]) -> None:
+def _read_page(_app: Sphinx, page: str, source: list[str]) -> None:
     source[0] = rewrite_links(source[0], (DOCS / page).parent)
 
 
-def _read_included(app: Sphinx, path: Path, page: str, source: list[str]) -> None:
-    source[0] = rewrite_links(source[0], (DOCS / page).parent)
+def _read_included(app: Sphinx, _path: Path, page: str, source: list[str]) -> None:
+    _read_page(app, page, source)
 
 
 def _find_public_name(app: Sphinx, env: BuildEnvironment, reference: pending_xref, text: Element) -> Element | None:
@@ -132,15 +134,32 @@ def _find_public_name(app: Sphinx, env: BuildEnvironment, reference: pending_xre
         return None
     domain = env.domains.python_domain
     name = reference["reftarget"].rpartition(".")[2]
-    full = next((f"{module}.{name}" for module in MODULES if f"{module}.{name}" in domain.objects), None)
+    names = (name, *(f"{module}.{name}" for module in MODULES))
+    full = next((one for one in names if one in domain.objects), None)
     if full is None:
         return None
     entry = domain.objects[full]
     return make_refnode(app.builder, reference["refdoc"], entry.docname, entry.node_id, text, full)
 
 
+def _skip_member(
+    _app: Sphinx, _kind: str, _name: str, value: object, _skip: bool, _options: object
+) -> Literal[True] | None:
+    """Leave out the fields of named tuples: the section Attributes of the class has them."""
+    return True if type(value).__name__ == "_tuplegetter" else None
+
+
+def _write_signature(
+    _app: Sphinx, _kind: str, _name: str, _value: object, _options: object, signature: str | None, returns: str | None
+) -> tuple[str, str | None] | None:
+    """Write a default that is made anew for each object as ``...``, because ``<factory>`` is no Python."""
+    return None if signature is None else (signature.replace("<factory>", "..."), returns)
+
+
 def setup(app: Sphinx) -> None:
     """Register the functions of this file with Sphinx."""
+    app.connect("autodoc-process-signature", _write_signature)
+    app.connect("autodoc-skip-member", _skip_member)
     app.connect("source-read", _read_page)
     app.connect("include-read", _read_included)
     app.connect("missing-reference", _find_public_name)

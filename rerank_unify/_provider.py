@@ -235,7 +235,7 @@ class Provider:
             headers: further headers.
 
         Returns:
-            The request to send: its method, url, headers and content.
+            The request to send, with its method, url, headers and content.
 
         Raises:
             RequestError: as `prepare`.
@@ -250,7 +250,7 @@ class Provider:
             model: the model to send; None for the request's, else the provider's default.
 
         Returns:
-            The body as JSON values. Some of them are shared with the request: do not change it.
+            The body as JSON values. The request shares some of them, so do not change it.
 
         Raises:
             RequestError: as `prepare`.
@@ -295,7 +295,7 @@ class Provider:
 
         Raises:
             InvalidRequestError: the model is no name, or a provider option is wrong.
-            UnsupportedRequestError: this provider cannot express the request, or no model is named and it has no default.
+            UnsupportedRequestError: this provider cannot express the request, or needs a model's name.
         """
         sent_model = fields["model"] or self.default_model if model is None else validate_model(model)
         if sent_model is None:
@@ -334,7 +334,7 @@ class Provider:
 
         Raises:
             StatusError: the provider returned an error.
-            InvalidResponseError: the response breaks the contract. No other exception is raised, whatever the body holds.
+            InvalidResponseError: the response breaks the contract. No body raises anything else.
         """
         return self.decoder.decode_response(status, headers, body, self._decode_context(request), now)
 
@@ -397,7 +397,7 @@ class Provider:
             InvalidRequestError: a field is wrong; the sentence uses the dialect's field name.
 
         Examples:
-            >>> ru.provider("voyage").decode_request(b'{"query": "q", "documents": ["a"], "model": "m", "top_k": 1}').top_n
+            >>> ru.provider("voyage").decode_request(b'{"query": "q", "documents": ["a"], "top_k": 1}').top_n
             1
         """
         return RerankRequest.model_construct(**self.decode_fields(body))
@@ -412,7 +412,7 @@ class Provider:
             The fields of `RerankRequest` as a plain dictionary, every one present.
 
         Raises:
-            InvalidRequestError: the body is no JSON object, or a field is wrong; the sentence uses the dialect's field name.
+            InvalidRequestError: it is no JSON object, or a field is wrong; the sentence uses the dialect's field name.
         """
         body = plain_body(body)
         wire: Any
@@ -556,7 +556,7 @@ class Call:
 
         Raises:
             StatusError: the provider returned an error.
-            InvalidResponseError: the response breaks the contract. No other exception is raised, whatever the body holds.
+            InvalidResponseError: the response breaks the contract. No body raises anything else.
 
         Examples:
             >>> request = ru.RerankRequest(query="skin cream", documents=["motor oil", "aloe vera"], top_n=1)

@@ -139,7 +139,7 @@ def transcoder(
     Examples:
         >>> import json
         >>> between = ru.transcoder("jina", "voyage", model="rerank-2.5")
-        >>> request = between.request(b'{"model": "fast", "query": "skin cream", "documents": ["oil", "aloe"], "top_n": 1}')
+        >>> request = between.request(b'{"model": "fast", "query": "cream", "documents": ["oil", "aloe"], "top_n": 1}')
         >>> request.model
         'rerank-2.5'
         >>> body = b'{"data": [{"index": 1, "relevance_score": 0.8}]}'

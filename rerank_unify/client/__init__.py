@@ -80,8 +80,9 @@ class Client:
             all stay. None for no limit.
         min_unit_score (float | None): the same for unit scores, 0 to 1, which fits scores of several kinds.
         env_keys (bool): whether API keys from the environment may go to a host that is not the provider's own.
-        on_attempt_start, on_attempt_end (Callable): called with an `AttemptStarted` and an `AttemptEnded` in the
-            thread of the attempt; their exceptions are logged.
+        on_attempt_start (Callable): called with an `AttemptStarted`, in the thread of the attempt; its exceptions are
+            logged.
+        on_attempt_end (Callable): called with an `AttemptEnded`, likewise.
 
     Raises:
         InvalidRequestError: a setting has a wrong value.
@@ -132,7 +133,7 @@ class Client:
                 truncation, rank_fields, return_embeddings or provider_options.
 
         Returns:
-            The response: results by score, highest first, with zero-based indices into the documents.
+            The response. Its results are sorted by score, highest first; indices are zero-based.
 
         Raises:
             RequestError: a mistake in the request; nothing was sent.
@@ -332,7 +333,7 @@ class AsyncClient:
             fields: further fields of `RerankRequest`.
 
         Returns:
-            The response: results by score, highest first, with zero-based indices into the documents.
+            The response. Its results are sorted by score, highest first; indices are zero-based.
 
         Raises:
             RerankError: as `Client.rerank`.

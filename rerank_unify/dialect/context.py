@@ -41,7 +41,7 @@ class EncodeContext:
             action: ``dropped``, ``folded``, ``converted``, ``cut`` or ``withheld``.
             reason: the reason, a clause.
             indices: the documents concerned, zero-based; empty where the loss is of the whole request.
-            affects_result: whether the loss can change the order or the content of the results.
+            affects_result: whether scores or rows may differ from those that the request describes.
         """
         self.losses.append(Loss(name, action, reason, indices, affects_result))
 

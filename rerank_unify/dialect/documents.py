@@ -74,7 +74,7 @@ class Item:
             query: the query as it is sent.
 
         Returns:
-            The object: JSON values.
+            The object, JSON values.
         """
         if not isinstance(content, str):
             return content
@@ -174,7 +174,7 @@ class Documents:
             query: the query as it is sent, for providers that want it beside each document.
 
         Returns:
-            The list for the body: JSON values.
+            The list for the body, JSON values.
         """
         if not self.wrap:
             return contents

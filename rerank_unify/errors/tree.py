@@ -372,7 +372,7 @@ class AllProvidersFailedError(RerankError, ExceptionGroup[RerankError]):
 
     @property
     def leading(self) -> RerankError:
-        """The error that a client should act on: the retryable error with the shortest wait, else the last error."""
+        """The error to act on, which is the retryable error with the shortest wait, else the last error."""
         waits = [cause for cause in self.causes if cause.retryable and cause.retry_after is not None]
         return min(waits, key=lambda cause: cause.retry_after or 0.0) if waits else self.causes[-1]
 

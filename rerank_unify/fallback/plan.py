@@ -85,7 +85,7 @@ class FallbackPlan:
 
     @property
     def ended(self) -> bool:
-        """Whether a response was accepted, or an error stopped the plan: an attempt that still runs has no effect."""
+        """Whether a response was accepted, or an error stopped the plan. An attempt that still runs has no effect."""
         return self._response is not None or self._stopped is not None
 
     def next(self, now: float) -> Attempt | Wait | Finished:
@@ -295,7 +295,7 @@ def _passed_over(
 def check_must_keep(
     losses: Sequence[Loss], must_keep: Iterable[str] | Literal["all"], provider: str
 ) -> UnsupportedRequestError | None:
-    """Return the error for the first loss that affects the result, of a field that must be kept; None where there is none.
+    """Return an error for the first loss that affects the result, of a field that must be kept, else None.
 
     Args:
         losses: the losses of a call.

@@ -149,7 +149,7 @@ class Attempt(NamedTuple):
             headers: further headers, beside the target's.
 
         Returns:
-            The call: the HTTP request to send, and the context to decode its response.
+            The call, with the HTTP request to send and the context to decode its response.
 
         Raises:
             InvalidRequestError: as `Provider.prepare`.

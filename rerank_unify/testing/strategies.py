@@ -106,7 +106,7 @@ def responses(
         shuffled: whether rows come in any order, perhaps more than ``top_n``, as providers may send them.
 
     Returns:
-        A strategy for `RerankResponse`: its results are sorted unless ``shuffled``.
+        A strategy for `RerankResponse`, whose results are sorted unless ``shuffled``.
     """
     count = len(request.documents) if count is None else count
     indices = draw(st.permutations(range(count)))
