@@ -152,8 +152,13 @@ def _skip_member(
 def _write_signature(
     _app: Sphinx, _kind: str, _name: str, _value: object, _options: object, signature: str | None, returns: str | None
 ) -> tuple[str, str | None] | None:
-    """Write a default that is made anew for each object as ``...``, because ``<factory>`` is no Python."""
-    return None if signature is None else (signature.replace("<factory>", "..."), returns)
+    """Write defaults that are functions by name, and those that are no Python as ``...``."""
+    if signature is None:
+        return None
+    # Tables with functions in them, then functions, then what is made anew for each object.
+    for pattern, text in ((r"\w+\([^()]*<[^()]*\)", "..."), (r"<function (\w+)>", r"\1"), ("<factory>", "...")):
+        signature = re.sub(pattern, text, signature)
+    return signature, returns
 
 
 def setup(app: Sphinx) -> None:
