@@ -20,25 +20,6 @@ if TYPE_CHECKING:
 
 DOCS = Path(__file__).parent
 ROOT = DOCS.parent
-# The modules of the API reference; tests/docs/test_docstrings.py reads their `__all__`.
-MODULES = (
-    "rerank_unify",
-    *(
-        f"rerank_unify.{name}"
-        for name in (
-            "batching",
-            "cache",
-            "client",
-            "declaration",
-            "errors",
-            "fallback",
-            "gateway",
-            "testing",
-            "transcode",
-            "transport",
-        )
-    ),
-)
 REPOSITORY = "https://github.com/rerank-unify/rerank-unify"
 
 project = "rerank-unify"
@@ -76,6 +57,8 @@ napoleon_numpy_docstring = False
 myst_heading_anchors = 4
 
 html_theme = "furo"
+html_static_path = ["_static"]
+html_css_files = ["wide.css"]
 html_title = f"rerank-unify {release}"
 html_show_sphinx = False
 html_copy_source = False
@@ -130,12 +113,12 @@ def _read_included(app: Sphinx, _path: Path, page: str, source: list[str]) -> No
 
 def _find_public_name(app: Sphinx, env: BuildEnvironment, reference: pending_xref, text: Element) -> Element | None:
     """Resolve a reference to an object by its last name: annotations name the private module that defines it."""
-    if reference["refdomain"] != "py":
+    module, _, name = reference["reftarget"].rpartition(".")
+    if reference["refdomain"] != "py" or module.partition(".")[0] not in {"", "rerank_unify"}:
         return None
     domain = env.domains.python_domain
-    name = reference["reftarget"].rpartition(".")[2]
-    names = (name, *(f"{module}.{name}" for module in MODULES))
-    full = next((one for one in names if one in domain.objects), None)
+    entry_name = re.compile(rf"(rerank_unify\.([a-z_]+\.)?)?{name}")
+    full = next(filter(entry_name.fullmatch, domain.objects), None)
     if full is None:
         return None
     entry = domain.objects[full]

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import ast
 import doctest
-import importlib
 import inspect
 import itertools
 import textwrap
@@ -15,28 +14,12 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 import pytest
+from public_modules import MODULES
 from typing_extensions import is_typeddict
 
 import rerank_unify as ru
 
 griffe = pytest.importorskip("griffe", reason="its parser of docstrings needs Python 3.11")
-
-MODULES: Final = {
-    name: importlib.import_module(name)
-    for name in (
-        "rerank_unify",
-        "rerank_unify.batching",
-        "rerank_unify.cache",
-        "rerank_unify.client",
-        "rerank_unify.declaration",
-        "rerank_unify.errors",
-        "rerank_unify.fallback",
-        "rerank_unify.gateway",
-        "rerank_unify.testing",
-        "rerank_unify.transcode",
-        "rerank_unify.transport",
-    )
-}
 
 
 def public_names() -> Iterator[tuple[str, Any]]:

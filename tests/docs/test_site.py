@@ -1,0 +1,37 @@
+"""The site has each public name, and is built without a warning: no dead link, no dead anchor, no dead reference."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final
+
+import pytest
+from public_modules import MODULES
+
+DOCS: Final = Path(__file__).parents[2] / "docs"
+REFERENCE: Final = "".join(page.read_text(encoding="utf-8") for page in sorted((DOCS / "api").glob("*.md")))
+
+
+def documented_names() -> set[str]:
+    """Return the names that have an entry in the reference."""
+    return set(re.findall(r"^\.\. (?:auto|py:)\w+:: (\w+)", REFERENCE, re.MULTILINE))
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_each_public_name_is_in_the_reference(module: str) -> None:
+    assert set(MODULES[module].__all__) - documented_names() == set()
+
+
+@pytest.mark.slow
+def test_the_site_is_built_without_a_warning(tmp_path: Path) -> None:
+    pytest.importorskip("sphinx", reason="make docs installs it; it needs Python 3.11")
+    command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-n", "-q", "-d", tmp_path / "doctrees"]
+    built = subprocess.run(
+        [*command, DOCS, tmp_path / "site"], capture_output=True, text=True, check=False, timeout=600
+    )
+    assert built.stderr == ""
+    assert built.returncode == 0
+    assert (tmp_path / "site" / "api" / "client.html").exists()
