@@ -394,6 +394,14 @@ class MemoryScoreCache(ScoreCache):
     Raises:
         InvalidRequestError: an argument has a wrong value.
         MissingExtraError: cachetools is not installed.
+
+    Examples:
+        >>> cache = ru.MemoryScoreCache(max_entries=10_000, ttl=600.0)
+        >>> cache.set_many({"a key": 0.5})
+        >>> cache.get_many(["a key", "another"])
+        {'a key': 0.5}
+        >>> cache.counts
+        CacheCounts(hits=1, misses=1, errors=0)
     """
 
     blocks = False

@@ -98,6 +98,11 @@ def select_fields(
 
     Raises:
         InvalidRequestError: the object has none of the ``rank_fields``.
+
+    Examples:
+        >>> from rerank_unify.declaration import select_fields
+        >>> select_fields({"title": "Aloe", "price": 9, "id": 7}, ["price", "title"], 0)
+        {'price': 9, 'title': 'Aloe'}
     """
     if rank_fields:
         names: Sequence[str] = rank_fields

@@ -237,6 +237,13 @@ class Client:
 
         Raises:
             InvalidRequestError: ``concurrency`` is no integer above 0.
+
+        Examples:
+            >>> documents = ["motor oil", "skin cream"]
+            >>> requests = (ru.RerankRequest(query=query, documents=documents) for query in ("oil", "skin"))
+            >>> with ru.Client("local") as client:
+            ...     [done.response[0].index for done in client.rerank_many(requests, ordered=True)]
+            [0, 1]
         """
         required = must_keep if isinstance(must_keep, str) else frozenset(must_keep)
         return in_threads(
@@ -337,6 +344,14 @@ class AsyncClient:
 
         Raises:
             RerankError: as `Client.rerank`.
+
+        Examples:
+            >>> import asyncio
+            >>> async def first(query, documents):
+            ...     async with ru.AsyncClient("local") as client:
+            ...         return (await client.rerank(query, documents, top_n=1))[0].index
+            >>> asyncio.run(first("skin cream", ["motor oil", "aloe vera cream"]))
+            1
         """
         request_fields = as_fields(query, documents, fields)
         response = await self.rerank_fields(

@@ -75,6 +75,10 @@ def redact_message(message: str, texts: Iterable[str] = (), secrets: Iterable[st
             the message as words of its own, and any run of 15 characters or more (some of 12 to 14 too). White space
             counts as one space, as in the message.
         secrets: API keys.
+
+    Examples:
+        >>> ru.errors.redact_message("key sk-1234567 is wrong", secrets=["sk-1234567"])
+        'key [key] is wrong'
     """
     for secret in secrets:
         if len(secret) >= _WHOLE:

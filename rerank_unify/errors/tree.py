@@ -106,6 +106,11 @@ class RerankError(Exception):
             provider did not state it.
         body (bytes | None): the provider's raw body. It may repeat the query and the documents: do not log it.
         attempts (tuple[AttemptRecord, ...]): the attempts of a client before it raised this error, else empty.
+
+    Examples:
+        >>> error = ru.RateLimitError("slow down", provider="jina", status=429, retry_after=7.0)
+        >>> str(error), error.retryable
+        ('jina: RateLimitError (HTTP 429): slow down', True)
     """
 
     abstract: ClassVar[bool] = True

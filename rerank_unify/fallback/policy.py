@@ -97,6 +97,11 @@ class FallbackPolicy:
 
     Raises:
         InvalidRequestError: a number is too low, or a word is not known.
+
+    Examples:
+        >>> policy = ru.FallbackPolicy(rules={ru.RateLimitError: ru.Rule("next", retries=1)}, hedge_after=2.0)
+        >>> policy.rule(ru.RateLimitError).retries
+        1
     """
 
     rules: Mapping[type[RerankError], Rule] = field(default_factory=dict[type[RerankError], Rule])

@@ -43,6 +43,10 @@ class Target:
     Raises:
         InvalidRequestError: a number is out of range, the model is no name, or the limits are no `Limits`.
         UnknownProviderError: no provider has such a name.
+
+    Examples:
+        >>> ru.Target("xinference", model="my-uid", base_url="http://10.0.0.5:9997", timeout=5.0).name
+        'xinference'
     """
 
     provider: Provider | str

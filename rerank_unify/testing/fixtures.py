@@ -110,6 +110,11 @@ def load_cases(provider: str | None = None) -> list[Case]:
     Raises:
         FileNotFoundError: there are no cases of that provider.
         ValueError: a file is not a case; see ``Case.from_json``.
+
+    Examples:
+        >>> from rerank_unify.testing import load_cases
+        >>> {case.provider for case in load_cases("voyage")}
+        {'voyage'}
     """
     root = files("rerank_unify.fixtures")
     known = {folder.name for folder in root.iterdir() if folder.is_dir() and folder.name[0] not in "_."} - {"requests"}
