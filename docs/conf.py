@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from sphinx.errors import ExtensionError
 from sphinx.util.nodes import make_refnode
@@ -126,16 +127,21 @@ def _find_public_name(app: Sphinx, env: BuildEnvironment, reference: pending_xre
 
 
 def _skip_member(
-    _app: Sphinx, _kind: str, _name: str, value: object, _skip: bool, _options: object
+    _app: Sphinx, _kind: str, name: str, value: object, _skip: bool, _options: object
 ) -> Literal[True] | None:
-    """Leave out the fields of named tuples: the section Attributes of the class has them."""
-    return True if type(value).__name__ == "_tuplegetter" else None
+    """Leave out pydantic's settings, and the fields of named tuples: the section Attributes of the class has them."""
+    return True if name == "model_config" or type(value).__name__ == "_tuplegetter" else None
 
 
 def _write_signature(
-    _app: Sphinx, _kind: str, _name: str, _value: object, _options: object, signature: str | None, returns: str | None
+    _app: Sphinx, _kind: str, _name: str, value: Any, _options: object, signature: str | None, returns: str | None
 ) -> tuple[str, str | None] | None:
     """Write defaults that are functions by name, and those that are no Python as ``...``."""
+    if hasattr(value, "model_fields") and signature:
+        # A pydantic model. The types of its fields are long, and its docstring says what they accept.
+        made = inspect.signature(value)
+        fields = [one.replace(annotation=one.empty) for one in made.parameters.values()]
+        signature = str(made.replace(parameters=fields, return_annotation=made.empty))
     if signature is None:
         return None
     # Tables with functions in them, then functions, then what is made anew for each object.

@@ -59,7 +59,7 @@ class Usage:
             object.__setattr__(self, "completion_tokens", completion)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the reported figures."""
+        """Return the reported figures by name; without those that were not reported."""
         return {name: value for name in USAGE_FIELDS if (value := getattr(self, name)) is not None}
 
     def __repr__(self) -> str:

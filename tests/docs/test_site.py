@@ -28,7 +28,7 @@ def test_each_public_name_is_in_the_reference(module: str) -> None:
 @pytest.mark.slow
 def test_the_site_is_built_without_a_warning(tmp_path: Path) -> None:
     pytest.importorskip("sphinx", reason="make docs installs it; it needs Python 3.11")
-    command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-n", "-q", "-d", tmp_path / "doctrees"]
+    command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-n", "-q", "-d", str(tmp_path / "doctrees")]
     built = subprocess.run(
         [*command, DOCS, tmp_path / "site"], capture_output=True, text=True, check=False, timeout=600
     )
