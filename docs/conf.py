@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import inspect
 import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from sphinx.errors import ExtensionError
+from sphinx.util import logging
 from sphinx.util.nodes import make_refnode
 
 import rerank_unify
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
 
 DOCS = Path(__file__).parent
 ROOT = DOCS.parent
+LOG = logging.getLogger(__name__)
 REPOSITORY = "https://github.com/rerank-unify/rerank-unify"
 
 project = "rerank-unify"
@@ -35,7 +35,8 @@ nitpick_ignore_regex = [
     # Types of other packages. Their descriptions are on the network, and the site is built without it.
     (
         "py:.*",
-        "(aiohttp|collections|contextlib|httpx|hypothesis|pathlib|pydantic|pydantic_settings|starlette|typing|typing_extensions)[.].*",
+        "(aiohttp|collections|contextlib|httpx|hypothesis|pathlib|pydantic|pydantic_settings|starlette)[.].*"
+        "|typing(_extensions)?[.].*",
     ),
     # Types that no reader needs.
     ("py:class", r"(.*[.])?(About|Count|Decoder|KeyHash|Law|Seconds|T|_Number)"),
@@ -71,15 +72,15 @@ _LINKS = re.compile(r"^```.*?^```|\]\((?P<target>[^)#\s]+)(?P<anchor>#[^)\s]*)?\
 _OURS = re.compile(re.escape(REPOSITORY) + r"/(?:blob|tree|raw)/main/(.+)")
 
 
-def rewrite_links(text: str, folder: Path) -> str:
+def rewrite_links(text: str, page: str, file: Path) -> str:
     """Return Markdown whose links to pages are relative, so that Sphinx checks them, and to other files absolute.
+
+    A link to a file that is not there is a warning.
 
     Args:
         text: Markdown as it reads on a code host: links are relative, or absolute to this repository.
-        folder: the folder of the page.
-
-    Raises:
-        ExtensionError: a link leads to a file that is not there.
+        page: the page, as Sphinx names it.
+        file: the file of the text: that of the page, or one that the page includes.
     """
 
     def rewrite(link: re.Match[str]) -> str:
@@ -89,10 +90,10 @@ def rewrite_links(text: str, folder: Path) -> str:
         ours = _OURS.fullmatch(target)
         if "://" in target and not ours:
             return link[0]
-        path = ROOT / ours[1] if ours else (folder / target).resolve()
+        path = ROOT / ours[1] if ours else (file.parent / target).resolve()
         if not path.exists():
-            raise ExtensionError(f"{target}: there is no {path}")
-        return f"]({_address(path, folder)}{link['anchor'] or ''})"
+            LOG.warning("dead link: there is no %s", target, location=page)
+        return f"]({_address(path, (DOCS / page).parent)}{link['anchor'] or ''})"
 
     return _LINKS.sub(rewrite, text)
 
@@ -105,11 +106,11 @@ def _address(path: Path, folder: Path) -> str:
 
 
 def _read_page(_app: Sphinx, page: str, source: list[str]) -> None:
-    source[0] = rewrite_links(source[0], (DOCS / page).parent)
+    source[0] = rewrite_links(source[0], page, DOCS / page)
 
 
-def _read_included(app: Sphinx, _path: Path, page: str, source: list[str]) -> None:
-    _read_page(app, page, source)
+def _read_included(_app: Sphinx, path: Path, page: str, source: list[str]) -> None:
+    source[0] = rewrite_links(source[0], page, (DOCS / path).resolve())
 
 
 def _find_public_name(app: Sphinx, env: BuildEnvironment, reference: pending_xref, text: Element) -> Element | None:
@@ -118,7 +119,7 @@ def _find_public_name(app: Sphinx, env: BuildEnvironment, reference: pending_xre
     if reference["refdomain"] != "py" or module.partition(".")[0] not in {"", "rerank_unify"}:
         return None
     domain = env.domains.python_domain
-    entry_name = re.compile(rf"(rerank_unify\.([a-z_]+\.)?)?{name}")
+    entry_name = re.compile(rf"(rerank_unify\.([a-z_]+\.)?)?{re.escape(name)}")
     full = next(filter(entry_name.fullmatch, domain.objects), None)
     if full is None:
         return None
@@ -137,11 +138,12 @@ def _write_signature(
     _app: Sphinx, _kind: str, _name: str, value: Any, _options: object, signature: str | None, returns: str | None
 ) -> tuple[str, str | None] | None:
     """Write defaults that are functions by name, and those that are no Python as ``...``."""
-    if hasattr(value, "model_fields") and signature:
+    if signature is not None and signature.startswith("(**data"):
         # A pydantic model. The types of its fields are long, and its docstring says what they accept.
-        made = inspect.signature(value)
-        fields = [one.replace(annotation=one.empty) for one in made.parameters.values()]
-        signature = str(made.replace(parameters=fields, return_annotation=made.empty))
+        fields = {name: one.get_default(call_default_factory=True) for name, one in value.model_fields.items()}
+        required = {name for name, one in value.model_fields.items() if one.is_required()}
+        written = (name if name in required else f"{name}={default!r}" for name, default in fields.items())
+        signature = f"(*, {', '.join(written)})"
     if signature is None:
         return None
     # Tables with functions in them, then functions, then what is made anew for each object.
