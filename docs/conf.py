@@ -35,8 +35,7 @@ nitpick_ignore_regex = [
     # Types of other packages. Their descriptions are on the network, and the site is built without it.
     (
         "py:.*",
-        "(aiohttp|collections|contextlib|httpx|hypothesis|pathlib|pydantic|pydantic_settings|starlette)[.].*"
-        "|typing(_extensions)?[.].*",
+        "(aiohttp|collections|contextlib|httpx|hypothesis|pathlib|pydantic(_settings)?|starlette|typing(_extensions)?)[.].*",
     ),
     # Types that no reader needs.
     ("py:class", r"(.*[.])?(About|Count|Decoder|KeyHash|Law|Seconds|T|_Number)"),
