@@ -337,6 +337,8 @@ class AsyncClient:
             query: the query, or a whole request.
             documents: the documents; None with a whole request.
             must_keep: canonical fields that must not be lost in a way that affects the result, or ``"all"``.
+            min_score: as the client's, in its place.
+            min_unit_score: as the client's, in its place.
             fields: further fields of `RerankRequest`.
 
         Returns:
@@ -373,6 +375,8 @@ class AsyncClient:
         Args:
             fields: the fields of the request.
             must_keep: as in `rerank`.
+            min_score: as in `rerank`.
+            min_unit_score: as in `rerank`.
             cache_scope: the group of users that share scores of the cache.
 
         Returns:
