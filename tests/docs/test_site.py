@@ -34,6 +34,13 @@ def test_each_public_name_is_in_the_reference(module: str) -> None:
     assert [name for name in names if id(getattr(MODULES[module], name)) not in documented] == []
 
 
+def test_each_example_is_a_recipe() -> None:
+    recipes = (DOCS / "recipes.md").read_text(encoding="utf-8")
+    examples = {path.name for path in (DOCS.parent / "examples").glob("*.py")}
+    assert examples
+    assert examples - set(re.findall(r"^```\{literalinclude\} \.\./examples/(.+)$", recipes, re.MULTILINE)) == set()
+
+
 @pytest.mark.slow
 def test_the_site_is_built_without_a_warning(tmp_path: Path) -> None:
     pytest.importorskip("sphinx", reason="make docs installs it; it needs Python 3.11")
