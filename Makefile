@@ -34,7 +34,7 @@ demo: $(VENV)/.demo ## rank ten documents in five languages, show what Cohere an
 test: $(VENV)/.test ## the tests, with a small budget of examples
 	$(BIN)/python -m pytest -n auto -q
 
-check: lint wheel ## everything: format, lint, types, thorough tests with coverage, docs, the wheel tested elsewhere
+check: lint wheel $(VENV)/.docs ## everything: format, lint, types, thorough tests with coverage, docs, the wheel tested elsewhere
 	RERANK_UNIFY_PROFILE=thorough $(BIN)/python -m pytest -n auto -q --cov --cov-report=term
 
 lint: $(VENV)/.dev ## ruff, import-linter, mypy and pyright, all strict
@@ -44,8 +44,10 @@ lint: $(VENV)/.dev ## ruff, import-linter, mypy and pyright, all strict
 	$(BIN)/mypy
 	$(BIN)/pyright
 
-docs: $(VENV)/.dev ## run every example of README and docs
+docs: $(VENV)/.docs ## run every example of README and docs, and build the site into build/site: no warning, no dead link
 	$(BIN)/python -m pytest -q tests/docs
+	$(BIN)/python -m sphinx -W --keep-going -n -E -q -d build/doctrees docs build/site
+	@echo "build/site/index.html"
 
 browser: $(VENV)/.dev ## the gateway's playground in a browser: chromium, or one that is installed for the tests
 	command -v chromium >/dev/null || $(BIN)/python -m playwright install chromium
@@ -113,6 +115,10 @@ $(VENV)/.test: $(VENV)/.venv
 $(VENV)/.dev: $(VENV)/.venv
 	$(BIN)/python -m pip install --quiet --editable '.[all,testing]' --group dev
 	@touch $@ $(VENV)/.test $(VENV)/.demo
+
+$(VENV)/.docs: $(VENV)/.test
+	$(BIN)/python -m pip install --quiet --group docs
+	@touch $@
 
 $(INTEROP)/.done: pyproject.toml
 	$(PYTHON) -m venv $(INTEROP)

@@ -102,7 +102,12 @@ class SigV4(_Signed):
         return plain or (f"{pair}:{token}" if pair and token else pair)
 
     def sign(self, http: HttpRequest, credentials: str | None, now: float) -> HttpRequest:
-        """Return the request signed; see `Auth.sign`."""
+        """Return the request signed; see `Auth.sign`.
+
+        Raises:
+            InvalidRequestError: the key has no secret in it, and the service takes no plain key.
+            MissingExtraError: botocore is not installed.
+        """
         if credentials is None or self._unsigned(http, credentials):
             return http
         identity, _, secret = credentials.partition(":")
@@ -244,7 +249,11 @@ class Oci(_Signed):
         return json.dumps({**settings, "pass_phrase": phrase} if phrase else settings)
 
     def sign(self, http: HttpRequest, credentials: str | None, now: float) -> HttpRequest:
-        """Return the request signed; see `Auth.sign`."""
+        """Return the request signed; see `Auth.sign`.
+
+        Raises:
+            InvalidRequestError: the key is no JSON object with all that a signature needs.
+        """
         if credentials is None or self._unsigned(http, credentials):
             return http
         settings: Any = parse_json(credentials)
@@ -317,7 +326,12 @@ class _Exchanged(_Signed):
         return self._bearer(http, credentials)
 
     def token_from(self, response: HttpResponse, now: float) -> Token:
-        """Read the token in a response; see `Auth.token_from`."""
+        """Read the token in a response; see `Auth.token_from`.
+
+        Raises:
+            AuthenticationError: the key was refused.
+            InvalidResponseError: the response lacks the token, or the seconds for which it is valid.
+        """
         status, _, body = response
         value: Any = parse_json(body)
         found: Mapping[str, Any] = value if is_object(value) else {}
@@ -438,7 +452,11 @@ class Google(_Exchanged):
         return None
 
     def token_request(self, credentials: str | None, now: float) -> HttpRequest | None:
-        """Return the request that exchanges the credentials; see `Auth.token_request`."""
+        """Return the request that exchanges the credentials; see `Auth.token_request`.
+
+        Raises:
+            InvalidRequestError: the key is JSON, and neither that of a service account nor of a user's login.
+        """
         if credentials is None or not credentials.lstrip().startswith("{"):
             return None
         about: Any = parse_json(credentials)

@@ -44,7 +44,11 @@ class Auth:
     shared: bool = False
 
     def key(self, environ: Mapping[str, str]) -> str | None:
-        """Return the key in the environment, or None."""
+        """Return the key in the environment, or None.
+
+        Args:
+            environ: variables by name, such as ``os.environ``.
+        """
         return next((key for name in self.variables if (key := environ.get(name, "").strip())), None)
 
     def write(
@@ -153,8 +157,12 @@ class Auth:
             response: the HTTP response.
             now: seconds since the epoch.
 
+        Returns:
+            The token, and the instant at which it expires, in seconds since the epoch.
+
         Raises:
-            StatusError, InvalidResponseError: there is no token; messages repeat nothing of the body but its code.
+            StatusError: there is no token; the message repeats nothing of the body but its code.
+            InvalidResponseError: there is no token.
         """
         raise InvalidResponseError("the provider issues no tokens", path="access_token")
 
@@ -216,7 +224,13 @@ def with_query(url: str, name: str, value: str) -> str:
 
 
 def bearer(*variables: str, required: bool = True, shared: bool = False) -> Auth:
-    """``Authorization: Bearer KEY``, with the environment variables that hold the key; see `Auth`."""
+    """Return an `Auth` that sends ``Authorization: Bearer KEY``.
+
+    Args:
+        variables: the environment variables that may hold the key; the first that is set counts.
+        required: whether the provider's own hosts require a key.
+        shared: as in `Auth`.
+    """
     return Auth(variables=variables, required=required, shared=shared)
 
 
@@ -286,7 +300,11 @@ class Endpoint:
         return {name: (*self.variables.get(name, ()), name.upper())[0] for name in names}
 
     def base_url_in(self, environ: Mapping[str, str]) -> str | None:
-        """Return the base URL that environment variables give, or None: the whole of it, or parts such as a region."""
+        """Return the base URL that environment variables give, or None: the whole of it, or parts such as a region.
+
+        Args:
+            environ: variables by name, such as ``os.environ``.
+        """
         found = {name: _first(environ, variables) for name, variables in self.variables.items()}
         if found.get(""):
             return found[""]
@@ -344,6 +362,9 @@ class Endpoint:
 
         ``http`` in place of ``https`` is another place: a key from the environment would travel in clear text. Parts of
         the URL that are not known may be names in braces.
+
+        Args:
+            url: the URL, absolute.
         """
         with suppress(ValueError, TypeError, AttributeError):
             url = _PART.sub("part", url)

@@ -71,7 +71,7 @@ class HttpRequest:
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """The keys that messages must not repeat: from headers, with and without scheme, and from the URL's query."""
+        """The keys that messages must not repeat, from headers, with and without scheme, and from the URL's query."""
         headers = cast("MaskedHeaders", self.headers)
         values = [value for name, value in headers.items() if headers.is_secret(name)]
         if "?" in self.url:

@@ -22,17 +22,35 @@ def compile_path(dotted: str) -> Path:
 
 
 def is_object(value: object) -> TypeGuard[Mapping[str, Any]]:
-    """Return whether a JSON value is an object."""
+    """Return whether a JSON value is an object.
+
+    Args:
+        value: any JSON value; any mapping counts as an object.
+    """
     return isinstance(value, _OBJECT)
 
 
 def is_list(value: object) -> TypeGuard[list[Any] | tuple[Any, ...]]:
-    """Return whether a JSON value is a list."""
+    """Return whether a JSON value is a list.
+
+    Args:
+        value: any JSON value; a tuple counts as a list.
+    """
     return isinstance(value, (list, tuple))
 
 
 def dig(value: Any, path: Path) -> Any:
-    """Return the value at the path, or ``ABSENT`` where a step is missing."""
+    """Return the value at the path, or ``ABSENT`` where a step is missing.
+
+    Args:
+        value: any JSON value.
+        path: the steps: names, and "0" for the first item of a list.
+
+    Examples:
+        >>> from rerank_unify.declaration import dig
+        >>> dig({"meta": {"tokens": [7]}}, ("meta", "tokens", "0"))
+        7
+    """
     for step in path:
         if isinstance(value, _OBJECT) and step in value:
             value = value[step]  # pyright: ignore[reportUnknownVariableType] - any JSON value

@@ -25,7 +25,12 @@ def watch_progress(watcher: Watcher) -> Generator[None]:
 
 
 def report_progress(done: int, total: int) -> None:
-    """Report how many of ``total`` documents are ranked."""
+    """Report how many documents are ranked. Without a watcher, such as the command line's bar, nothing happens.
+
+    Args:
+        done: the number of documents that are ranked, 0 or more.
+        total: the number of all documents.
+    """
     watcher = _WATCHER.get()
     if watcher is not None:
         watcher(done, total)

@@ -90,15 +90,32 @@ class Provider:
     # --- before a call
 
     def model(self, name: str | None = None, *, base_model: str | None = None) -> Model:
-        """Return the declaration of ``base_model`` where given, else of ``name``, else of the default model."""
+        """Return the declaration of ``base_model`` where given, else of ``name``, else of the default model.
+
+        Args:
+            name: the model's name; None for the default model.
+            base_model: the known model behind an alias.
+        """
         return self.models.get(base_model or name or self.default_model or "", self.unknown_model)
 
     def limits(self, model: str | None = None) -> Limits:
-        """Return the limits of one call, in documents and tokens."""
+        """Return the limits of one call, in documents and tokens.
+
+        Args:
+            model: the model's name; None for the default model.
+
+        Examples:
+            >>> ru.provider("voyage").limits().documents
+            1000
+        """
         return self.model(model).limits
 
     def with_limits(self, limits: Limits) -> Provider:
-        """Return this provider with other limits for every model; those that are None stay as declared."""
+        """Return this provider with other limits for every model; those that are None stay as declared.
+
+        Args:
+            limits: the limits of one call.
+        """
         models = {name: replace(model, limits=limits.over(model.limits)) for name, model in self.models.items()}
         unknown_model = replace(self.unknown_model, limits=limits.over(self.unknown_model.limits))
         made = replace(self, models=models, unknown_model=unknown_model)
@@ -128,7 +145,11 @@ class Provider:
         return {}
 
     def modalities(self, model: str | None = None) -> tuple[str, ...]:
-        """Return what the model ranks: ``("text",)`` or ``("text", "image")``."""
+        """Return what the model ranks: ``("text",)`` or ``("text", "image")``.
+
+        Args:
+            model: the model's name; None for the default model.
+        """
         return ("text", "image") if self.model(model).images else ("text",)
 
     @property
@@ -137,7 +158,11 @@ class Provider:
         return self.unknown_model.score_kind != "none"
 
     def score_kind(self, model: str | None = None) -> ScoreKind:
-        """Return the kind of the model's scores, such as ``probability``."""
+        """Return the kind of the model's scores, such as ``probability``.
+
+        Args:
+            model: the model's name; None for the default model.
+        """
         return self.model(model).score_kind
 
     @property
@@ -146,13 +171,22 @@ class Provider:
         return self.auth.variables
 
     def key(self, environ: Mapping[str, str]) -> str | None:
-        """The key in an environment, such as ``os.environ``, or None."""
+        """Return the key in an environment, else None.
+
+        Args:
+            environ: variables by name, such as ``os.environ``.
+        """
         return self.auth.key(environ)
 
     def check(
         self, request: RerankRequest, model: str | None = None, *, base_model: str | None = None
     ) -> UnsupportedRequestError | None:
         """Return the error that `prepare` would raise because this provider cannot express the request, else None.
+
+        Args:
+            request: the canonical request.
+            model: the model to send; None for the request's, else the provider's default.
+            base_model: the known model behind an alias.
 
         Raises:
             InvalidRequestError: every provider would refuse the request, such as ``rank_fields`` that a document lacks.
@@ -192,10 +226,21 @@ class Provider:
             echo_documents: whether the provider shall return documents; results take theirs from the request anyway.
             base_model: the known model behind an alias, such as a Xinference UID.
 
+        Returns:
+            The call. Send its ``http``, then give status, headers and body of the response to its `decode`.
+
         Raises:
             InvalidRequestError: a provider option, header, key or URL is wrong.
             UnsupportedRequestError: this provider cannot express the request.
             MissingApiKeyError: no key is given, and the provider's hosts require one.
+
+        Examples:
+            >>> request = ru.RerankRequest(query="skin cream", documents=["motor oil", "aloe vera"], truncation=False)
+            >>> call = ru.provider("jina").prepare(request, api_key="jina_123")
+            >>> call.http.url
+            'https://api.jina.ai/v1/rerank'
+            >>> [(loss.field, loss.action) for loss in call.losses]
+            [('truncation', 'dropped')]
         """
         encoded = self.encode_fields(
             fields_of(request), model=model, base_model=base_model, echo_documents=echo_documents
@@ -213,15 +258,53 @@ class Provider:
         base_url: str | None = None,
         headers: Headers | None = None,
     ) -> HttpRequest:
-        """Build the HTTP request alone; see `prepare`."""
+        """Build the HTTP request alone; see `prepare`.
+
+        Args:
+            request: the canonical request.
+            model: the model to send; None for the request's, else the provider's default.
+            api_key: a string or a ``SecretStr``.
+            base_url: a root, version root, prefix or full path to call instead of the provider's URL.
+            headers: further headers.
+
+        Returns:
+            The request to send, with its method, url, headers and content.
+
+        Raises:
+            RequestError: as `prepare`.
+        """
         return self.prepare(request, model=model, api_key=api_key, base_url=base_url, headers=headers).http
 
     def encode_request(self, request: RerankRequest, model: str | None = None) -> dict[str, Any]:
-        """Encode a canonical request as this provider's JSON body; see `prepare`."""
+        """Encode a canonical request as this provider's JSON body; see `prepare`.
+
+        Args:
+            request: the canonical request.
+            model: the model to send; None for the request's, else the provider's default.
+
+        Returns:
+            The body as JSON values. The request shares some of them, so do not change it.
+
+        Raises:
+            RequestError: as `prepare`.
+
+        Examples:
+            >>> request = ru.RerankRequest(query="skin cream", documents=["aloe vera"], top_n=1)
+            >>> ru.provider("voyage").encode_request(request)["top_k"]
+            1
+        """
         return self.encode_fields(fields_of(request), model=model).body
 
     def losses(self, request: RerankRequest, model: str | None = None) -> tuple[Loss, ...]:
-        """Return the parts of the request that this provider would not receive as given."""
+        """Return the parts of the request that this provider would not receive as given.
+
+        Args:
+            request: the canonical request.
+            model: the model to send; None for the request's, else the provider's default.
+
+        Raises:
+            UnsupportedRequestError: this provider cannot express the request.
+        """
         return self.encode_fields(fields_of(request), model=model).losses
 
     def encode_fields(
@@ -232,7 +315,21 @@ class Provider:
         base_model: str | None = None,
         echo_documents: bool = True,
     ) -> EncodedRequest:
-        """Encode canonical fields, for `prepare` and the transcoder."""
+        """Encode canonical fields, for `prepare` and the transcoder.
+
+        Args:
+            fields: the fields of the request, as `decode_fields` returns them.
+            model: the model to send; None for the request's, else the provider's default.
+            base_model: the known model behind an alias.
+            echo_documents: whether the provider shall return documents.
+
+        Returns:
+            The JSON body, with the losses and what decoding the response needs.
+
+        Raises:
+            InvalidRequestError: the model is no name, or a provider option is wrong.
+            UnsupportedRequestError: this provider cannot express the request, or needs a model's name.
+        """
         sent_model = fields["model"] or self.default_model if model is None else validate_model(model)
         if sent_model is None:
             # Not invalid: in a chain the next provider may have a default model.
@@ -274,17 +371,44 @@ class Provider:
             request: the canonical request. With it, indices are checked and results get their documents.
             now: seconds since the epoch, for a Retry-After that is a date; None for the response's Date header.
 
+        Returns:
+            The canonical response. `Call.decode` knows more of the request, such as the documents that were withheld.
+
         Raises:
-            StatusError, InvalidResponseError: and no other exception, whatever the body holds.
+            StatusError: the provider returned an error.
+            InvalidResponseError: the response breaks the contract. No body raises anything else.
         """
         return self.decoder.decode_response(status, headers, body, self._decode_context(request), now)
 
     def decode_response(self, body: Body, request: RerankRequest | None = None) -> RerankResponse:
-        """Decode a body that came with a success status; see `decode`."""
+        """Decode a body that came with a success status; see `decode`.
+
+        Args:
+            body: the body, raw or as JSON values.
+            request: the canonical request. With it, indices are checked and results get their documents.
+
+        Returns:
+            The canonical response.
+
+        Raises:
+            StatusError: the body holds an error.
+            InvalidResponseError: the response breaks the contract.
+        """
         return self.decoder.decode_response(200, (), body, self._decode_context(request), None)
 
     def decode_error(self, status: int, headers: Headers, body: bytes | str, now: float | None = None) -> RerankError:
-        """Return the error in a response. Under a success status, the response counts as one without rows."""
+        """Return the error in a response. Under a success status, the response counts as one without rows.
+
+        Args:
+            status: the HTTP status.
+            headers: the HTTP headers; their names may be in any case.
+            body: the raw body.
+            now: seconds since the epoch, for a Retry-After that is a date; None for the response's Date header.
+
+        Examples:
+            >>> ru.provider("cohere").decode_error(429, {"retry-after": "7"}, b'{"message": "slow down"}').retry_after
+            7.0
+        """
         return self.decoder.decode_error(status, headers, body, NO_CONTEXT, now)
 
     def _decode_context(self, request: RerankRequest | None) -> DecodeContext:
@@ -305,13 +429,33 @@ class Provider:
     def decode_request(self, body: Body) -> RerankRequest:
         """Decode the request body of a client of this dialect.
 
+        Args:
+            body: the client's body, raw or as JSON values.
+
+        Returns:
+            The canonical request.
+
         Raises:
             InvalidRequestError: a field is wrong; the sentence uses the dialect's field name.
+
+        Examples:
+            >>> ru.provider("voyage").decode_request(b'{"query": "q", "documents": ["a"], "top_k": 1}').top_n
+            1
         """
         return RerankRequest.model_construct(**self.decode_fields(body))
 
     def decode_fields(self, body: Body) -> RequestFields:
-        """Decode a client's body into canonical fields, for `decode_request` and the transcoder."""
+        """Decode a client's body into canonical fields, for `decode_request` and the transcoder.
+
+        Args:
+            body: the client's body, raw or as JSON values.
+
+        Returns:
+            The fields of `RerankRequest` as a plain dictionary, every one present.
+
+        Raises:
+            InvalidRequestError: it is no JSON object, or a field is wrong; the sentence uses the dialect's field name.
+        """
         body = plain_body(body)
         wire: Any
         # Only a plain parser's values are free of lone surrogates.
@@ -337,15 +481,30 @@ class Provider:
         return {key: _copies(value) if value is rows_of(response) else value for key, value in body.items()}
 
     def dump_response(self, response: RerankResponse, model: str | None = None) -> bytes:
-        """Encode a response as JSON in UTF-8; ``model`` is the model name in the client's request."""
+        """Encode a response in this dialect as bytes.
+
+        Args:
+            response: the canonical response.
+            model: the model name in the client's request, which is returned; None for the response's model name.
+
+        Returns:
+            JSON in UTF-8.
+        """
         return dump(self.dialect.response.write(response, model))
 
     def encode_error(self, error: RerankError, relay: bool = False) -> tuple[int, dict[str, str], dict[str, Any]]:
-        """Encode an error for a client of this dialect: HTTP status, headers and JSON body.
+        """Encode an error for a client of this dialect.
 
         Args:
             error: the error.
             relay: whether the upstream key came from the client. If not, its rejection is a 502, not the client's 401.
+
+        Returns:
+            HTTP status, headers by lower-case name, and the JSON body.
+
+        Examples:
+            >>> ru.provider("jina").encode_error(ru.RateLimitError("slow down", retry_after=7.0))
+            (429, {'content-type': 'application/json', 'retry-after': '7'}, {'detail': 'slow down'})
         """
         return self.dialect.errors.encode(error, relay=relay)
 
@@ -448,11 +607,33 @@ class Call:
             now: seconds since the epoch.
 
         Raises:
-            InvalidRequestError, MissingExtraError: as `Auth.sign`.
+            InvalidRequestError: as `Auth.sign`.
+            MissingExtraError: as `Auth.sign`.
         """
         http = self.provider.auth.sign(self.http, plain_key(credentials), now)
         return self if http is self.http else replace(self, http=http)
 
     def decode(self, status: int, headers: Headers, body: bytes | str, now: float | None = None) -> RerankResponse:
-        """Decode the response to this call, or raise its error; see `Provider.decode`."""
+        """Decode the response to this call, or raise its error; see `Provider.decode`.
+
+        Args:
+            status: the HTTP status.
+            headers: the HTTP headers; their names may be in any case.
+            body: the raw body.
+            now: seconds since the epoch, for a Retry-After that is a date; None for the response's Date header.
+
+        Returns:
+            The canonical response, with the documents of the request.
+
+        Raises:
+            StatusError: the provider returned an error.
+            InvalidResponseError: the response breaks the contract. No body raises anything else.
+
+        Examples:
+            >>> request = ru.RerankRequest(query="skin cream", documents=["motor oil", "aloe vera"], top_n=1)
+            >>> call = ru.provider("voyage").prepare(request, api_key="pa-123")
+            >>> body = b'{"data": [{"index": 1, "relevance_score": 0.8}, {"index": 0, "relevance_score": 0.1}]}'
+            >>> call.decode(200, {}, body)[0].document
+            {'text': 'aloe vera'}
+        """
         return self.provider.decoder.decode_response(status, headers, body, self.encoded, now, self.http)

@@ -52,9 +52,15 @@ class Batch:
     parts: tuple[RerankRequest, ...]
 
     def merge(self, responses: Sequence[RerankResponse]) -> RerankResponse:
-        """Merge the responses to the parts, given in the order of the parts, into the response to the whole request.
+        """Merge the responses to the parts into the response to the whole request.
 
         Usage is summed; a figure that one response lacks is None. Of equal scores the lower index comes first.
+
+        Args:
+            responses: one for each part, in the order of the parts.
+
+        Returns:
+            The response, with zero-based indices into the documents of the whole request.
 
         Raises:
             InvalidRequestError: there are more or fewer responses than parts.
@@ -116,9 +122,17 @@ def split_request(
         split: ``"always"`` splits for listwise models too, whose scores then depend on the documents of the same part.
         estimate: the function that estimates the tokens of a text.
 
+    Returns:
+        The parts to send; the request itself where it fits into one call.
+
     Raises:
         UnsupportedRequestError: the request does not fit, and the model scores the list as a whole.
         UnknownProviderError: no provider has such a name.
+
+    Examples:
+        >>> request = ru.RerankRequest(query="q", documents=[f"text {number}" for number in range(2_500)])
+        >>> [len(part.documents) for part in ru.split_request(request, "voyage").parts]
+        [1000, 1000, 500]
     """
     resolved = provider_by_name(provider) if isinstance(provider, str) else provider
     fields = fields_of(request)
@@ -138,7 +152,13 @@ def split_request(
 
 
 def fits(fields: RequestFields, limits: Limits, estimate: Estimate = estimate_tokens) -> bool:
-    """Return whether the request fits into one call."""
+    """Return whether the request fits into one call.
+
+    Args:
+        fields: the fields of the request.
+        limits: the limits of one call, in documents and tokens.
+        estimate: the function that estimates the tokens of a text.
+    """
     if limits.total_tokens is None:
         return limits.documents is None or len(fields["documents"]) <= limits.documents
     return len(_cuts(fields, limits, estimate)) == 1

@@ -136,7 +136,11 @@ class CallWithCache:
         return make_call(call.provider, encoded, call.http.url, call.http.headers)
 
     def agrees(self, response: RerankResponse) -> bool:
-        """Return whether the model that ranked now is the model of the cached scores: two models do not mix."""
+        """Return whether the model that ranked now is the model of the cached scores: two models do not mix.
+
+        Args:
+            response: the response to the call that was made.
+        """
         return not self._cached or response.model == self.call.model
 
     def merge(self, response: RerankResponse | None) -> RerankResponse:
@@ -188,7 +192,11 @@ class CallWithCache:
 
 
 class CallsWithCache:
-    """The calls of one attempt, of which a cache may spare some; see `CallWithCache` for the arguments.
+    """The calls of one attempt, of which a cache may spare some.
+
+    Args:
+        calls: the calls, one for each part of the request.
+        about: the keywords of `CallWithCache`.
 
     Attributes:
         keys (Sequence[str]): the keys of the documents of all calls.
@@ -202,7 +210,11 @@ class CallsWithCache:
         self.new_scores: Mapping[str, float] = {}
 
     def without(self, scores: Mapping[str, float]) -> Sequence[Call]:
-        """Return the calls for the documents without a score; see `CallWithCache.without`."""
+        """Return the calls for the documents without a score; see `CallWithCache.without`.
+
+        Args:
+            scores: cached scores by key.
+        """
         self._left = [call.without(scores) for call in self._calls]
         return [call for call in self._left if call is not None]
 
@@ -301,11 +313,19 @@ class ScoreCache(ABC):
 
     @abstractmethod
     def read(self, keys: Sequence[str]) -> Mapping[str, float]:
-        """Return the scores that the store has, by key. It may raise any exception."""
+        """Return the scores that the store has, by key. It may raise any exception.
+
+        Args:
+            keys: keys of pairs of query and document.
+        """
 
     @abstractmethod
     def write(self, scores: Mapping[str, float]) -> None:
-        """Store scores by key. It may raise any exception."""
+        """Store scores. It may raise any exception.
+
+        Args:
+            scores: finite scores by key.
+        """
 
     @property
     def counts(self) -> CacheCounts:
@@ -313,7 +333,11 @@ class ScoreCache(ABC):
         return self._counts
 
     def get_many(self, keys: Sequence[str]) -> Mapping[str, float]:
-        """Return the scores that are cached, by key; none where the store fails. It raises no exception."""
+        """Return the scores that are cached, by key; none where the store fails. It raises no exception.
+
+        Args:
+            keys: keys of pairs of query and document.
+        """
         if not keys:
             return {}
         scores: Mapping[str, float] = self._attempt(self.read, keys) or {}
@@ -322,7 +346,11 @@ class ScoreCache(ABC):
         return scores
 
     def set_many(self, scores: Mapping[str, float]) -> None:
-        """Cache scores by key. It raises no exception."""
+        """Cache scores. It raises no exception.
+
+        Args:
+            scores: finite scores by key.
+        """
         if scores:
             self._attempt(self.write, scores)
 
@@ -366,6 +394,14 @@ class MemoryScoreCache(ScoreCache):
     Raises:
         InvalidRequestError: an argument has a wrong value.
         MissingExtraError: cachetools is not installed.
+
+    Examples:
+        >>> cache = ru.MemoryScoreCache(max_entries=10_000, ttl=600.0)
+        >>> cache.set_many({"a key": 0.5})
+        >>> cache.get_many(["a key", "another"])
+        {'a key': 0.5}
+        >>> cache.counts
+        CacheCounts(hits=1, misses=1, errors=0)
     """
 
     blocks = False

@@ -104,6 +104,10 @@ def provider(name: str | Provider) -> Provider:
 
     Raises:
         UnknownProviderError: no provider has that name; the message suggests the nearest one.
+
+    Examples:
+        >>> ru.provider("voyage").default_model
+        'rerank-2.5'
     """
     if isinstance(name, str):
         made = _registered.get(name)
@@ -156,5 +160,9 @@ def provider_names() -> list[str]:
     """Return the names of all providers, installed and registered, sorted.
 
     An installed provider that cannot be loaded is left out, and a `RuntimeWarning` names it.
+
+    Examples:
+        >>> "voyage" in ru.provider_names()
+        True
     """
     return sorted({*filter(_is_usable, entry_points()), *_registered})

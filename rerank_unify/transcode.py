@@ -15,6 +15,8 @@ from .dialect import DecodeContext
 from .errors import RerankError
 from .registry import provider as provider_by_name
 
+__all__ = ["TranscodedRequest", "Transcoder", "transcoder"]
+
 _JSON = {"content-type": "application/json"}
 
 
@@ -26,6 +28,8 @@ class TranscodedRequest:
         content: the provider's body, JSON in UTF-8.
         losses: the parts of the request that the provider does not receive as given.
         model: the model that is sent.
+        context: the facts about the request that decoding its response needs.
+        client_model: the model that the client named; None where it named none.
     """
 
     content: bytes
@@ -37,7 +41,14 @@ class TranscodedRequest:
 
 @dataclass(frozen=True, slots=True)
 class Transcoder:
-    """Translates between two dialects. Made by `transcoder`."""
+    """Translates between two dialects. Made by `transcoder`.
+
+    Attributes:
+        client: the provider whose dialect the client uses.
+        provider: the provider to call.
+        model: the model to send; None for the client's, else the provider's default.
+        base_model: the known model behind an alias; None for none.
+    """
 
     client: Provider
     provider: Provider
@@ -48,6 +59,12 @@ class Transcoder:
         """Translate a client's request body into the provider's.
 
         It does not make the provider return documents: `response` takes them from the client's request.
+
+        Args:
+            body: the client's body, JSON.
+
+        Returns:
+            The provider's body, with what `response` needs.
 
         Raises:
             InvalidRequestError: the client's request is wrong; the sentence uses the dialect's field name.
@@ -69,7 +86,7 @@ class Transcoder:
         *,
         relay: bool = False,
     ) -> tuple[int, dict[str, str], bytes]:
-        """Translate the provider's response or error into the client's status, headers and body.
+        """Translate the provider's response or error into the client's dialect.
 
         Args:
             status: the provider's HTTP status.
@@ -78,6 +95,9 @@ class Transcoder:
             request: the result of `request`.
             now: seconds since the epoch, for a Retry-After that is a date.
             relay: whether the upstream key came from the client; see `Provider.encode_error`.
+
+        Returns:
+            The client's HTTP status, headers by lower-case name, and body, JSON in UTF-8.
         """
         try:
             response = self.provider.decoder.decode_response(status, headers, body, request.context, now)
@@ -86,7 +106,15 @@ class Transcoder:
         return 200, dict(_JSON), self.client.dump_response(response, request.client_model)
 
     def error(self, error: RerankError, *, relay: bool = False) -> tuple[int, dict[str, str], bytes]:
-        """Encode any error in the client's dialect, also one that `request` raised."""
+        """Encode any error in the client's dialect, also one that `request` raised.
+
+        Args:
+            error: the error.
+            relay: whether the upstream key came from the client; see `Provider.encode_error`.
+
+        Returns:
+            The client's HTTP status, headers by lower-case name, and body, JSON in UTF-8.
+        """
         status, headers, body = self.client.encode_error(error, relay=relay)
         return status, headers, dump(body)
 
@@ -102,7 +130,21 @@ def transcoder(
         model: the model to send; None for the client's, else the provider's default.
         base_model: the known model behind an alias.
 
+    Returns:
+        The transcoder. It holds no state, so requests may share it.
+
     Raises:
         UnknownProviderError: no provider has such a name.
+
+    Examples:
+        >>> import json
+        >>> between = ru.transcoder("jina", "voyage", model="rerank-2.5")
+        >>> request = between.request(b'{"model": "fast", "query": "cream", "documents": ["oil", "aloe"], "top_n": 1}')
+        >>> request.model
+        'rerank-2.5'
+        >>> body = b'{"data": [{"index": 1, "relevance_score": 0.8}]}'
+        >>> status, headers, content = between.response(200, {}, body, request)
+        >>> json.loads(content)["results"]
+        [{'index': 1, 'relevance_score': 0.8, 'document': {'text': 'aloe'}}]
     """
     return Transcoder(provider_by_name(client), provider_by_name(provider), model, base_model)

@@ -46,6 +46,9 @@ class Sender(Protocol):
             http: the request.
             timeout: seconds for the whole call, above 0.
 
+        Returns:
+            Status, headers and body of the response.
+
         Raises:
             TransportError: there is no complete response.
             InvalidResponseError: the body is not compressed as its headers say, or in a way that was not requested.
@@ -57,7 +60,19 @@ class AsyncSender(Protocol):
     """A coroutine function that sends one request and reads the whole response."""
 
     async def __call__(self, http: HttpRequest, timeout: float, /) -> HttpResponse:
-        """Send a request and read the whole response; see `Sender`."""
+        """Send a request and read the whole response.
+
+        Args:
+            http: the request.
+            timeout: seconds for the whole call, above 0.
+
+        Returns:
+            Status, headers and body of the response.
+
+        Raises:
+            TransportError: as `Sender`.
+            InvalidResponseError: as `Sender`.
+        """
         ...
 
 
@@ -91,7 +106,19 @@ class HttpxSender(_Limits):
         self._library, self._build, self._send = _opened(self.client, "Client", "handle_request")
 
     def __call__(self, http: HttpRequest, timeout: float, /) -> HttpResponse:
-        """Send a request and read the whole response; see `Sender`."""
+        """Send a request and read the whole response; see `Sender`.
+
+        Args:
+            http: the request.
+            timeout: seconds for the whole call, above 0.
+
+        Returns:
+            Status, headers and body of the response.
+
+        Raises:
+            TransportError: as `Sender`.
+            InvalidResponseError: as `Sender`.
+        """
         body, limits = _Body(self.max_bytes, timeout), _httpx_limits(timeout, self.connect, self.read)
         try:
             request = self._build(
@@ -129,7 +156,19 @@ class AsyncHttpxSender(_Limits):
         self._library, self._build, self._send = _opened(self.client, "AsyncClient", "handle_async_request")
 
     async def __call__(self, http: HttpRequest, timeout: float, /) -> HttpResponse:
-        """Send a request and read the whole response; see `Sender`."""
+        """Send a request and read the whole response; see `Sender`.
+
+        Args:
+            http: the request.
+            timeout: seconds for the whole call, above 0.
+
+        Returns:
+            Status, headers and body of the response.
+
+        Raises:
+            TransportError: as `Sender`.
+            InvalidResponseError: as `Sender`.
+        """
         from anyio import fail_after
 
         body, limits = _Body(self.max_bytes, timeout), _httpx_limits(timeout, self.connect, self.read)
@@ -168,7 +207,19 @@ class AiohttpSender(_Limits):
     session: aiohttp.ClientSession
 
     async def __call__(self, http: HttpRequest, timeout: float, /) -> HttpResponse:
-        """Send a request and read the whole response; see `Sender`."""
+        """Send a request and read the whole response; see `Sender`.
+
+        Args:
+            http: the request.
+            timeout: seconds for the whole call, above 0.
+
+        Returns:
+            Status, headers and body of the response.
+
+        Raises:
+            TransportError: as `Sender`.
+            InvalidResponseError: as `Sender`.
+        """
         import asyncio
 
         import aiohttp

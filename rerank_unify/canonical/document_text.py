@@ -45,6 +45,17 @@ def estimate_tokens(text: str) -> int:
     """Estimate the tokens of a text, erring high: a third per ASCII character, one and a half per other character.
 
     English needs about a quarter of a token per character, code and numbers more, other scripts about one.
+
+    Args:
+        text: the text.
+
+    Returns:
+        Tokens, 2 or more.
+
+    Examples:
+        >>> from rerank_unify.batching import estimate_tokens
+        >>> estimate_tokens("aloe vera cream"), estimate_tokens("敏感肌")
+        (7, 7)
     """
     plain = len(text) if text.isascii() else sum(map(str.isascii, text))
     return ceil(plain / 3 + (len(text) - plain) * 1.5) + 2
@@ -87,6 +98,11 @@ def select_fields(
 
     Raises:
         InvalidRequestError: the object has none of the ``rank_fields``.
+
+    Examples:
+        >>> from rerank_unify.declaration import select_fields
+        >>> select_fields({"title": "Aloe", "price": 9, "id": 7}, ["price", "title"], 0)
+        {'price': 9, 'title': 'Aloe'}
     """
     if rank_fields:
         names: Sequence[str] = rank_fields
@@ -115,7 +131,23 @@ def count_nodes(value: Any) -> int:
 
 
 def as_text(fields: Mapping[str, Any], index: int) -> str:
-    """Join fields to one text: a single string as it is, no fields as an empty text, anything else as YAML."""
+    r"""Join fields to one text: a single string as it is, no fields as an empty text, anything else as YAML.
+
+    Args:
+        fields: the fields of a document, JSON values by name.
+        index: the document's zero-based index, for messages.
+
+    Returns:
+        The text to rank.
+
+    Raises:
+        InvalidRequestError: the fields are nested too deeply.
+
+    Examples:
+        >>> from rerank_unify.declaration import as_text
+        >>> as_text({"title": "Aloe", "price": 9}, 0)
+        'title: Aloe\nprice: 9\n'
+    """
     if not fields:
         return ""
     if len(fields) == 1:

@@ -122,6 +122,11 @@ class RerankRequest(BaseModel, frozen=True):
 
     Raises:
         InvalidRequestError: a field is missing, unknown or has a wrong value; the sentence names it.
+
+    Examples:
+        >>> request = ru.RerankRequest(query="skin cream", documents=["motor oil", {"text": "aloe vera"}], top_n=1)
+        >>> request.replace(top_n=2).top_n
+        2
     """
 
     model_config = ConfigDict(extra="ignore", hide_input_in_errors=True, defer_build=True)
@@ -172,7 +177,12 @@ class RerankRequest(BaseModel, frozen=True):
         return handler(named)
 
     def to_json(self) -> bytes:
-        """Return this request in Jina's wire format: JSON in UTF-8 with every field that is set."""
+        """Return this request in Jina's wire format: JSON in UTF-8 with every field that is set.
+
+        Examples:
+            >>> ru.RerankRequest(query="q", documents=["a"]).to_json()
+            b'{"query":"q","documents":["a"],"return_documents":true}'
+        """
         return to_json({name: value for name, value in self.__dict__.items() if value is not None and value != {}})
 
     def replace(self, **changes: Unpack[RequestChanges]) -> RerankRequest:
@@ -180,6 +190,9 @@ class RerankRequest(BaseModel, frozen=True):
 
         Args:
             changes: any fields of the request.
+
+        Returns:
+            A new request; this one is unchanged.
 
         Raises:
             InvalidRequestError: a field is unknown or has a wrong value.

@@ -266,6 +266,11 @@ class RerankResponse:
 
         Raises:
             InvalidRequestError: there are fewer items than the results refer to.
+
+        Examples:
+            >>> response = ru.RerankResponse([ru.Result(1, 0.8), ru.Result(0, 0.1)])
+            >>> response.pick(["motor oil", "aloe vera"])
+            ['aloe vera', 'motor oil']
         """
         highest = max((row["index"] for row in self._rows), default=-1)
         if highest >= len(items):
@@ -281,6 +286,11 @@ class RerankResponse:
 
         Raises:
             ScoreKindError: the scale is unknown, or a score lies outside its range.
+
+        Examples:
+            >>> response = ru.RerankResponse([ru.Result(0, 0.0)], score_kind="cosine")
+            >>> response.unit_scores()[0].relevance_score
+            0.5
         """
         kind = kind or self.score_kind
         if kind not in get_args(ScoreKind):
@@ -318,6 +328,10 @@ class RerankResponse:
         """Return this response in Jina's wire format: JSON in UTF-8.
 
         `Provider.encode_response` writes other dialects.
+
+        Examples:
+            >>> ru.RerankResponse([ru.Result(0, 0.5)], model="m").to_json()
+            b'{"model":"m","object":"list","usage":{},"results":[{"index":0,"relevance_score":0.5}]}'
         """
         return dump(_wire_body(self))
 

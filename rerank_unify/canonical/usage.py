@@ -31,9 +31,16 @@ class Usage:
     ``completion_tokens`` is 0 where total and prompt are equal, and otherwise what was reported, else None.
 
     Attributes:
-        total_tokens, prompt_tokens, completion_tokens: tokens.
-        prompt_tokens_details, completion_tokens_details: as gateways with Jina's format report them.
+        total_tokens: all tokens.
+        prompt_tokens: tokens of the query and the documents.
+        completion_tokens: tokens that the model generated.
+        prompt_tokens_details: parts of the prompt's tokens, as gateways with Jina's format report them.
+        completion_tokens_details: parts of the generated tokens, likewise.
         search_units: Cohere's unit, one query with up to 100 documents; may be a fraction.
+
+    Examples:
+        >>> ru.Usage(total_tokens=12)
+        Usage(total_tokens=12, prompt_tokens=12, completion_tokens=0)
     """
 
     total_tokens: int | None = None
@@ -52,7 +59,7 @@ class Usage:
             object.__setattr__(self, "completion_tokens", completion)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the reported figures."""
+        """Return the reported figures by name; without those that were not reported."""
         return {name: value for name in USAGE_FIELDS if (value := getattr(self, name)) is not None}
 
     def __repr__(self) -> str:

@@ -80,8 +80,9 @@ class Client:
             all stay. None for no limit.
         min_unit_score (float | None): the same for unit scores, 0 to 1, which fits scores of several kinds.
         env_keys (bool): whether API keys from the environment may go to a host that is not the provider's own.
-        on_attempt_start, on_attempt_end (Callable): called with an `AttemptStarted` and an `AttemptEnded` in the
-            thread of the attempt; their exceptions are logged.
+        on_attempt_start (Callable): called with an `AttemptStarted`, in the thread of the attempt; its exceptions are
+            logged.
+        on_attempt_end (Callable): called with an `AttemptEnded`, likewise.
 
     Raises:
         InvalidRequestError: a setting has a wrong value.
@@ -131,10 +132,19 @@ class Client:
             fields: further fields of `RerankRequest`: model, top_n, return_documents, instruction, max_tokens_per_doc,
                 truncation, rank_fields, return_embeddings or provider_options.
 
+        Returns:
+            The response. Its results are sorted by score, highest first; indices are zero-based.
+
         Raises:
             RequestError: a mistake in the request; nothing was sent.
             RerankError: the error of a single target.
             AllProvidersFailedError: every target failed; it holds every error.
+
+        Examples:
+            >>> with ru.Client("local") as client:
+            ...     response = client.rerank("skin cream", ["motor oil", "aloe vera cream"], top_n=1)
+            >>> response[0].index
+            1
         """
         request_fields = as_fields(query, documents, fields)
         response = self.rerank_fields(
@@ -159,6 +169,9 @@ class Client:
             min_score: as in `rerank`.
             min_unit_score: as in `rerank`.
             cache_scope: the group of users that share scores of the cache, such as one of the gateway's keys.
+
+        Returns:
+            The response, as `rerank`.
 
         Raises:
             RerankError: as `rerank`.
@@ -224,6 +237,13 @@ class Client:
 
         Raises:
             InvalidRequestError: ``concurrency`` is no integer above 0.
+
+        Examples:
+            >>> documents = ["motor oil", "skin cream"]
+            >>> requests = (ru.RerankRequest(query=query, documents=documents) for query in ("oil", "skin"))
+            >>> with ru.Client("local") as client:
+            ...     [done.response[0].index for done in client.rerank_many(requests, ordered=True)]
+            [0, 1]
         """
         required = must_keep if isinstance(must_keep, str) else frozenset(must_keep)
         return in_threads(
@@ -311,7 +331,30 @@ class AsyncClient:
         min_unit_score: float | None = None,
         **fields: Unpack[RequestOptions],
     ) -> RerankResponse:
-        """Rerank documents by relevance to a query; see `Client.rerank`."""
+        """Rerank documents by relevance to a query; see `Client.rerank`.
+
+        Args:
+            query: the query, or a whole request.
+            documents: the documents; None with a whole request.
+            must_keep: canonical fields that must not be lost in a way that affects the result, or ``"all"``.
+            min_score: as the client's, in its place.
+            min_unit_score: as the client's, in its place.
+            fields: further fields of `RerankRequest`.
+
+        Returns:
+            The response. Its results are sorted by score, highest first; indices are zero-based.
+
+        Raises:
+            RerankError: as `Client.rerank`.
+
+        Examples:
+            >>> import asyncio
+            >>> async def first(query, documents):
+            ...     async with ru.AsyncClient("local") as client:
+            ...         return (await client.rerank(query, documents, top_n=1))[0].index
+            >>> asyncio.run(first("skin cream", ["motor oil", "aloe vera cream"]))
+            1
+        """
         request_fields = as_fields(query, documents, fields)
         response = await self.rerank_fields(
             request_fields, must_keep=must_keep, min_score=min_score, min_unit_score=min_unit_score
@@ -327,7 +370,21 @@ class AsyncClient:
         min_unit_score: float | None = None,
         cache_scope: str = "",
     ) -> RerankResponse:
-        """Rerank a request of plain canonical fields; see `Client.rerank_fields`."""
+        """Rerank a request of plain canonical fields; see `Client.rerank_fields`.
+
+        Args:
+            fields: the fields of the request.
+            must_keep: as in `rerank`.
+            min_score: as in `rerank`.
+            min_unit_score: as in `rerank`.
+            cache_scope: the group of users that share scores of the cache.
+
+        Returns:
+            The response, as `rerank`.
+
+        Raises:
+            RerankError: as `rerank`.
+        """
         import anyio
 
         job = job_of(self.settings, fields, must_keep, min_score, min_unit_score, cache_scope)
@@ -425,7 +482,19 @@ class AsyncClient:
     ) -> AsyncGenerator[Completed, None]:
         """Rerank many requests with bounded concurrency; see `Client.rerank_many`.
 
-        To stop early, close the generator (``contextlib.aclosing``): it cancels the running requests.
+        Args:
+            requests: any iterable, synchronous or asynchronous, also an endless one.
+            concurrency: requests that run at the same time, 1 or more.
+            ordered: whether to yield in the order of the requests, else as they complete.
+            progress: called after each request.
+            must_keep: as in `rerank`.
+
+        Yields:
+            A `Completed` for each request. To stop early, close the generator (``contextlib.aclosing``): it cancels the
+            running requests.
+
+        Raises:
+            InvalidRequestError: ``concurrency`` is no integer above 0.
         """
         required = must_keep if isinstance(must_keep, str) else frozenset(must_keep)
         return in_tasks(

@@ -34,7 +34,15 @@ class EncodeContext:
     def add_loss(
         self, name: str, action: Action, reason: str, indices: tuple[int, ...] = (), *, affects_result: bool = True
     ) -> None:
-        """Add a loss; see `Loss`."""
+        """Add a loss; see `Loss`.
+
+        Args:
+            name: the canonical field.
+            action: ``dropped``, ``folded``, ``converted``, ``cut`` or ``withheld``.
+            reason: the reason, a clause.
+            indices: the documents concerned, zero-based; empty where the loss is of the whole request.
+            affects_result: whether scores or rows may differ from those that the request describes.
+        """
         self.losses.append(Loss(name, action, reason, indices, affects_result))
 
 

@@ -12,12 +12,26 @@ Form: TypeAlias = Callable[[Mapping[str, Any]], Any]
 
 
 def as_object(document: Mapping[str, Any]) -> Any:
-    """Write the document as an object, unchanged."""
+    """Write the document as an object.
+
+    Args:
+        document: the document of a result, an object.
+
+    Returns:
+        The document, unchanged.
+    """
     return document
 
 
 def as_string(document: Mapping[str, Any]) -> Any:
-    """Write the document's text; for an object without one its fields as YAML, as JSON where they are many."""
+    """Write the document's text; for an object without one its fields as YAML, as JSON where they are many.
+
+    Args:
+        document: the document of a result, an object.
+
+    Returns:
+        The text.
+    """
     text = document.get("text")
     if isinstance(text, str):
         return text
@@ -25,7 +39,19 @@ def as_string(document: Mapping[str, Any]) -> Any:
 
 
 def as_nested(document: Mapping[str, Any]) -> Any:
-    """Write an object with ``text``: the text of a plain document, or the whole object."""
+    """Write an object with ``text``: the text of a plain document, or the whole object.
+
+    Args:
+        document: the document of a result, an object.
+
+    Returns:
+        The object.
+
+    Examples:
+        >>> from rerank_unify.declaration import as_nested
+        >>> as_nested({"text": "aloe"}), as_nested({"title": "Aloe"})
+        ({'text': 'aloe'}, {'text': {'title': 'Aloe'}})
+    """
     return document if is_plain(document) else {"text": document}
 
 

@@ -37,7 +37,15 @@ _DATA: Final = repeat("data:")  # of `map`, which calls a method of strings so w
 
 
 def as_objects(_draft: EncodeContext, query: Content, documents: list[Content]) -> tuple[Any, list[Any]]:
-    """Write images as Jina does: ``{"image": …}``, perhaps with ``text``, beside plain strings."""
+    """Write images as Jina does: ``{"image": …}``, perhaps with ``text``, beside plain strings.
+
+    Args:
+        query: the query: a text, or an object with ``image``.
+        documents: the documents, likewise.
+
+    Returns:
+        Both, unchanged.
+    """
     return query, documents
 
 
@@ -58,7 +66,16 @@ class Item:
     fixed: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     def write(self, content: Content, position: int, query: Any) -> Any:
-        """The object of one text; an image is an object already."""
+        """Write the object of one document.
+
+        Args:
+            content: the text; an image is an object already.
+            position: the document's position among those that are sent, zero-based.
+            query: the query as it is sent.
+
+        Returns:
+            The object, JSON values.
+        """
         if not isinstance(content, str):
             return content
         body: dict[str, Any] = {self.id: str(position)} if self.id else {}
@@ -70,7 +87,14 @@ class Item:
         return body
 
     def read(self, item: Any) -> Any:
-        """The document in a client's object: its text, beside the fields that this table does not know."""
+        """Read the document in a client's object.
+
+        Args:
+            item: an item of the client's list.
+
+        Returns:
+            Its text, beside the fields that this table does not know; anything else as it is, for validation to refuse.
+        """
         text = dig(item, compile_path(self.text))
         if not isinstance(text, str):
             return item
@@ -98,6 +122,9 @@ class Documents:
 
     def select(self, draft: EncodeContext) -> tuple[list[Content], tuple[int, ...] | None]:
         """Return the content to send for each document, and the indices of these documents; None for all.
+
+        Args:
+            draft: the context of the request; losses are added to it.
 
         Raises:
             InvalidRequestError: a document has none of the ``rank_fields``, or is base64, or the ranked objects hold
@@ -130,20 +157,39 @@ class Documents:
         return [contents[index] for index in sent_indices], sent_indices
 
     def sent_indices(self, fields: RequestFields) -> tuple[int, ...] | None:
-        """Return the indices of the documents that would be sent; None for all."""
+        """Return the zero-based indices of the documents that would be sent; None for all.
+
+        Args:
+            fields: the fields of the request.
+        """
         if not self.refuse_empty or self._all_sent_as_they_are(fields["documents"]):
             return None
         return self._sent_indices(_contents(fields, []))
 
     def write_all(self, contents: list[Any], query: Any) -> list[Any]:
-        """Write the list in the provider's format."""
+        """Write the list in the provider's format.
+
+        Args:
+            contents: the content of each document that is sent.
+            query: the query as it is sent, for providers that want it beside each document.
+
+        Returns:
+            The list for the body, JSON values.
+        """
         if not self.wrap:
             return contents
         item = self.wrap if isinstance(self.wrap, Item) else Item(self.wrap)
         return [item.write(content, position, query) for position, content in enumerate(contents)]
 
     def read_all(self, items: Any) -> Any:
-        """A client's list with canonical documents; anything else as it is, for validation to refuse."""
+        """Read a client's list of documents.
+
+        Args:
+            items: the value where the dialect has the list.
+
+        Returns:
+            A list of canonical documents; anything else as it is, for validation to refuse.
+        """
         if not self.wrap or self.wrap == "text" or not is_list(items):
             return items
         item = self.wrap if isinstance(self.wrap, Item) else Item(self.wrap)

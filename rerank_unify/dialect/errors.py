@@ -47,6 +47,15 @@ def error_unless_code(*fine: Any) -> Callable[[Any], bool]:
 
     Args:
         fine: the codes of a response. No code, null and the empty string are one too.
+
+    Returns:
+        A function of a parsed body that returns whether it is an error.
+
+    Examples:
+        >>> from rerank_unify.declaration import error_unless_code
+        >>> is_error_body = error_unless_code("0")
+        >>> is_error_body({"code": "0"}), is_error_body({"code": "1302"})
+        (False, True)
     """
     fine = (None, "", *fine)
     return lambda body: is_object(body) and body.get("code") not in fine
@@ -57,7 +66,9 @@ class ErrorFormat:
     """The error format of a dialect. One tolerant parser reads every provider's errors; this table adds to it.
 
     Attributes:
-        message, code, request_id: dotted paths at which clients of this dialect read them; "" for none.
+        message: the dotted path at which clients of this dialect read the message.
+        code: the dotted path at which they read the code; "" for none.
+        request_id: the dotted path at which they read the id of the call; "" for none.
         code_header: the header that holds the provider's code where its body has none, in lower case; "" for none.
         codes: error class by the provider's code; ``name*`` matches every code that starts with ``name``.
         classify_message: returns the class by the message, where status and code leave several.
@@ -96,7 +107,21 @@ class ErrorFormat:
         secrets: Sequence[str] = (),
         url: str = "",
     ) -> StatusError:
-        """Decode the error of a response with an error status."""
+        """Decode the error of a response with an error status.
+
+        Args:
+            status: the HTTP status.
+            headers: the HTTP headers; their names may be in any case.
+            body: the raw body.
+            provider: the provider's name.
+            now: seconds since the epoch, for a Retry-After that is a date; None for the response's Date header.
+            texts: the texts of the request, which the message must not repeat.
+            secrets: the keys of the request, likewise.
+            url: the URL that was called; of it the message has the path alone.
+
+        Returns:
+            The error, not raised.
+        """
         parsed, folded = e.parse_error(parse_json(body), body), lowercase_headers(headers)
         if self.code_header and parsed.code is None:
             # AWS writes `ValidationException:http://…` there.
@@ -133,6 +158,21 @@ class ErrorFormat:
 
         An error with a code that no table has is not retryable: it does not say whether the server or the request is
         at fault, so that another target is tried and the breaker does not count it.
+
+        Args:
+            status: the HTTP status.
+            headers: the HTTP headers; their names may be in any case.
+            value: the parsed body.
+            body: the raw body.
+            rows: the dotted path at which rows were expected.
+            provider: the provider's name.
+            now: seconds since the epoch, for a Retry-After that is a date; None for the response's Date header.
+            texts: the texts of the request, which the message must not repeat.
+            secrets: the keys of the request, likewise.
+            url: the URL that was called; of it the message has the path alone.
+
+        Returns:
+            The error, not raised.
         """
         parsed, folded = e.parse_error(value, body), lowercase_headers(headers)
         sentence = self._sentence(parsed.message, texts, secrets)
@@ -166,11 +206,14 @@ class ErrorFormat:
     # --- errors for a client
 
     def encode(self, error: RerankError, *, relay: bool) -> tuple[int, dict[str, str], dict[str, Any]]:
-        """Encode an error for a client of this dialect: HTTP status, headers and JSON body.
+        """Encode an error for a client of this dialect.
 
         Args:
             error: the error.
             relay: whether the upstream key came from the client, so that 401, 402 and 403 are passed on.
+
+        Returns:
+            HTTP status, headers by lower-case name, and the JSON body.
         """
         if isinstance(error, e.AllProvidersFailedError):
             error = error.leading
@@ -193,7 +236,11 @@ class ErrorFormat:
         return status, headers, body
 
     def client_status(self, error: RerankError) -> int:
-        """Return the HTTP status for a client whose key is the upstream key."""
+        """Return the HTTP status for a client whose key is the upstream key.
+
+        Args:
+            error: the error.
+        """
         by_dialect = ((e.ModelNotFoundError, self.model_not_found), (e.RequestTooLargeError, self.too_large))
         for kind, status in (*by_dialect, *_CLIENT_STATUS):
             if isinstance(error, kind):

@@ -22,6 +22,9 @@ class Limits:
         query_tokens: tokens of the query.
         pair_tokens: tokens of the query and one document together.
         total_tokens: tokens of the whole call, the query counted once for each document.
+
+    Raises:
+        InvalidRequestError: a limit is no integer of 1 or more.
     """
 
     documents: int | None = None
@@ -37,7 +40,15 @@ class Limits:
                 raise InvalidRequestError(f"limits.{one.name}: expected an integer of 1 or more", field="limits")
 
     def over(self, base: Limits) -> Limits:
-        """Return these limits, with those of ``base`` where these have none."""
+        """Return these limits, with those of ``base`` where these have none.
+
+        Args:
+            base: the limits for what is None here.
+
+        Examples:
+            >>> ru.Limits(documents=10).over(ru.Limits(documents=50, query_tokens=512))
+            Limits(documents=10, document_tokens=None, query_tokens=512, pair_tokens=None, total_tokens=None)
+        """
         pairs = ((one.name, getattr(self, one.name)) for one in fields(self))
         return replace(base, **{name: limit for name, limit in pairs if limit is not None})
 

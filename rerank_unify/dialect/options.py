@@ -44,6 +44,9 @@ def Field(path: str, *, per_model: bool = False) -> Hint:  # noqa: N802 - reads 
     Args:
         path: dotted path in the body.
         per_model: whether the hint is sent only to models that declare it in `Model.supports`.
+
+    Returns:
+        The hint, for a row of `RequestFormat`.
     """
     steps = compile_path(path)
 
@@ -57,11 +60,14 @@ def Field(path: str, *, per_model: bool = False) -> Hint:  # noqa: N802 - reads 
 
 
 def Choice(path: str, values: Mapping[Any, Any]) -> Hint:  # noqa: N802 - reads as a row of the table
-    """A hint that the provider has a field for, with values of its own.
+    """Declare the field of the body that carries a hint, with values of the provider's own.
 
     Args:
-        path: where it sits in the body, dotted.
+        path: dotted path in the body.
         values: the provider's value by canonical value.
+
+    Returns:
+        The hint, for a row of `RequestFormat`.
     """
     steps = compile_path(path)
     canonical = {value: key for key, value in values.items()}
@@ -79,6 +85,9 @@ def Unsupported(reason: str = "", *, no_op_values: tuple[bool, ...] = ()) -> Hin
     Args:
         reason: the reason, for the loss.
         no_op_values: values that change nothing, because the provider acts like that anyway.
+
+    Returns:
+        The hint, for a row of `RequestFormat`.
     """
 
     def write(draft: EncodeContext, name: str, value: Any) -> None:

@@ -50,12 +50,16 @@ class RequestFormat:
     """The request format of a dialect. Attributes are named after the canonical fields.
 
     Attributes:
-        model, query, top_n: dotted paths; None where the provider has no such field.
-        always_top_n: whether the number of documents is written where the request has no ``top_n``.
+        model: dotted path; None where the provider has no such field.
+        query: dotted path.
         documents: how documents are written.
+        top_n: dotted path; None where the provider has no such field.
+        always_top_n: whether the number of documents is written where the request has no ``top_n``.
         return_documents: how the flag is written; None where the provider has none.
-        instruction, max_tokens_per_doc, truncation, return_embeddings: how each hint is written and read; a
-            string is as good as ``Field(path)``.
+        instruction: how this hint is written and read; a string is as good as ``Field(path)``.
+        max_tokens_per_doc: likewise.
+        truncation: likewise.
+        return_embeddings: likewise.
         rank_fields: dotted path that is only read: the library applies ``rank_fields`` before it sends documents.
         read_only: canonical fields that are read from a client and never sent.
         extra_fields: further body fields of the dialect; the canonical request has them in ``provider_options``.
@@ -135,6 +139,12 @@ class RequestFormat:
 
     def encode(self, draft: EncodeContext) -> EncodedRequest:
         """Write the body of a request to the provider.
+
+        Args:
+            draft: the context of the request, with an empty body.
+
+        Returns:
+            The JSON body, with the losses and what decoding the response needs.
 
         Raises:
             InvalidRequestError: a provider option sets a field that the library writes, or a document has none of the
@@ -228,6 +238,14 @@ class RequestFormat:
 
     def decode(self, wire: Mapping[str, Any], provider: str, *, from_json: bool) -> RequestFields:
         """Decode a client's body into canonical fields.
+
+        Args:
+            wire: the client's body, JSON values by name.
+            provider: the provider's name, under which further fields stand in ``provider_options``.
+            from_json: whether a JSON parser made the values, which spares the check for lone surrogates.
+
+        Returns:
+            The fields of `RerankRequest` as a plain dictionary, every one present.
 
         Raises:
             InvalidRequestError: a field is wrong; the sentence uses the dialect's field name.

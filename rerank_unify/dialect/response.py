@@ -97,7 +97,9 @@ class ResponseFormat:
         form: writes a document in the shape that clients expect.
         null_document: whether clients of this dialect expect ``document: null`` in rows without a document.
         ignored: further keys of a row that are dropped.
-        model, id, warnings: dotted paths; "" where the dialect has none.
+        model: dotted path of the model's name; "" where the dialect has none.
+        id: dotted path of the response's id; "" where the dialect has none.
+        warnings: dotted path of a list of sentences; "" where the dialect has none.
         next_page: dotted path of a value that says that the provider has more rows; "" for none.
         usage: dotted paths by field of `Usage`; the first path with a value is read, and the first path is written.
         usage_headers: HTTP headers in lower case by field of `Usage`, for counts that the body has no place for.
@@ -196,7 +198,11 @@ class ResponseFormat:
     # --- responses of a provider
 
     def find_rows(self, value: Any) -> Sequence[Any] | None:
-        """Return the list of rows, not checked yet; None where there is none, or an error beside it."""
+        """Return the list of rows, not checked yet; None where there is none, or an error beside it.
+
+        Args:
+            value: the parsed body.
+        """
         if is_object(value) and value.get("error"):
             return None
         for path in self._rows_paths:
@@ -208,7 +214,7 @@ class ResponseFormat:
         return None
 
     def read_rows(self, found: Sequence[Any], count: int | None, *, owned: bool, echo: bool) -> list[Row]:
-        """The canonical rows, sorted and checked.
+        """Return the canonical rows, checked and sorted: by score, highest first, and equal scores by index.
 
         Args:
             found: the provider's rows.
@@ -317,15 +323,27 @@ class ResponseFormat:
         return made
 
     def read_model(self, value: Any) -> str | None:
-        """Return the model that the provider names, not redacted yet."""
+        """Return the model that the provider names, not redacted yet; None where it names none.
+
+        Args:
+            value: the parsed body.
+        """
         return _text_at(value, self._model_path)
 
     def read_id(self, value: Any) -> str | None:
-        """Return the provider's id of the response, not checked yet."""
+        """Return the provider's id of the response, not checked yet; None where there is none.
+
+        Args:
+            value: the parsed body.
+        """
         return _text_at(value, self._id_path)
 
     def read_warnings(self, value: Any) -> tuple[str, ...]:
-        """Return the provider's warnings, not redacted yet."""
+        """Return the provider's warnings, not redacted yet.
+
+        Args:
+            value: the parsed body.
+        """
         found = dig(value, self._warnings_path) if self.warnings else None
         given = tuple(item for item in found if isinstance(item, str)) if is_list(found) else ()
         if self.usage_warning and is_object(value) and is_object(value.get("usage")):
@@ -335,7 +353,11 @@ class ResponseFormat:
         return given
 
     def read_usage(self, value: Any) -> Usage:
-        """Return the usage that the provider reports; a value that is not a valid figure counts as not reported."""
+        """Return the usage that the provider reports; a value that is not a valid figure counts as not reported.
+
+        Args:
+            value: the parsed body.
+        """
         if self.usage_warning:
             return NO_USAGE
         figures: dict[str, Any] = {}
@@ -350,7 +372,12 @@ class ResponseFormat:
         return Usage(**figures) if figures else NO_USAGE
 
     def usage_in(self, headers: Headers, usage: Usage) -> Usage:
-        """Return the usage with the counts of HTTP headers, where the body has none."""
+        """Return the usage with the counts of HTTP headers, where the body has none.
+
+        Args:
+            headers: the HTTP headers; their names may be in any case.
+            usage: the usage that the body reports.
+        """
         folded = lowercase_headers(headers)
         digits = {name: folded.get(header, "") for name, header in self.usage_headers.items()}
         counts: dict[str, Any] = {

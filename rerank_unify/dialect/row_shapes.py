@@ -44,10 +44,13 @@ SCORES_IN_ORDER: Final = RowShape(_read_scores, _write_scores, extra=False)
 
 
 def answers_in_order(score: str) -> RowShape:
-    """Objects in the order of the request, without an index; what has no score, such as a refusal, has none.
+    """Declare rows in the order of the request, without an index; what has no score, such as a refusal, has none.
 
     Args:
         score: the key of the score.
+
+    Returns:
+        The shape, for `ResponseFormat.shape`.
     """
 
     def read(found: Any) -> Any:
@@ -66,13 +69,16 @@ def answers_in_order(score: str) -> RowShape:
 
 
 def answers_by_name(index: str, score: str, prefix: str, fixed: Mapping[str, Any]) -> RowShape:
-    """An object that has each document's row under the document's name.
+    """Declare rows that are an object, with each document's row under the document's name.
 
     Args:
         index: the table's key of the index.
         score: the key of the score within a row.
         prefix: the part of a name before the position.
         fixed: constants of every row.
+
+    Returns:
+        The shape, for `ResponseFormat.shape`.
     """
 
     def read(found: Any) -> Any:
@@ -88,19 +94,25 @@ def answers_by_name(index: str, score: str, prefix: str, fixed: Mapping[str, Any
 
 
 def text_positions(key: str) -> RowShape:
-    """Rows that carry the position as text, as providers do that take an id with each document.
+    """Declare rows that carry the position as text, as providers do that take an id with each document.
 
     Args:
         key: the key of the position.
+
+    Returns:
+        The shape, for `ResponseFormat.shape`.
     """
     return _with_positions(key, _position, str)
 
 
 def positions_from_one(key: str) -> RowShape:
-    """Rows that count from 1.
+    """Declare rows that count from 1.
 
     Args:
         key: the key of the position.
+
+    Returns:
+        The shape, for `ResponseFormat.shape`.
     """
     return _with_positions(key, lambda found: found - 1 if type(found) is int else found, lambda index: index + 1)
 

@@ -118,7 +118,15 @@ _TEXTS = _LISTS | {"query", "queries", "text_1", "text_2"}
 
 
 def by_status(status: int) -> type[StatusError]:
-    """Return the class for a status alone, any integer that is not a success."""
+    """Return the error class for a status alone.
+
+    Args:
+        status: the HTTP status, any integer that is not a success.
+
+    Examples:
+        >>> ru.errors.by_status(429).__name__
+        'RateLimitError'
+    """
     if status in _BY_STATUS:
         return _BY_STATUS[status]
     if 300 <= status < 400:
@@ -151,7 +159,11 @@ def by_details(parsed: ParsedError) -> type[StatusError] | None:
 
 
 def document_limit(parsed: ParsedError) -> int | None:
-    """Return how many documents one call may have, as the error says; None where it does not."""
+    """Return how many documents one call may have, as the error says, 1 or more; None where it does not.
+
+    Args:
+        parsed: the parsed body.
+    """
     if parsed.code in _TOO_MANY and parsed.fields and parsed.fields[0] in _LISTS:
         return parsed.limit
     message = (parsed.message or "")[:_READ]
@@ -164,6 +176,16 @@ def classify_error(status: int, parsed: ParsedError, codes: Codes) -> type[Statu
     """Return the class of an error response: by the provider's code, a common code, then the status.
 
     Fields and message count only where these say no more than that the request, the path or the server is wrong.
+
+    Args:
+        status: the HTTP status, any integer that is not a success.
+        parsed: the parsed body.
+        codes: error class by the provider's code.
+
+    Examples:
+        >>> parsed = ru.errors.parse_error({"detail": "no such model", "code": "model_not_found"})
+        >>> ru.errors.classify_error(400, parsed, {}).__name__
+        'ModelNotFoundError'
     """
     by_table = by_code(parsed.code, codes)
     if by_table is not None and by_table not in _VAGUE:
@@ -177,6 +199,10 @@ def classify_success_body(parsed: ParsedError, codes: Codes) -> type[StatusError
     """Return the class of an error under a success status; None where the body has no code of an error.
 
     A code that no table has, with a message beside it, is the provider's error all the same: `ProviderServerError`.
+
+    Args:
+        parsed: the parsed body.
+        codes: error class by the provider's code.
     """
     code = parsed.code
     if code is None or _NO_ERROR.fullmatch(code):
@@ -190,5 +216,10 @@ def classify_success_body(parsed: ParsedError, codes: Codes) -> type[StatusError
 
 
 def is_declared(code: str | None, codes: Codes) -> bool:
-    """Return whether the code is a provider's, a common one or an HTTP status."""
+    """Return whether the code is a provider's, a common one or an HTTP status.
+
+    Args:
+        code: the code in a body; None for none.
+        codes: error class by the provider's code.
+    """
     return code is not None and bool(by_code(code, codes) or by_code(code, COMMON_CODES) or _STATUS.fullmatch(code))

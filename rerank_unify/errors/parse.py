@@ -48,12 +48,31 @@ class ParsedError(NamedTuple):
 
 
 def text_of(body: bytes | str) -> str:
-    """Decode the body as UTF-8, with undecodable bytes replaced."""
+    """Decode a body as UTF-8.
+
+    Args:
+        body: the raw body; a string is returned as it is.
+
+    Returns:
+        The text, with undecodable bytes replaced by U+FFFD.
+    """
     return body.decode("utf-8", "replace") if isinstance(body, bytes) else body
 
 
 def parse_error(value: Any, body: bytes | str = b"") -> ParsedError:
-    """Parse an error from the JSON value, else from the text: the title of an HTML page, or the text itself."""
+    """Parse an error from the JSON value, else from the text: the title of an HTML page, or the text itself.
+
+    Args:
+        value: the parsed body; anything but an object, a list or a string where it is no JSON.
+        body: the raw body, for an error that is no JSON.
+
+    Returns:
+        What the body says, not redacted; None for what it does not say.
+
+    Examples:
+        >>> ru.errors.parse_error({"error": {"message": "slow down", "code": "rate_limit"}}).code
+        'rate_limit'
+    """
     if is_object(value) or is_list(value):
         details = list(_field_errors(value, _DEPTH))
         return ParsedError(

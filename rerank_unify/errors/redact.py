@@ -36,17 +36,33 @@ _ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 
 def is_id(value: object) -> bool:
-    """Return whether a value can be an id: 1 to 128 of the characters that ids are made of, and nothing else."""
+    """Return whether a value can be an id: 1 to 128 of the characters that ids are made of, and nothing else.
+
+    Args:
+        value: the value, as a provider sent it.
+    """
     return isinstance(value, str) and _ID.fullmatch(value) is not None
 
 
 def one_line(text: str) -> str:
-    """Return the text on one line: line breaks, control characters and escape sequences become single spaces."""
+    """Return the text on one line: line breaks, control characters and escape sequences become single spaces.
+
+    Args:
+        text: the text, without a limit of length.
+    """
     return _CONTROL.sub(" ", text).strip()
 
 
 def cut(text: str, limit: int) -> str:
-    """Cut the text to at most ``limit`` characters."""
+    """Cut a text.
+
+    Args:
+        text: the text.
+        limit: the largest number of characters, 1 or more.
+
+    Returns:
+        The text, at most ``limit`` characters; the last one is ``…`` where it was cut.
+    """
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
@@ -59,6 +75,10 @@ def redact_message(message: str, texts: Iterable[str] = (), secrets: Iterable[st
             the message as words of its own, and any run of 15 characters or more (some of 12 to 14 too). White space
             counts as one space, as in the message.
         secrets: API keys.
+
+    Examples:
+        >>> ru.errors.redact_message("key sk-1234567 is wrong", secrets=["sk-1234567"])
+        'key [key] is wrong'
     """
     for secret in secrets:
         if len(secret) >= _WHOLE:
@@ -73,7 +93,16 @@ def redact_message(message: str, texts: Iterable[str] = (), secrets: Iterable[st
 
 
 def redact_name(name: str, texts: Iterable[str] = (), secrets: Iterable[str] = ()) -> str:
-    """Redact a name, such as a model's. Short texts are ignored: their words may well be part of the name."""
+    """Redact a name, such as a model's. Short texts are ignored: their words may well be part of the name.
+
+    Args:
+        name: the name, as a provider sent it.
+        texts: the texts of the request, which messages must not repeat.
+        secrets: the keys of the request.
+
+    Returns:
+        The name without keys and texts, on one line.
+    """
     return redact_message(name, (text for text in texts if len(text) >= _LEAST), secrets)
 
 

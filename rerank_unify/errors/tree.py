@@ -59,7 +59,18 @@ LONGEST_WAIT: Final = 366 * 86_400.0
 
 
 def bounded_wait(seconds: float | None) -> float | None:
-    """Clamp seconds to 0..`LONGEST_WAIT`; return None for None, NaN and the infinities."""
+    """Clamp a time to wait to the range that every error has.
+
+    Args:
+        seconds: seconds, any number; None for none.
+
+    Returns:
+        Seconds from 0 to `LONGEST_WAIT`; None for None, NaN and the infinities.
+
+    Examples:
+        >>> ru.errors.bounded_wait(-3.0), ru.errors.bounded_wait(1e12), ru.errors.bounded_wait(float("nan"))
+        (0.0, 31622400.0, None)
+    """
     if seconds is None or seconds != seconds or seconds in (inf, -inf):  # noqa: PLR0124 - NaN; an int may be too large for isnan
         return None
     return min(seconds, LONGEST_WAIT) if seconds > 0 else 0.0
@@ -95,6 +106,11 @@ class RerankError(Exception):
             provider did not state it.
         body (bytes | None): the provider's raw body. It may repeat the query and the documents: do not log it.
         attempts (tuple[AttemptRecord, ...]): the attempts of a client before it raised this error, else empty.
+
+    Examples:
+        >>> error = ru.RateLimitError("slow down", provider="jina", status=429, retry_after=7.0)
+        >>> str(error), error.retryable
+        ('jina: RateLimitError (HTTP 429): slow down', True)
     """
 
     abstract: ClassVar[bool] = True
@@ -158,6 +174,11 @@ class RequestError(RerankError):
 class InvalidRequestError(RequestError, ValueError):
     """The request is not canonical.
 
+    Args:
+        message: one sentence.
+        field: see the attributes.
+        details: the keywords of `RerankError`.
+
     Attributes:
         field (str | None): the field at fault, such as ``documents[3]``; None for the whole body.
     """
@@ -169,6 +190,11 @@ class InvalidRequestError(RequestError, ValueError):
 
 class UnsupportedRequestError(RequestError):
     """The provider cannot express the request.
+
+    Args:
+        message: one sentence.
+        field, index: see the attributes.
+        details: the keywords of `RerankError`.
 
     Attributes:
         field (str | None): the canonical field.
@@ -185,6 +211,11 @@ class UnsupportedRequestError(RequestError):
 
 class UnknownProviderError(RequestError, LookupError):
     """No provider has this name.
+
+    Args:
+        message: one sentence.
+        name: see the attributes.
+        details: the keywords of `RerankError`.
 
     Attributes:
         name (str | None): the unknown name.
@@ -244,6 +275,11 @@ class WrongEndpointError(NotFoundError):
 class RequestTooLargeError(StatusError):
     """The request has more documents, tokens or bytes than this provider accepts; another provider may accept it.
 
+    Args:
+        message: one sentence.
+        document_limit: see the attributes.
+        details: the keywords of `RerankError`.
+
     Attributes:
         document_limit (int | None): how many documents one call may have, where the provider's error says so.
     """
@@ -275,6 +311,11 @@ class ProviderOverloadedError(ProviderServerError):
 
 class InvalidResponseError(RerankError):
     """The response breaks the contract.
+
+    Args:
+        message: one sentence.
+        path: see the attributes.
+        details: the keywords of `RerankError`.
 
     Attributes:
         path (str): the position in the body, such as ``data[3].relevance_score``; "" for the whole body.
@@ -336,10 +377,17 @@ class AllProvidersFailedError(RerankError, ExceptionGroup[RerankError]):
 
     @property
     def leading(self) -> RerankError:
-        """The error that a client should act on: the retryable error with the shortest wait, else the last error."""
+        """The error to act on, which is the retryable error with the shortest wait, else the last error."""
         waits = [cause for cause in self.causes if cause.retryable and cause.retry_after is not None]
         return min(waits, key=lambda cause: cause.retry_after or 0.0) if waits else self.causes[-1]
 
     def derive(self, excs: Sequence[RerankError]) -> AllProvidersFailedError:  # type: ignore[override]
-        """Make a group of some of the errors, for ``split`` and ``except*``."""
+        """Make a group of some of the errors, for ``split`` and ``except*``.
+
+        Args:
+            excs: the errors, one or more.
+
+        Returns:
+            A group with the same message.
+        """
         return AllProvidersFailedError(self.message, excs)

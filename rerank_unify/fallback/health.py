@@ -40,7 +40,12 @@ class Health:
         self._states: dict[tuple[object, ...], _State] = {}
 
     def wait(self, target: Target, now: float) -> float:
-        """Return the seconds until the target's cool-down, its open breaker and the probe under way end; 0 or more."""
+        """Return the seconds until the target's cool-down, its open breaker and the probe under way end; 0 or more.
+
+        Args:
+            target: the target.
+            now: the instant, in seconds on a clock that never goes back.
+        """
         with self._lock:
             state = self._states.get(target.identity)
             if state is None:
@@ -48,7 +53,12 @@ class Health:
             return max(state.cool_until - now, state.open_until - now, state.probe_until - now, 0.0)
 
     def cool_down(self, target: Target, now: float) -> float:
-        """Return the seconds until the target's cool-down ends; 0 where it has none."""
+        """Return the seconds until the target's cool-down ends; 0 where it has none.
+
+        Args:
+            target: the target.
+            now: the instant, in seconds on a clock that never goes back.
+        """
         with self._lock:
             state = self._states.get(target.identity)
             return 0.0 if state is None else max(state.cool_until - now, 0.0)
@@ -57,6 +67,10 @@ class Health:
         """Return the instant at which the target's breaker opened; None where it is closed.
 
         A breaker counts as open while another attempt probes the target.
+
+        Args:
+            target: the target.
+            now: the instant, in seconds on a clock that never goes back.
         """
         with self._lock:
             state = self._states.get(target.identity)
@@ -65,10 +79,14 @@ class Health:
             return state.opened_at
 
     def error(self, target: Target, now: float) -> RerankError | None:
-        """Make the error for a target in cool-down; None where it has none.
+        """Return a new error for a target in cool-down; None where it has none.
 
-        The error is a new one: its class, status and provider are those of the error that began the cool-down, its
-        message is new, and ``retry_after`` holds the seconds that are left.
+        Its class, status and provider are those of the error that began the cool-down, its message is new, and
+        ``retry_after`` holds the seconds that are left.
+
+        Args:
+            target: the target.
+            now: the instant, in seconds on a clock that never goes back.
         """
         with self._lock:
             state = self._states.get(target.identity)
@@ -81,7 +99,13 @@ class Health:
         return kind(sentence, provider=provider, status=status, retry_after=left)
 
     def begin(self, target: Target, now: float, policy: FallbackPolicy) -> bool:
-        """Return whether the target may be called now. One attempt at a time probes it after its breaker was open."""
+        """Return whether the target may be called now. One attempt at a time probes it after its breaker was open.
+
+        Args:
+            target: the target to call.
+            now: the instant, in seconds on a clock that never goes back.
+            policy: says after how many errors the breaker is open, and for how long.
+        """
         with self._lock:
             state = self._states.get(target.identity)
             if state is None:
@@ -93,9 +117,13 @@ class Health:
             return True
 
     def succeed(self, target: Target, began: float) -> None:
-        """Clear the state of a target that succeeded; the call began at the instant ``began``.
+        """Clear the state of a target that succeeded.
 
         A call from before the breaker opened says nothing of the time since, and a cool-down that began later stands.
+
+        Args:
+            target: the target that succeeded.
+            began: the instant at which the call began, in seconds on a clock that never goes back.
         """
         with self._lock:
             state = self._states.get(target.identity)
@@ -137,7 +165,11 @@ class Health:
                     state.open_until = now + policy.breaker_seconds
 
     def release(self, target: Target) -> None:
-        """End a probe that had no outcome, such as one that was cancelled."""
+        """End a probe that had no outcome, such as one that was cancelled.
+
+        Args:
+            target: the target of the probe.
+        """
         with self._lock:
             state = self._states.get(target.identity)
             if state is not None:

@@ -85,11 +85,25 @@ class FallbackPlan:
 
     @property
     def ended(self) -> bool:
-        """Whether a response was accepted, or an error stopped the plan: an attempt that still runs has no effect."""
+        """Whether a response was accepted, or an error stopped the plan. An attempt that still runs has no effect."""
         return self._response is not None or self._stopped is not None
 
     def next(self, now: float) -> Attempt | Wait | Finished:
-        """Return the next step: an attempt to make, seconds to wait, or the end."""
+        """Return the next step: an attempt to make, seconds to wait, or the end.
+
+        Args:
+            now: the instant, in seconds on a clock that never goes back.
+
+        Examples:
+            >>> plan = ru.FallbackPlan(["xinference", "local"])
+            >>> attempt = plan.next(0.0)
+            >>> attempt.target.name
+            'xinference'
+            >>> plan.record(attempt, ru.ConnectError("refused"), 0.1)
+            ConnectError('refused')
+            >>> plan.next(0.1).target.name
+            'local'
+        """
         self._now = now
         if self.ended:
             return Finished()
@@ -213,7 +227,12 @@ class FallbackPlan:
         return error
 
     def cancel(self, attempt: Attempt, now: float) -> None:
-        """Record that an attempt was cancelled, such as the slower one of a hedge."""
+        """Record that an attempt was cancelled, such as the slower one of a hedge.
+
+        Args:
+            attempt: the attempt, as `next` returned it.
+            now: the instant, in seconds on a clock that never goes back.
+        """
         _, began = self._take(attempt)
         self.attempts.append(AttemptRecord(attempt.target.name, attempt.target.model, now - began, cancelled=True))
         self.health.release(attempt.target)
@@ -276,7 +295,13 @@ def _passed_over(
 def check_must_keep(
     losses: Sequence[Loss], must_keep: Iterable[str] | Literal["all"], provider: str
 ) -> UnsupportedRequestError | None:
-    """The first loss that affects the result, of a field that must be kept, as an error; None where there is none."""
+    """Return an error for the first loss that affects the result, of a field that must be kept, else None.
+
+    Args:
+        losses: the losses of a call.
+        must_keep: canonical fields, or ``"all"``.
+        provider: the provider's name, for the error.
+    """
     for loss in losses:
         if loss.affects_result and (must_keep == "all" or loss.field in must_keep):
             message = f"{loss.field}: would be {loss.action} ({loss.reason}), and must be kept"

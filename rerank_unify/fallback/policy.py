@@ -60,7 +60,17 @@ _WORDS: Final = {"incomplete": ("accept", "next"), "empty": ("accept", "next"), 
 
 
 def exponential(error: RerankError, tried: int) -> float:
-    """Return ``retry_after`` if given, else half a second, doubled with each attempt, at most 8 seconds."""
+    """Return ``retry_after`` if given, else half a second, doubled with each attempt, at most 8 seconds.
+
+    Args:
+        error: the error of the attempt before.
+        tried: the attempts at the target so far, 1 or more.
+
+    Examples:
+        >>> from rerank_unify.fallback import exponential
+        >>> [exponential(ru.ConnectError("refused"), tried) for tried in (1, 2, 3, 9)]
+        [0.5, 1.0, 2.0, 8.0]
+    """
     return error.retry_after if error.retry_after is not None else min(0.5 * 2 ** (tried - 1), 8.0)
 
 
@@ -87,6 +97,11 @@ class FallbackPolicy:
 
     Raises:
         InvalidRequestError: a number is too low, or a word is not known.
+
+    Examples:
+        >>> policy = ru.FallbackPolicy(rules={ru.RateLimitError: ru.Rule("next", retries=1)}, hedge_after=2.0)
+        >>> policy.rule(ru.RateLimitError).retries
+        1
     """
 
     rules: Mapping[type[RerankError], Rule] = field(default_factory=dict[type[RerankError], Rule])
@@ -122,7 +137,13 @@ class FallbackPolicy:
                 raise InvalidRequestError(f"{name}: expected {' or '.join(known)}", field=name)
 
     def pause(self, error: RerankError, tried: int, chance: float) -> float:
-        """Return the seconds before the next attempt at the same target; ``chance``, 0 to 1, scales the jitter."""
+        """Return the seconds before the next attempt at the same target.
+
+        Args:
+            error: the error of the attempt before.
+            tried: the attempts at the target so far, 1 or more.
+            chance: scales the jitter, 0 to 1.
+        """
         seconds = self.backoff(error, tried)
         return seconds if error.retry_after is not None else seconds * (1 - self.jitter * chance)
 
@@ -139,19 +160,35 @@ class FallbackPolicy:
         return error.retryable and tried <= allowed and (rule.waits or error.retry_after is None)
 
     def cool_down(self, error: RerankError) -> float:
-        """Return the seconds for which all requests leave the target alone after this error; 0 for not at all."""
+        """Return the seconds for which all requests leave the target alone after this error; 0 for not at all.
+
+        Args:
+            error: the error of an attempt at the target.
+        """
         rule, seconds = self.rule(type(error)), error.retry_after
         if seconds is None or rule.action == "stop" or not rule.cools_down:
             return 0.0
         return min(seconds, self.max_cool_down)
 
     def trips_breaker(self, error: RerankError) -> bool:
-        """Return whether the error counts against the target's breaker: it speaks of the server, not of the request."""
+        """Return whether the error counts against the target's breaker: it speaks of the server, not of the request.
+
+        Args:
+            error: the error of an attempt at the target.
+        """
         about_the_request = type(error).retryable and not error.retryable
         return self.rule(type(error)).trips_breaker and not about_the_request
 
     def rule(self, kind: type[RerankError]) -> Rule:
-        """Return the rule of a class, else that of its nearest base class."""
+        """Return the rule of an error class, else that of its nearest base class.
+
+        Args:
+            kind: the error class.
+
+        Examples:
+            >>> ru.FallbackPolicy().rule(ru.BadRequestError).action
+            'stop'
+        """
         for base in kind.__mro__:
             found = self.rules.get(base) or RULES.get(base)
             if found is not None:
@@ -163,7 +200,11 @@ class FallbackPolicy:
         return "\n".join(f"{kind.__name__:24} {self.rule(kind)}" for kind in kinds)
 
     def refuse(self, response: RerankResponse) -> RerankError | None:
-        """Return the error for a response that the policy refuses, or None."""
+        """Return the error for a response that the policy refuses, else None.
+
+        Args:
+            response: the response of an attempt.
+        """
         if len(response) == 0 and self.empty == "next":
             return e.InvalidResponseError("the response has no row", provider=response.provider)
         if self.incomplete == "accept" or not response.missing:

@@ -47,6 +47,10 @@ class Target:
         InvalidRequestError: a number is out of range, the model is no name, the limits are no `Limits`, or an option is
             no JSON value or a field that the library writes itself.
         UnknownProviderError: no provider has such a name.
+
+    Examples:
+        >>> ru.Target("xinference", model="my-uid", base_url="http://10.0.0.5:9997", timeout=5.0).name
+        'xinference'
     """
 
     provider: Provider | str
@@ -91,7 +95,11 @@ class Target:
         object.__setattr__(self, "identity", identity)
 
     def sends(self, *, chained: bool) -> str | None:
-        """Return the model to send: the target's, else in a chain the provider's default; None for the request's."""
+        """Return the model to send: the target's, else in a chain the provider's default; None for the request's.
+
+        Args:
+            chained: whether the target is one of several.
+        """
         return self.model or (self.resolved_provider.default_model if chained else None)
 
 
@@ -102,7 +110,10 @@ def _as_limits(limits: object) -> Limits:
 
 
 def as_targets(targets: str | Provider | Target | Iterable[str | Provider | Target]) -> tuple[Target, ...]:
-    """Return the targets of a chain, given as targets, providers or their names, one or several.
+    """Return the targets of a chain.
+
+    Args:
+        targets: targets, providers or their names, one or several.
 
     Raises:
         InvalidRequestError: there is none, or one is something else.
@@ -149,8 +160,13 @@ class Attempt(NamedTuple):
             api_key: the key, where the target has none.
             headers: further headers, beside the target's.
 
+        Returns:
+            The call, with the HTTP request to send and the context to decode its response.
+
         Raises:
-            InvalidRequestError, UnsupportedRequestError, MissingApiKeyError: as `Provider.prepare`.
+            InvalidRequestError: as `Provider.prepare`.
+            UnsupportedRequestError: as `Provider.prepare`.
+            MissingApiKeyError: as `Provider.prepare`.
         """
         target = self.target
         return target.resolved_provider.prepare(

@@ -52,6 +52,9 @@ def create_app(config: GatewaySettings | Mapping[str, Any] | str | Path | None =
     Args:
         config: settings, a mapping of the same shape, the path of a TOML file, or None for environment variables alone.
 
+    Returns:
+        The app. Its lifespan opens and closes the connections to providers.
+
     Raises:
         InvalidRequestError: a setting is wrong; the message has one sentence for each.
     """

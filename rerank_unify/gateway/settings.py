@@ -270,7 +270,13 @@ def _error_class(name: str) -> type[RerankError]:
 
 
 class GatewaySettings(BaseSettings):
-    """All settings of the gateway."""
+    """All settings of the gateway.
+
+    Attributes:
+        limits: limits of requests and connections.
+        upstream: how the gateway calls providers.
+        cache: a cache of scores.
+    """
 
     model_config = SettingsConfigDict(
         env_prefix="RERANK_UNIFY_",
@@ -309,7 +315,13 @@ class GatewaySettings(BaseSettings):
     def settings_customise_sources(
         cls, settings_cls: type[BaseSettings], init_settings: Any, env_settings: Any, *_: Any, **__: Any
     ) -> tuple[Any, ...]:
-        """Return the sources by priority: flags, variables, file."""
+        """Return the sources by priority: flags, variables, file. Called by pydantic-settings.
+
+        Args:
+            settings_cls: the class.
+            init_settings: the source of flags.
+            env_settings: the source of variables.
+        """
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
 
     def checked_host(self) -> str:

@@ -26,7 +26,13 @@ _BODIES: Final[Mapping[str, Callable[[Any], bytes]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A provider's HTTP response: its status, the headers that matter, and the raw body."""
+    """A provider's HTTP response.
+
+    Attributes:
+        status: the HTTP status.
+        headers: the headers that matter, by name.
+        body: the raw body.
+    """
 
     status: int
     headers: Mapping[str, str]
@@ -66,6 +72,14 @@ class Case:
     def from_json(cls, provider: str, name: str, content: bytes) -> Case:
         """Parse the content of one file, UTF-8 JSON with the keys that ``fixtures/README.md`` lists.
 
+        Args:
+            provider: the provider's name.
+            name: the name of the file, without ``.json``.
+            content: the content of the file.
+
+        Returns:
+            The case.
+
         Raises:
             ValueError: it is not JSON, has an unknown key, no source, or a reply without status or exactly one body.
         """
@@ -90,9 +104,17 @@ def load_cases(provider: str | None = None) -> list[Case]:
     Args:
         provider: a provider's name; None for all.
 
+    Returns:
+        The cases, one for each file.
+
     Raises:
         FileNotFoundError: there are no cases of that provider.
         ValueError: a file is not a case; see ``Case.from_json``.
+
+    Examples:
+        >>> from rerank_unify.testing import load_cases
+        >>> {case.provider for case in load_cases("voyage")}
+        {'voyage'}
     """
     root = files("rerank_unify.fixtures")
     known = {folder.name for folder in root.iterdir() if folder.is_dir() and folder.name[0] not in "_."} - {"requests"}
@@ -111,6 +133,9 @@ def load_request(name: str) -> bytes:
 
     Args:
         name: ``newapi-basic``, ``m0-multimodal`` or ``skincare-multilingual``.
+
+    Returns:
+        A JSON object in UTF-8.
 
     Raises:
         FileNotFoundError: there is no request of that name.

@@ -70,6 +70,9 @@ def requests(
         images: whether documents may be images.
         hints: whether the hints that only some providers support may be set.
         models: a strategy for model names; None for requests without a model.
+
+    Returns:
+        A strategy for `RerankRequest`.
     """
     fields = _fields(max_documents, empty=allow_empty_documents, images=images, hints=hints)
     return st.builds(_request, fields, st.none() if models is None else models)
@@ -131,6 +134,9 @@ def responses(
         request: the request.
         count: the number of documents that may be in the results; None for all of the request.
         shuffled: whether rows come in any order, perhaps more than ``top_n``, as providers may send them.
+
+    Returns:
+        A strategy for `RerankResponse`, whose results are sorted unless ``shuffled``.
     """
     count = len(request.documents) if count is None else count
     indices = draw(st.permutations(range(count)))
