@@ -38,7 +38,7 @@ nitpick_ignore_regex = [
         "(aiohttp|collections|contextlib|httpx|hypothesis|pathlib|pydantic(_settings)?|starlette|typing(_extensions)?)[.].*",
     ),
     # Types that no reader needs.
-    ("py:class", r"(.*[.])?(About|Count|Decoder|KeyHash|Law|Seconds|T|_Number)"),
+    ("py:class", r"(.*[.])?(About|Count|Decoder|KeyHash|Law|Seconds|ShellRequest|T|_Number)"),
     # Tables of settings, which docs/gateway.md lists.
     ("py:class", r"(.*[.])?(Cache|Limit|Route|Upstream)Settings"),
     # In docstrings, single backticks also mark attributes and arguments, which have no entry.

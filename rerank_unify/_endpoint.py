@@ -109,7 +109,11 @@ class Auth:
         return request.curl(self._key_argument(f"${variable}"))
 
     def in_header(self, header: str) -> Auth:
-        """Return this authentication with the key in another header; see ``write``. Nothing is signed then."""
+        """Return this authentication with the key in another header; see ``write``. Nothing is signed then.
+
+        Args:
+            header: the name of the header, in any case.
+        """
         scheme = (self.scheme or "Bearer") if header.lower() == "authorization" else ""
         return Auth(header=header.lower(), scheme=scheme, variables=() if self.signs else self.variables)
 
@@ -290,7 +294,11 @@ class Endpoint:
         return self._filled(_join(base_url, parts.path, parts.query), {})
 
     def template(self, model: str) -> str:
-        """Return the URL of a model with the usual parts; other parts stay names in braces."""
+        """Return the URL of a model with the usual parts; other parts stay names in braces.
+
+        Args:
+            model: the model, for URLs that contain it.
+        """
         return _fill(self._default_url(None, model, None), self.parts)
 
     @cached_property

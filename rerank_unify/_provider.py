@@ -138,7 +138,11 @@ class Provider:
         return made
 
     def options_in(self, environ: Mapping[str, str]) -> dict[str, str]:
-        """Return the body fields in an environment, such as ``os.environ``: the first of the required ones."""
+        """Return the first of the required body fields that an environment variable holds; empty where none does.
+
+        Args:
+            environ: the environment variables by name, such as ``os.environ``.
+        """
         for name, variable in self.option_variables.items():
             if value := environ.get(variable, "").strip():
                 return {name: value}

@@ -226,6 +226,9 @@ class RequestFormat:
     def check_options(self, options: Mapping[str, Any]) -> None:
         """Check options of a provider that hold for every request.
 
+        Args:
+            options: body fields by name.
+
         Raises:
             InvalidRequestError: one is at a path that the library writes.
         """
