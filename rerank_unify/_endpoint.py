@@ -303,7 +303,7 @@ class Endpoint:
 
     @cached_property
     def part_variables(self) -> Mapping[str, str]:
-        """The environment variable for each name in braces: the one that may hold it, else the name in upper case."""
+        """The environment variable for each name in braces, else that name in upper case."""
         names = [name for url in self._urls for name in _PART.findall(url) if name != "model"]
         return {name: (*self.variables.get(name, ()), name.upper())[0] for name in names}
 
