@@ -18,7 +18,7 @@ from scripted_server import PATIENCE, Play, ScriptedServer, no_server_listens
 
 from rerank_unify.gateway.auth import hash_of
 
-from .helpers import KEY, PROVIDER_KEY
+from .helpers import KEY, NEVER, PROVIDER_KEY
 from .process import running
 
 sync_api: Any = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: make browser")
@@ -50,13 +50,14 @@ def config(tmp_path: Path) -> Generator[Path, None, None]:
     servers = [ScriptedServer([play]) for play in (*(Play(body=body) for body in bodies), busy)]
     with servers[0], servers[1], servers[2]:
         urls = (*(server.url for server in servers), no_server_listens(), no_server_listens())
-        lines = [
-            f'models.{name}.targets = [{{ provider = "jina", base_url = "{url}", key_env = "UPSTREAM_KEY" }}]\n'
-            for name, url in zip(NAMES, urls, strict=True)
-        ]
+        lines = map(route, NAMES, urls)
         path = tmp_path / "gateway.toml"
         path.write_text(f"{''.join(lines)}upstream.retries = 0\n")
         yield path
+
+
+def route(name: str, url: str) -> str:
+    return f'models.{name}.targets = [{{ provider = "jina", base_url = "{url}", key_env = "UPSTREAM_KEY" }}]\n'
 
 
 def ranking(*scores: float) -> dict[str, Any]:
@@ -135,7 +136,10 @@ def test_rankings_and_an_error_stand_side_by_side(browser: Any, config: Path) ->
         assert [round(float(width.rstrip("%"))) for width in bars] == [100, 22, 11]
         column(page, "good").locator(".row").first.hover()
         assert page.locator(".row.marked .text").all_text_contents() == [DOCUMENTS[2]] * 2
-        assert page.locator("path.marked").count() == 1
+        expect(page.locator("path.marked")).to_have_count(1)
+        column(page, "good").locator(".row").first.click()  # shows the whole text, and draws the lines anew
+        expect(page.locator(".row[aria-expanded=true]")).to_have_count(2)
+        expect(page.locator("path.marked")).to_have_count(1)
         column(page, "other").get_by_text("Request to jina").click()
         sent = column(page, "other").locator("pre").text_content()
         assert sent.startswith("POST …/v1/rerank\n")
@@ -200,7 +204,7 @@ def test_the_keyboard_is_enough(browser: Any, config: Path) -> None:
         page.keyboard.press("ArrowUp")
         expect(focused).to_contain_text(f"1{DOCUMENTS[1]}")
         page.keyboard.press("Enter")
-        assert page.locator(".row[aria-expanded=true]").count() == 2
+        expect(page.locator(".row[aria-expanded=true]")).to_have_count(2)
         tab_to("summary")
         page.keyboard.press("Enter")
         expect(column(page, "other").locator("pre")).to_be_visible()
@@ -220,6 +224,20 @@ def test_what_is_missing_is_named_beside_its_field(browser: Any, config: Path) -
         page.get_by_label("good").check()
         page.get_by_role("button", name="Compare").click()
         expect(column(page, "good")).to_contain_text("5 of 8 rows are missing")
+
+
+def test_a_comparison_cancels_the_one_before(browser: Any, config: Path) -> None:
+    with ScriptedServer([NEVER]) as slow:
+        config.write_text(f"{route('slow', slow.url)}{config.read_text()}")
+        with running("--config", str(config)) as gateway, opened(browser, gateway.port) as page:
+            fill(page, "slow")
+            page.get_by_role("button", name="Compare").click()
+            slow.wait_calls()
+            page.locator("input[value=slow]").uncheck()
+            page.get_by_label("good").check()
+            compare(page)
+            slow.wait_left()
+            assert page.get_by_role("heading", level=2).all_text_contents() == ["good"]
 
 
 def test_the_page_stays_usable_while_the_gateway_restarts(browser: Any, config: Path) -> None:

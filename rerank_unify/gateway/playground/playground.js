@@ -328,7 +328,10 @@ function linesBetween(left, right, origin) {
     const [x2, y2] = [to.left - origin.left, (to.top + to.bottom) / 2 - origin.top];
     const middle = (x1 + x2) / 2;
     const shape = `M${x1} ${y1}C${middle} ${y1} ${middle} ${y2} ${x2} ${y2}`;
-    return [svgElement('path', { d: shape, class: Math.min(at, place) < 3 ? 'top3' : '', 'data-index': row.dataset.index })];
+    const line = svgElement('path', { d: shape, 'data-index': row.dataset.index });
+    line.classList.toggle('top3', Math.min(at, place) < 3);
+    line.classList.toggle('marked', row.classList.contains('marked'));
+    return [line];
   });
 }
 
