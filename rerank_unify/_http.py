@@ -18,6 +18,8 @@ Headers: TypeAlias = Mapping[str, str] | Iterable[tuple[str, str]]
 
 MASK: Final = "…"
 """What stands for a key, or for another value that is not shown."""
+PLACEHOLDER: Final = "placeholder-of-a-key"
+"""A key for calls that are described and not sent; what shows a call masks it."""
 _SECRET = re.compile("auth|key|token|secret|cookie|signature")
 CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f]")
 _NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")

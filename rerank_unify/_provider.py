@@ -10,8 +10,8 @@ from typing import Any, Final, TypeAlias, cast
 from pydantic_core import from_json
 
 from ._decode import NO_CONTEXT, Body, Decoder, parse_request_body, plain_body
-from ._endpoint import Auth, Endpoint, Key, plain_key
-from ._http import Headers, HttpRequest, HttpResponse, MaskedHeaders, validate_headers
+from ._endpoint import Auth, Endpoint, Key, plain_key, with_query
+from ._http import MASK, PLACEHOLDER, Headers, HttpRequest, HttpResponse, MaskedHeaders, validate_headers
 from ._json import dump, is_list, is_object
 from .canonical import (
     Loss,
@@ -591,15 +591,25 @@ class Call:
         """The model that is sent."""
         return self.encoded.model
 
-    def describe(self) -> dict[str, Any]:
-        """Return what is sent, and what is lost, as JSON values: with a mask for each key, and before it is signed."""
+    def describe(self, *, signed: bool = False) -> dict[str, Any]:
+        """Return what is sent, and what is lost, as JSON values with a mask for each key.
+
+        Args:
+            signed: whether a mask stands where `sign` writes a signature or a token, right before a call is sent.
+        """
+        http, auth = self.http, self.provider.auth
+        headers = cast("MaskedHeaders", http.headers).masked()
+        if signed and auth.signs and auth.query:
+            http = replace(http, url=with_query(http.url, auth.query, PLACEHOLDER))
+        elif signed and auth.signs:
+            headers[auth.header] = MASK
         return {
             "provider": self.provider.name,
             "model": self.model,
-            "method": self.http.method,
-            "url": self.http.masked_url,
-            "headers": cast("MaskedHeaders", self.http.headers).masked(),
-            "body": from_json(self.http.content),
+            "method": http.method,
+            "url": http.masked_url,
+            "headers": headers,
+            "body": from_json(http.content),
             "losses": [asdict(loss) for loss in self.losses],
         }
 

@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
 import click
-from pydantic_core import from_json, to_json
+from pydantic_core import to_json
 from rich.highlighter import JSONHighlighter
 from rich.text import Text
 
-from .._endpoint import with_query
-from .._http import HttpRequest, MaskedHeaders, validate_headers
+from .._http import PLACEHOLDER, MaskedHeaders, validate_headers
 from .._json import is_list
 from .._provider import Call
 from .._shell import ShellRequest
+from ..canonical import Loss
 from ..fallback import Attempt, Target
 from ..registry import check_option_names
 from ..registry import provider as provider_by_name
 from .options import CANONICAL, as_json_option, read_bytes, with_target
 from .output import console, loss_line, on_terminal, one_line, write_json, write_notes, write_text
 
-_NO_KEY = "placeholder-of-a-key"  # so that a call can be prepared without a key; the output hides it
 _UNKNOWN_MODEL = (
     "note: {1} has no known model {0!r}; --model sends another, --base-model names the known model behind it"
 )
@@ -52,34 +52,32 @@ def explain(source: str, target: Target, brief: bool, as_curl: bool, as_json: bo
     check_option_names(request.provider_options, {provider.name: provider})
     if as_curl and provider.sender is not None:
         raise click.UsageError(f"{provider.name} ranks in this process: there is no request that curl could send.")
-    target = _from_environment(target, request.model)
+    target = _completed(target, request.model)
     call = Attempt(0, target, None, target.model).prepare(request, api_key=_placeholder(target))
     if as_curl:
         write_text(_command(call, target))
         write_notes(map(loss_line, call.losses))
         return
-    call = replace(call, http=_with_key(call, target))
+    described = call.describe(signed=_has_key(target) and not target.auth_header)
     if brief or (on_terminal() and not as_json):
-        _show(call)
+        _show(described, call.losses)
         if provider.models and (target.base_model or call.model) not in provider.models:
             click.echo(_UNKNOWN_MODEL.format(call.model, provider.name))
     else:
-        write_json(to_json(call.describe()))
+        write_json(to_json(described))
 
 
-def _from_environment(target: Target, model: str | None) -> Target:
+def _completed(target: Target, model: str | None) -> Target:
     """Return the target with the URL and the options that the environment gives; unknown parts stay in braces."""
-    provider = target.resolved_provider
-    options = target.options or {}
-    if not any(name in options for name in provider.required_options):
-        lacking = {name: f"{{{name}}}" for name in provider.required_options[:1]}
-        options = {**(provider.options_in(os.environ) or lacking), **options}
-    url, base_url = target.url, target.base_url
-    if url is None and base_url is None:
-        base_url = provider.endpoint.base_url_in(os.environ)
-        if base_url is None and provider.endpoint.needs_base_url:
-            url = provider.endpoint.template(target.model or model or provider.default_model or "m")
-    return replace(target, url=url, base_url=base_url, options=options or None)
+    target = target.with_environment(os.environ)
+    provider, options = target.resolved_provider, target.options or {}
+    if provider.required_options and not any(name in options for name in provider.required_options):
+        name = provider.required_options[0]
+        target = replace(target, options={name: f"{{{name}}}", **options})
+    if target.url is None and target.base_url is None and provider.endpoint.needs_base_url:
+        url = provider.endpoint.template(target.model or model or provider.default_model or "m")
+        target = replace(target, url=url)
+    return target
 
 
 def _has_key(target: Target) -> bool:
@@ -93,23 +91,13 @@ def _placeholder(target: Target) -> str | None:
         return None
     provider = target.resolved_provider
     key = provider.key(os.environ) or ""
-    return next(filter(key.startswith, provider.endpoint.by_key), "") + _NO_KEY
+    return next(filter(key.startswith, provider.endpoint.by_key), "") + PLACEHOLDER
 
 
 def _at_provider(target: Target) -> bool:
     """Return whether the call goes to the provider's own host, where a key from the environment goes as well."""
     url, endpoint = target.url or target.base_url, target.resolved_provider.endpoint
     return url is None or endpoint.serves(url)
-
-
-def _with_key(call: Call, target: Target) -> HttpRequest:
-    """Return the request with a placeholder of what signing writes, which the output hides."""
-    http, auth = call.http, call.provider.auth
-    if not auth.signs or target.auth_header or not _has_key(target):
-        return http
-    headers = MaskedHeaders({**http.headers, **({} if auth.query else {auth.header: _NO_KEY})}, auth.header)
-    url = with_query(http.url, auth.query, _NO_KEY) if auth.query else http.url
-    return replace(http, url=url, headers=headers)
 
 
 def _command(call: Call, target: Target) -> str:
@@ -122,7 +110,7 @@ def _command(call: Call, target: Target) -> str:
     for name in filter(is_secret, given):
         variables[name] = _variable(name)
         headers[name] = f"{{{name}}}"
-    url = re.sub(rf"[?&][\w-]+={_NO_KEY}$", "", call.http.url)
+    url = re.sub(rf"[?&][\w-]+={PLACEHOLDER}$", "", call.http.url)
     options = {name: provider.option_variables.get(name) or _variable(name) for name in provider.required_options[:1]}
     shell = ShellRequest(url, call.http.content.decode(), headers, variables, options)
     if target.auth_header:
@@ -136,15 +124,14 @@ def _variable(name: str) -> str:
     return re.sub(r"\W|(?<=[a-z])(?=[A-Z])", "_", name).upper()
 
 
-def _show(call: Call) -> None:
+def _show(described: Mapping[str, Any], losses: Sequence[Loss]) -> None:
     out = console()
-    out.print(Text(f"{call.http.method} {one_line(call.http.masked_url)}", style="bold"), soft_wrap=True)
-    body: dict[str, Any] = from_json(call.http.content)
-    for name, value in body.items():
+    out.print(Text(f"{described['method']} {one_line(described['url'])}", style="bold"), soft_wrap=True)
+    for name, value in described["body"].items():
         out.print(_field_line(name, value, out.width), no_wrap=True)
-    for line in map(loss_line, call.losses):
+    for line in map(loss_line, losses):
         out.print(Text(line, style="yellow"), soft_wrap=True)
-    if not call.losses:
+    if not losses:
         out.print(Text("nothing is lost", style="green"))
 
 

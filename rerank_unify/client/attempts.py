@@ -143,18 +143,18 @@ class Running:
                 the lowest score cannot be compared with, or has had too many calls in a minute.
         """
         parts, self._merge = _checked_parts(self._settings, self._attempt.target, self._job, self._attempt.model)
-        return self._prepare(parts)
+        self._prepare(parts)
+        if self._settings.cache is None:
+            self._begin()
+        return self._calls
 
-    def _prepare(self, parts: Sequence[RequestFields]) -> Sequence[Call]:
+    def _prepare(self, parts: Sequence[RequestFields]) -> None:
         settings, target = self._settings, self._attempt.target
         self._calls = [_call(settings, target, part, self._attempt.model) for part in parts]
         for call in self._calls:
             refused = check_must_keep(call.losses, self._job.must_keep, target.name)
             if refused is not None:
                 raise refused
-        if settings.cache is None:
-            self._begin()
-        return self._calls
 
     def cache_keys(self, cache: ScoreCache) -> Sequence[str]:
         """Return the keys of the documents in the cache; none where no score of the target may be cached."""
@@ -269,10 +269,9 @@ class Running:
         except e.UnsupportedRequestError:
             raise error from None
         self._with_cache = None
-        calls = self._prepare(parts)
-        if self._settings.cache is not None:
-            self._begin()
-        return calls
+        self._prepare(parts)
+        self._begin()
+        return self._calls
 
     def __enter__(self) -> Self:
         return self
@@ -322,8 +321,9 @@ def _checked_parts(
 ) -> tuple[Sequence[RequestFields], Merge]:
     """Return `_parts` of the job's request, if the target's scores can be compared with the lowest score."""
     if job.min_score is not None:
-        name = model or job.fields["model"]
-        job.min_score.check(target.resolved_provider.model(name, base_model=target.base_model).score_kind, name)
+        provider = target.resolved_provider
+        name = model or job.fields["model"] or provider.default_model
+        job.min_score.check(provider.model(name, base_model=target.base_model).score_kind, name)
     return _parts(settings, target, job.fields, model)
 
 

@@ -148,14 +148,8 @@ def _with_key(target: Target, *, env_keys: bool) -> Target:
 
     A key from the environment goes to the provider's own host alone, unless ``env_keys`` is set.
     """
+    target = target.with_environment(os.environ)
     provider = target.resolved_provider
-    if target.url is None and target.base_url is None:
-        found = provider.endpoint.base_url_in(os.environ)
-        target = target if found is None else replace(target, base_url=found)
-    options = target.options or {}
-    if not any(name in options for name in provider.required_options):
-        found_options = provider.options_in(os.environ)
-        target = replace(target, options={**found_options, **options}) if found_options else target
     url = target.url or target.base_url
     if target.api_key is None and (url is None or provider.endpoint.serves(url) or env_keys):
         target = replace(target, api_key=provider.key(os.environ))

@@ -15,7 +15,7 @@ from math import inf, isfinite
 from typing import Any, Final, TypeAlias
 
 from .._http import Headers, lowercase_headers
-from .._json import Path, compile_path, dig, is_list, is_object, put, reach
+from .._json import ABSENT, Path, compile_path, dig, is_list, is_object, put, reach
 from ..canonical import NO_USAGE, RequestFields, RerankResponse, Row, Usage, rows_of
 from ..errors import InvalidResponseError
 from .document_shapes import Form, as_object, normal_document
@@ -161,7 +161,8 @@ class ResponseFormat:
 
     @cached_property
     def _fixed_paths(self) -> tuple[tuple[Path, Any], ...]:
-        return tuple((compile_path(path), constant) for path, constant in self.fixed.items())
+        plain = {path: dict(constant) if is_object(constant) else constant for path, constant in self.fixed.items()}
+        return tuple((compile_path(path), constant) for path, constant in plain.items())
 
     @cached_property
     def _usage_reads(self) -> tuple[tuple[Path, tuple[tuple[str, str, Read], ...]], ...]:
@@ -269,9 +270,12 @@ class ResponseFormat:
 
     def _score_key(self, rows: Sequence[Any]) -> str:
         """Return the key of the score in these rows."""
-        written = next(iter(self.score_keys), "")
         first: Any = rows[0] if rows else None
-        return next((key for key in self.score_keys if is_object(first) and key in first), written)
+        if is_object(first):
+            for key in self.score_keys:
+                if key in first:
+                    return key
+        return self.score_keys[0] if self.score_keys else ""
 
     def _odd_score(self, rows: Sequence[Any], row: Any, score_key: str) -> float:
         """Check a row that failed the fast test, and return its score as a float."""
@@ -363,7 +367,7 @@ class ResponseFormat:
         figures: dict[str, Any] = {}
         for parent, leaves in self._usage_reads:
             found = dig(value, parent)
-            if is_object(found):
+            if found is not ABSENT and is_object(found):
                 for key, name, read in leaves:
                     if key in found and name not in figures:
                         figure = read(found[key])
@@ -405,7 +409,8 @@ class ResponseFormat:
         if self._model_path and model is not None:
             put(body, self._model_path, model)
         for path, value in self._fixed_paths:
-            put(body, path, dict(value) if is_object(value) else value)  # an object may be written into
+            # An object may be written into.
+            put(body, path, dict(value) if isinstance(value, dict) else value)  # pyright: ignore[reportUnknownArgumentType] - any JSON object
         if response.usage is not NO_USAGE:
             self._write_usage(body, response.usage)
         put(body, self._rows_paths[0], rows)

@@ -114,10 +114,12 @@ def safe_id(found: str, texts: Callable[[], Iterable[str]], secrets: Sequence[st
         texts: returns the query and the documents; not called for UUIDs and the like, which nearly all ids are.
         secrets: API keys.
     """
-    if not is_id(found) or any(secret in found for secret in secrets if len(secret) >= _WHOLE):
+    by_machine = _MACHINE.fullmatch(found)  # such a text is an id, too
+    if not by_machine and not is_id(found):
         return None
-    plain = len(found) < _LEAST or _MACHINE.fullmatch(found) or redact_name(found, texts()) == found
-    return found if plain else None
+    if secrets and any(secret in found for secret in secrets if len(secret) >= _WHOLE):
+        return None
+    return found if by_machine or len(found) < _LEAST or redact_name(found, texts()) == found else None
 
 
 def _spaced(text: str) -> str:

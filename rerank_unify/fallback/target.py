@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, cast
 
 from pydantic import SecretStr
@@ -93,6 +93,21 @@ class Target:
         where = (self.base_url, self.url, self.auth_header, hash(tuple(sorted(headers.items()))))
         identity = (provider.name, self.model, *where, hash(self.api_key), dump(provider.options))
         object.__setattr__(self, "identity", identity)
+
+    def with_environment(self, environ: Mapping[str, str]) -> Target:
+        """Return this target with the base URL and the required option that variables hold, where it has none.
+
+        Args:
+            environ: the environment variables by name, such as ``os.environ``.
+        """
+        provider, made = self.resolved_provider, self
+        base_url = provider.endpoint.base_url_in(environ)
+        if self.url is None and self.base_url is None and base_url is not None:
+            made = replace(made, base_url=base_url)
+        options, found = self.options or {}, provider.options_in(environ)
+        if found and not any(name in options for name in provider.required_options):
+            made = replace(made, options={**found, **options})
+        return made
 
     def sends(self, *, chained: bool) -> str | None:
         """Return the model to send: the target's, else in a chain the provider's default; None for the request's.

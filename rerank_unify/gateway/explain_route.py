@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from starlette.responses import Response
 
-from .._http import MASK, validate_headers
+from .._http import MASK, PLACEHOLDER, validate_headers
 from .._json import dump
 from .._provider import Call
 from ..canonical import RequestFields
@@ -19,8 +19,6 @@ from .rerank_route import RerankRoute
 
 if TYPE_CHECKING:
     from ..client import AsyncClient
-
-_NO_KEY: Final = "placeholder-of-a-key"  # so that a route which relays the client's key needs none; it is masked
 
 
 class ExplainRoute(RerankRoute):
@@ -37,7 +35,7 @@ class ExplainRoute(RerankRoute):
         """Count nothing: the metrics are about rerank requests."""
 
     def _find(self, model: str | None, authenticated: AuthenticatedClient) -> tuple[AsyncClient, bool]:
-        key = authenticated.provider_key or _NO_KEY
+        key = authenticated.provider_key or PLACEHOLDER  # a route that relays the client's key needs none here
         return self.gateway.router.find(model, replace(authenticated, provider_key=key))
 
     async def _handle(self, fields: RequestFields, client: AsyncClient, key_name: str) -> Response:  # noqa: ARG002
@@ -61,11 +59,8 @@ class ExplainRoute(RerankRoute):
 
     def _describe(self, call: Call, target: Target) -> dict[str, Any]:
         """Describe a call without the operator's part of it: the machine, and the values of the headers and options."""
-        described = call.describe()
+        described = call.describe(signed=target.api_key is not None and target.auth_header is None)
         headers = {**described["headers"], **dict.fromkeys(validate_headers(target.headers), MASK)}
-        auth = call.provider.auth
-        if auth.signs and not auth.query and target.api_key is not None:
-            headers[target.auth_header or auth.header] = MASK  # written right before a call is sent
         operated = target.base_url is not None or target.url is not None
         url = self.gateway.redactor.url(call) if operated else described["url"]
         body = {**described["body"], **dict.fromkeys(target.options or {}, MASK)}

@@ -115,7 +115,7 @@ class TargetSettings(_Part):
             provider = provider_by_name(self.provider)
             # A client or a variable may give the option that the provider requires.
             needed = dict.fromkeys(provider.required_options[:1], "o")
-            provider.with_options(self.options).with_options({**needed, **self.options}).prepare(
+            provider.with_options({**needed, **self.options}).prepare(
                 _PROBE,
                 model=self.model or provider.default_model or "m",
                 api_key="k",

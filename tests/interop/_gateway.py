@@ -6,10 +6,11 @@ import asyncio
 import gc
 import sys
 import warnings
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import pytest
 
@@ -49,6 +50,10 @@ CLIENTS: Final = {
 every_client = pytest.mark.parametrize("client", CLIENTS)
 
 
+Opening: TypeAlias = Callable[[], Any]
+"""A function that makes the client of an SDK."""
+
+
 class Ranked(NamedTuple):
     """A response as an SDK reads it: the SDK's object, and its rows as index, score and document."""
 
@@ -77,23 +82,40 @@ def left_open() -> Generator[None]:
         gc.collect()
 
 
-def made(heading: str, url: str, key: str) -> Any:
-    """Run the page's lines and return the client that they make."""
+def made(heading: str, url: str, key: str, bases: tuple[str, str] = ("", "")) -> Any:
+    """Run the page's lines and return the client that they make.
+
+    Args:
+        heading: the heading above the lines.
+        url: the root of the gateway.
+        key: the key.
+        bases: the end of the base URL as the page has it, and the end to put in its place.
+    """
     module = needed(heading)
     root = module.partition(".")[0]
     namespace: dict[str, Any] = {root: sys.modules[root]}
-    exec(_page.after(heading, url, key), namespace)  # noqa: S102 - our own page
+    lines, documented = _page.after(heading, url, key), f'{url}{bases[0]}"'
+    assert documented in lines or bases == ("", "")
+    exec(lines.replace(documented, f'{url}{bases[1]}"'), namespace)  # noqa: S102 - our own page
     return namespace["client"]
 
 
-def rank(client: str, url: str, *, key: str = "any-word", model: str = "m", **fields: Any) -> Ranked:
-    """Rank with one SDK, without retries."""
+def rank(
+    client: str,
+    url: str,
+    *,
+    key: str = "any-word",
+    model: str = "m",
+    bases: tuple[str, str] = ("", ""),
+    **fields: Any,
+) -> Ranked:
+    """Rank with one SDK, without retries; for ``bases`` see `made`."""
     needed(client)
     fields = {"query": QUERY, "documents": list(DOCUMENTS), "top_n": None, **fields}
-    dialect = CLIENTS[client]
+    dialect, opening = CLIENTS[client], partial(made, client, url, key, bases)
     if ".Async" in client:
-        return asyncio.run(_LATER[dialect](client, url, key, model, fields))
-    return _NOW[dialect](client, url, key, model, fields)
+        return asyncio.run(_LATER[dialect](client, opening, model, fields))
+    return _NOW[dialect](client, opening, model, fields)
 
 
 # --- Cohere ----------------------------------------------------------------------------------------------------------
@@ -109,13 +131,13 @@ def _of_cohere(response: Any) -> Ranked:
     return Ranked(response, [(index, score, shown and shown.text) for index, score, shown in rows])
 
 
-def _cohere(client: str, url: str, key: str, model: str, fields: dict[str, Any]) -> Ranked:
-    with made(client, url, key) as opened:
+def _cohere(client: str, opening: Opening, model: str, fields: dict[str, Any]) -> Ranked:
+    with opening() as opened:
         return _of_cohere(opened.rerank(**_for_cohere(client, model, fields)))
 
 
-async def _cohere_later(client: str, url: str, key: str, model: str, fields: dict[str, Any]) -> Ranked:
-    async with made(client, url, key) as opened:
+async def _cohere_later(client: str, opening: Opening, model: str, fields: dict[str, Any]) -> Ranked:
+    async with opening() as opened:
         return _of_cohere(await opened.rerank(**_for_cohere(client, model, fields)))
 
 
@@ -130,12 +152,12 @@ def _of_voyage(response: Any) -> Ranked:
     return Ranked(response, [(row.index, row.relevance_score, row.document) for row in response.results])
 
 
-def _voyage(client: str, url: str, key: str, model: str, fields: dict[str, Any]) -> Ranked:
-    return _of_voyage(made(client, url, key).rerank(**_for_voyage(model, fields)))
+def _voyage(client: str, opening: Opening, model: str, fields: dict[str, Any]) -> Ranked:
+    return _of_voyage(opening().rerank(**_for_voyage(model, fields)))
 
 
-async def _voyage_later(client: str, url: str, key: str, model: str, fields: dict[str, Any]) -> Ranked:
-    return _of_voyage(await made(client, url, key).rerank(**_for_voyage(model, fields)))
+async def _voyage_later(client: str, opening: Opening, model: str, fields: dict[str, Any]) -> Ranked:
+    return _of_voyage(await opening().rerank(**_for_voyage(model, fields)))
 
 
 # --- Xinference ------------------------------------------------------------------------------------------------------
@@ -146,8 +168,8 @@ def _of_xinference(response: Any) -> Ranked:
     return Ranked(response, [(index, score, shown and shown["text"]) for index, score, shown in rows])
 
 
-def _xinference(client: str, url: str, key: str, model: str, fields: dict[str, Any]) -> Ranked:
-    opened = made(client, url, key)
+def _xinference(client: str, opening: Opening, model: str, fields: dict[str, Any]) -> Ranked:
+    opened = opening()
     try:
         handle = opened.get_model(model)
         try:
@@ -158,9 +180,9 @@ def _xinference(client: str, url: str, key: str, model: str, fields: dict[str, A
         opened.close()
 
 
-async def _xinference_later(client: str, url: str, key: str, model: str, fields: dict[str, Any]) -> Ranked:
+async def _xinference_later(client: str, opening: Opening, model: str, fields: dict[str, Any]) -> Ranked:
     with left_open():  # the client never closes the session that gets whether keys are needed
-        opened = made(client, url, key)
+        opened = opening()
     try:
         handle = await opened.get_model(model)
         try:
