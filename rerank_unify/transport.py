@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import aclosing, closing
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 from urllib.request import getproxies
@@ -104,6 +104,7 @@ class HttpxSender(_Limits):
 
     def __post_init__(self) -> None:
         self._library, self._build, self._send = _opened(self.client, "Client", "handle_request")
+        self._url = lru_cache(64)(self._library.URL)
 
     def __call__(self, http: HttpRequest, timeout: float, /) -> HttpResponse:
         """Send a request and read the whole response; see `Sender`.
@@ -119,10 +120,12 @@ class HttpxSender(_Limits):
             TransportError: as `Sender`.
             InvalidResponseError: as `Sender`.
         """
-        body, limits = _Body(self.max_bytes, timeout), _httpx_limits(timeout, self.connect, self.read)
+        body = _Body(self.max_bytes, timeout)
+        read = timeout if self.read is None else min(self.read, timeout)
+        limits = {"timeout": {"connect": min(self.connect, timeout), "read": read, "write": timeout, "pool": timeout}}
         try:
             request = self._build(
-                http.method, http.url, headers=_headers(http), content=http.content, extensions=limits
+                http.method, self._url(http.url), headers=_headers(http), content=http.content, extensions=limits
             )
             with closing(self._send(request)) as response:
                 _check_coding(response.headers)
@@ -154,6 +157,7 @@ class AsyncHttpxSender(_Limits):
 
     def __post_init__(self) -> None:
         self._library, self._build, self._send = _opened(self.client, "AsyncClient", "handle_async_request")
+        self._url = lru_cache(64)(self._library.URL)
 
     async def __call__(self, http: HttpRequest, timeout: float, /) -> HttpResponse:
         """Send a request and read the whole response; see `Sender`.
@@ -171,10 +175,12 @@ class AsyncHttpxSender(_Limits):
         """
         from anyio import fail_after
 
-        body, limits = _Body(self.max_bytes, timeout), _httpx_limits(timeout, self.connect, self.read)
+        body = _Body(self.max_bytes, timeout)
+        # `fail_after` limits the whole call, so httpx needs no timer for each write and for its pool.
+        limits = {"timeout": {"connect": min(self.connect, timeout), "read": self.read}}
         try:
             request = self._build(
-                http.method, http.url, headers=_headers(http), content=http.content, extensions=limits
+                http.method, self._url(http.url), headers=_headers(http), content=http.content, extensions=limits
             )
             with fail_after(timeout):
                 async with aclosing(await self._send(request)) as response:
@@ -364,12 +370,6 @@ def _check_coding(headers: Any) -> None:
         raise e.InvalidResponseError(
             f"content-encoding: expected at most one of {_CODINGS}, not {e.cut(e.one_line(coding), 100)!r}"
         )
-
-
-def _httpx_limits(timeout: float, connect: float, read: float | None) -> dict[str, Any]:
-    """Return httpx's limits: for a connection, between two reads, for a write, and for a place in the pool."""
-    between = timeout if read is None else min(read, timeout)
-    return {"timeout": {"connect": min(connect, timeout), "read": between, "write": timeout, "pool": timeout}}
 
 
 def _opened(client: Any, kind: str, handle: str) -> tuple[Any, Callable[..., Any], Callable[..., Any]]:

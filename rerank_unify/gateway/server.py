@@ -6,6 +6,7 @@ loop that runs the app; hyper parses HTTP in a thread beside that loop.
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 import multiprocessing
@@ -115,7 +116,13 @@ def load_app(settings_json: str) -> ASGIApp:
     Thread(target=_end_with_parent, daemon=True).start()
     _drop_gauges_of_dead_workers()
     LOG.info("worker %d starts", os.getpid())
-    return check_heads(create_app(GatewaySettings.model_validate_json(settings_json)))
+    app = check_heads(create_app(GatewaySettings.model_validate_json(settings_json)))
+    # A full collection stops every running request, for what the app holds for good. It is left out of collections, and
+    # those of the rest are rarer: few objects of a request are in a cycle.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 50)
+    return app
 
 
 def check_heads(app: ASGIApp) -> ASGIApp:
